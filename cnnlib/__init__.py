@@ -1,0 +1,37 @@
+"""cnnlib: the small library behind the notebooks of an interactive course on classic convolutional networks.
+
+Floors, bottom to top; each imports only from those before it:
+
+    checks, device, budget, datasets, metrics   what everything stands on
+    models                                      one architecture a file
+    history, training                           the loop and what it recorded
+    probes                                      looking inside a network by hooks
+    style, picture, figures, animator           charts and pictures
+    widgets, exercises                          live controls, questions and their checkers
+    d2l                                         the names that listings written for the d2l package use
+"""
+
+from cnnlib.animator import Animator
+from cnnlib.budget import pick_budget
+from cnnlib.datasets import load_data_fashion_mnist
+from cnnlib.device import describe_device, try_gpu
+from cnnlib.history import History, compare
+from cnnlib.metrics import Accumulator, Timer, accuracy
+from cnnlib.training import DivergenceError, Trainer, evaluate_accuracy, train
+
+__all__ = [
+    "Accumulator",
+    "Animator",
+    "DivergenceError",
+    "History",
+    "Timer",
+    "Trainer",
+    "accuracy",
+    "compare",
+    "describe_device",
+    "evaluate_accuracy",
+    "load_data_fashion_mnist",
+    "pick_budget",
+    "train",
+    "try_gpu",
+]

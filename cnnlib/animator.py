@@ -1,0 +1,132 @@
+"""Animator: a chart that grows while a cell runs and stays in the notebook as one picture."""
+
+import threading
+import time
+
+from cnnlib.chart import Chart, Panel
+from cnnlib.frontend import is_live, kernel
+
+SHARE = 0.05  # the part of a run's time that drawing may take
+
+
+class Animator:
+    """Plot numbers as they come.
+
+    In a notebook the chart appears with the first `add` and is drawn again as points come in, but never for more
+    than 5 % of the time; the last frame is drawn when the cell ends and stays in the saved page. In a script
+    nothing is shown: `picture()` gives the chart.
+
+    Parameters
+    ----------
+    xlabel, ylabel : str, optional
+    legend : list of str, optional
+        The names of the series. A list of lists draws one panel beside the other: [['loss'], ['train', 'test']];
+        `ylabel`, `ylim` and `yscale` may then be lists too, one entry a panel.
+    xlim, ylim : (low, high), optional
+        Limits of the axes; they follow the data if left out.
+    xscale, yscale : str
+        'linear' or 'log'.
+    fmts : list of str, optional
+        Matplotlib's format strings, one a series.
+    figsize : (width, height), optional
+        In inches.
+
+    Raises
+    ------
+    ValueError
+        If a list has not one entry for each panel.
+    """
+
+    def __init__(
+        self, xlabel="", ylabel="", legend=(), xlim=None, ylim=None, xscale="linear", yscale="linear", fmts=None,
+        figsize=None,
+    ):  # fmt: skip
+        nested = bool(legend) and not isinstance(legend[0], str)
+        names = [tuple(group) for group in legend] if nested else [tuple(legend) or ("",)]
+        several = {"ylabel": ylabel or "", "ylim": ylim, "yscale": yscale}
+        for option, value in several.items():
+            per_panel = nested and isinstance(value, list)
+            if per_panel and len(value) != len(names):
+                raise ValueError(f"{option} needs one entry for each of {len(names)} panels, got {len(value)}.")
+            several[option] = value if per_panel else [tuple(value) if isinstance(value, list) else value] * len(names)
+        panels = [Panel(*row) for row in zip(names, *several.values(), strict=True)]
+        labels = [name for group in names for name in group if name]
+        text = f"Chart of {', '.join(labels) or 'one series'} against {xlabel or 'x'}"
+        self.chart = Chart(panels, xlabel or "", xlim, xscale, figsize, fmts, text)
+        self._lock = threading.RLock()
+        self._handle, self._waiting = None, False
+        self._drawn, self._cost = 0.0, 0.0
+
+    def add(self, x, y):
+        """Add points and show them.
+
+        Parameters
+        ----------
+        x : float, or a list of one x for each series
+        y : float, or a list of one y for each series
+            None leaves a series as it is.
+
+        Raises
+        ------
+        ValueError
+            If there is not one value for each series.
+        """
+        ys = list(y) if hasattr(y, "__len__") else [y]
+        xs = list(x) if hasattr(x, "__len__") else [x] * len(ys)
+        if len(xs) != len(ys):
+            raise ValueError(f"as many x as y are needed, got {len(xs)} and {len(ys)}.")
+        with self._lock:
+            if len(set(xs)) == 1:
+                self.chart.add(xs[0], ys)
+            else:
+                for number, (one, value) in enumerate(zip(xs, ys, strict=True)):
+                    self.chart.add(one, [value if i == number else None for i in range(len(ys))])
+            self._show()
+
+    def mark(self, x, label):
+        """Draw a labelled vertical line at `x`."""
+        with self._lock:
+            self.chart.mark(x, label)
+
+    def band(self, low, high, label, panel=0):
+        """Lay a band behind a panel, for results to compare with."""
+        with self._lock:
+            self.chart.band(panel, low, high, label)
+
+    def picture(self):
+        """Return the chart as it stands as a Picture."""
+        with self._lock:
+            return self.chart.picture()
+
+    def _show(self):
+        if kernel() is None:
+            return
+        now = time.perf_counter()
+        first = self._handle is None
+        if first or (is_live() and now - self._drawn > self._cost / SHARE):
+            self._draw(self.chart.frame())
+            self._drawn = time.perf_counter()
+            self._cost = self._drawn - now
+        if not self._waiting:
+            self._waiting = True
+            kernel().shell.events.register("post_run_cell", self._finish)
+
+    def _draw(self, png, metadata=None):
+        from IPython.display import display
+
+        bundle = {"image/png": png, "text/plain": self.chart.text}
+        if self._handle is None:
+            self._handle = display(bundle, raw=True, metadata=metadata, display_id=True)
+        else:
+            self._handle.update(bundle, raw=True, metadata=metadata)
+
+    def _finish(self, result=None):
+        """Leave the last frame in the page, sharp, when the cell ends."""
+        kernel().shell.events.unregister("post_run_cell", self._finish)
+        with self._lock:
+            self._waiting = False
+            bundle, metadata = self.chart.picture().bundle()
+            self._draw(bundle["image/png"], metadata)
+
+    def __repr__(self):
+        return self.chart.text

@@ -1,0 +1,201 @@
+"""A line chart that is cheap to redraw: axes, labels and legend are drawn once, each frame only the lines.
+
+It draws into memory and knows nothing of notebooks; `Animator` and the live widgets show what it draws.
+"""
+
+import io
+import math
+from dataclasses import dataclass
+
+import numpy as np
+from PIL import Image
+
+from cnnlib.picture import Picture
+from cnnlib.style import BAND, COLOURS, DASHES, FAINT, FONT, INK, MARKERS, new_figure, style_axes
+
+
+@dataclass(frozen=True)
+class Panel:
+    """One pair of axes: the names of its series, its label, and fixed limits if it has any."""
+
+    legend: tuple
+    ylabel: str = ""
+    ylim: tuple | None = None
+    yscale: str = "linear"
+
+
+class Chart:
+    """Line charts side by side over one x-axis.
+
+    Parameters
+    ----------
+    panels : sequence of Panel
+    xlabel : str
+    xlim : (float, float), optional
+        Grows with the data if left out, and if the data leaves it.
+    xscale : str
+        'linear' or 'log'.
+    size : (float, float), optional
+        Width and height in inches; wider for more panels if left out.
+    formats : sequence of str, optional
+        Matplotlib's format strings, one a series, instead of the house's colours and dashes.
+    text : str
+        What the chart shows, for those who cannot see it.
+    """
+
+    def __init__(self, panels, xlabel="", xlim=None, xscale="linear", size=None, formats=None, text="line chart"):
+        self.panels, self.text = list(panels), text
+        self.xlim = _widen(*xlim) if xlim is not None else None
+        width, height = size or ((6.4, 3.6) if len(self.panels) == 1 else (10.0, 3.8))
+        self.figure = new_figure(width, height)
+        left, right = 0.85 / width, 1 - 0.25 / width
+        self.figure.subplots_adjust(left, 0.95 / height, right, 1 - 0.42 / height, wspace=0.28)
+        grid = self.figure.subplots(1, len(self.panels), squeeze=False)[0]
+        self.lines, self.axes, number = [], [], 0
+        for panel, axes in zip(self.panels, grid, strict=True):
+            style_axes(axes, xlabel, panel.ylabel)
+            axes.set_xscale(xscale)
+            axes.set_yscale(panel.yscale)
+            for name in panel.legend:
+                self._add_line(axes, name, number, formats[number] if formats else None)
+                number += 1
+            if any(panel.legend):
+                axes.legend(
+                    loc="lower left", bbox_to_anchor=(-0.02, 0.98), ncols=len(panel.legend), frameon=False,
+                    fontsize=FONT - 1, handlelength=2.2, columnspacing=1.2, labelcolor=INK,
+                )  # fmt: skip
+            self.axes.append(axes)
+        self.xs = [[] for _ in self.lines]
+        self.ys = [[] for _ in self.lines]
+        self._footer = self.figure.text(0.02, 0.025, "", fontsize=FONT - 3, color=FAINT)
+        self._background, self._marks = None, []
+        self._fit_limits()
+
+    def _add_line(self, axes, name, number, format):
+        style = {"linewidth": 2.4, "markersize": 6, "label": name, "animated": True}
+        if format is None:
+            i = number % len(COLOURS)
+            style |= {"color": COLOURS[i], "linestyle": DASHES[i], "marker": MARKERS[i]}
+            (line,) = axes.plot([], [], **style)
+        else:
+            (line,) = axes.plot([], [], format, **style)
+        self.lines.append(line)
+
+    def add(self, x, ys):
+        """Add a point to each series: `ys` has one value a series, None for no point."""
+        if len(ys) != len(self.lines):
+            raise ValueError(f"this chart has {len(self.lines)} series, got {len(ys)} values.")
+        for number, y in enumerate(ys):
+            if y is not None:
+                self.xs[number].append(float(x))
+                self.ys[number].append(float(y))
+
+    def band(self, panel, low, high, label):
+        """Lay a band behind a panel: where somebody else's results lie."""
+        axes = self.axes[panel]
+        axes.axhspan(low, high, color=BAND, alpha=0.25, linewidth=0, zorder=0)
+        axes.text(
+            0.985, low, f"{label} ", transform=axes.get_yaxis_transform(), ha="right", va="top", fontsize=FONT - 2,
+            color=INK,
+        )  # fmt: skip
+        self._background = None
+
+    def mark(self, x, label):
+        """Draw a labelled vertical line: what was changed there. One close to the last mark takes its place."""
+        low, high = self.axes[0].get_xlim()
+        if self._marks and abs(self._marks[-1][0] - x) < 0.02 * (high - low):
+            x, artists = self._marks.pop()
+            for artist in artists:
+                artist.remove()
+        artists = [axes.axvline(x, color=FAINT, linestyle=":", linewidth=1.5) for axes in self.axes]
+        artists.append(
+            self.axes[0].text(
+                x, 0.97, f" {label}", transform=self.axes[0].get_xaxis_transform(), va="top", fontsize=FONT - 3,
+                color=INK, rotation=90, ha="right",
+            )
+        )  # fmt: skip
+        self._marks.append((x, artists))
+        self._background = None
+
+    def footer(self, text):
+        """Write a line below the chart."""
+        self._footer.set_text(text)
+        self._background = None
+
+    def picture(self):
+        """Return the chart as it stands as a Picture."""
+        self._update_lines()
+        for line in self.lines:
+            line.set_animated(False)
+        try:
+            return Picture(self.figure, self.text)
+        finally:
+            self._background = None
+
+    def frame(self):
+        """Draw the chart as it stands and return it as PNG bytes, quickly."""
+        canvas = self.figure.canvas
+        if self._update_lines() or self._background is None:
+            for line in self.lines:
+                line.set_animated(True)
+            canvas.draw()
+            self._background = canvas.copy_from_bbox(self.figure.bbox)
+        else:
+            canvas.restore_region(self._background)
+        for line in self.lines:
+            line.axes.draw_artist(line)
+        pixels = np.asarray(canvas.buffer_rgba())[:, :, :3]
+        buffer = io.BytesIO()
+        Image.fromarray(pixels).save(buffer, "PNG", compress_level=1)
+        return buffer.getvalue()
+
+    def _update_lines(self):
+        """Give the lines their points; return True if an axis had to change its limits."""
+        for line, xs, ys in zip(self.lines, self.xs, self.ys, strict=True):
+            line.set_data(xs, ys)
+        return self._fit_limits()
+
+    def _fit_limits(self):
+        changed, first = False, 0
+        x_low, x_high = _range([x for xs in self.xs for x in xs])
+        for panel, axes in zip(self.panels, self.axes, strict=True):
+            last = first + len(panel.legend)
+            log = axes.get_xscale() == "log"
+            changed |= _cover(axes.get_xlim, axes.set_xlim, self.xlim, x_low, x_high, log, one_sided=True)
+            y_low, y_high = _range([y for ys in self.ys[first:last] for y in ys])
+            log = panel.yscale == "log"
+            changed |= _cover(axes.get_ylim, axes.set_ylim, panel.ylim, y_low, y_high, log)
+            first = last
+        return changed
+
+
+def _range(values):
+    finite = [v for v in values if math.isfinite(v)]
+    return (min(finite), max(finite)) if finite else (None, None)
+
+
+def _cover(get, put, fixed, low, high, log, one_sided=False):
+    """Make an axis show `low` … `high`, with room to grow so that it seldom has to change; return whether it did."""
+    start, end = get()
+    if fixed is not None:
+        want = fixed if low is None else (min(fixed[0], low), max(fixed[1], high))
+        if want != (start, end):
+            put(*want)
+            return True
+        return False
+    if low is None or (log and low <= 0):
+        return False
+    fresh = (start, end) == (0.0, 1.0) or (log and (start, end) == (0.1, 10.0))
+    if not fresh and start <= low and high <= end:
+        return False
+    if log:
+        put(low / 2, high * 2)
+        return True
+    room = 0.35 * (high - low) or 0.1 * abs(high) or 0.1
+    below = 0.0 if one_sided else room
+    put(start if not fresh and start <= low else low - below, end if not fresh and high <= end else high + room)
+    return True
+
+
+def _widen(low, high):
+    return (low, high) if low != high else (low - 0.5, high + 0.5)

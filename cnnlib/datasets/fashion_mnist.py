@@ -1,0 +1,120 @@
+"""Fashion-MNIST: 70,000 pictures of clothes, 28×28, ten classes (Xiao, Rasul & Vollgraf 2017, arXiv:1708.07747).
+
+The four files lie beside this one, so nothing is ever downloaded. Each is checked against its SHA-256 when it is
+read, and read once a session.
+"""
+
+import gzip
+import hashlib
+import zlib
+from functools import cache
+from pathlib import Path
+
+import torch
+
+from cnnlib.checks import check_count
+from cnnlib.datasets.batches import Batches
+
+FOLDER = Path(__file__).parent / "data"
+
+CLASSES = (
+    "T-shirt",
+    "trouser",
+    "pullover",
+    "dress",
+    "coat",
+    "sandal",
+    "shirt",
+    "sneaker",
+    "bag",
+    "ankle boot",
+)
+
+# file: (SHA-256 of the unpacked contents, length of the IDX header, shape)
+FILES = {
+    "train-images-idx3-ubyte.gz": (
+        "c59f468a2f672dc815687fe0f83887768d799fd8a3f3276145d20f83aa44d888", 16, (60_000, 1, 28, 28),
+    ),
+    "train-labels-idx1-ubyte.gz": (
+        "bad3541b69d912435c50bb6ba87bec294ff4f6a2e1246121d8633921760443d9", 8, (60_000,),
+    ),
+    "t10k-images-idx3-ubyte.gz": (
+        "5b4141f0afbad91edebe8549f8fcffe087ea10ca49f1dbef5c9a5cd8815ce37b", 16, (10_000, 1, 28, 28),
+    ),
+    "t10k-labels-idx1-ubyte.gz": (
+        "0402a96d92fd2663957122ceb108a494c5af83dab82d92729df917d7dec38c34", 8, (10_000,),
+    ),
+}  # fmt: skip
+
+
+class DataFileError(OSError):
+    """A data file is missing or damaged; the message says which one and how to get it back."""
+
+
+def load_data_fashion_mnist(batch_size, resize=None, *, num_train=None, num_test=None, seed=0):
+    """Load Fashion-MNIST as two iterables of mini-batches.
+
+    Parameters
+    ----------
+    batch_size : int
+    resize : int or (height, width), optional
+        Resize each batch to this many pixels; 28×28 if left out.
+    num_train, num_test : int, optional
+        Use only the first so many images (the file's order is already mixed); all 60,000 and 10,000 if left out.
+    seed : int
+        Which orders the training images are shuffled into.
+
+    Returns
+    -------
+    train_iter, test_iter : Batches
+        Each yields `(X, y)`: X float32 in [0, 1] of shape (N, 1, H, W), y int64 of shape (N,).
+
+    Raises
+    ------
+    DataFileError
+        If a file is missing or damaged.
+    TypeError, ValueError
+        If a size is not a whole number, less than 1, or more than there are images.
+    """
+    sets = []
+    for prefix, number, shuffle in (("train", num_train, True), ("t10k", num_test, False)):
+        images, labels = load_arrays(prefix)
+        if number is not None:
+            number = check_count(number, "num_train" if shuffle else "num_test")
+            if number > len(images):
+                raise ValueError(f"there are only {len(images):,} images in the {prefix} set, got {number:,}.")
+        sets.append(
+            Batches(images[:number], labels[:number], batch_size, resize=resize, shuffle=shuffle, seed=seed)
+        )
+    return tuple(sets)
+
+
+def load_arrays(prefix):
+    """Return the images, uint8 (N, 1, 28, 28), and labels, int64 (N,), of the `train` or the `t10k` set."""
+    images = read_idx(FOLDER / f"{prefix}-images-idx3-ubyte.gz")
+    labels = read_idx(FOLDER / f"{prefix}-labels-idx1-ubyte.gz")
+    return images, labels.long()
+
+
+@cache
+def read_idx(path):
+    """Read one gzipped IDX file into a uint8 tensor, after checking that every byte is as it was published.
+
+    Raises
+    ------
+    DataFileError
+        If the file is missing or its contents are not those of Fashion-MNIST.
+    """
+    digest, header, shape = FILES[path.name]
+    restore = f"Restore it with `git checkout -- {path.name}` in the folder {path.parent}, or clone again."
+    try:
+        contents = gzip.decompress(path.read_bytes())
+    except FileNotFoundError:
+        raise DataFileError(f"the data file {path} is missing. {restore}") from None
+    except (EOFError, gzip.BadGzipFile, zlib.error) as error:
+        raise DataFileError(f"the data file {path} is damaged ({error}). {restore}") from None
+    except OSError as error:
+        raise DataFileError(f"the data file {path} cannot be read ({error}). {restore}") from error
+    if hashlib.sha256(contents).hexdigest() != digest:
+        raise DataFileError(f"the data file {path} is damaged (its checksum differs). {restore}")
+    return torch.frombuffer(bytearray(contents), dtype=torch.uint8, offset=header).reshape(shape)

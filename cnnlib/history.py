@@ -1,0 +1,186 @@
+"""What a training run recorded, step by step and epoch by epoch: to read, to plot, to save, to compare."""
+
+import json
+import math
+import os
+import statistics
+from dataclasses import asdict, dataclass, field, fields
+from pathlib import Path
+
+from cnnlib.table import Table
+
+FORMAT = 1
+
+
+@dataclass
+class History:
+    """The record of one run. It grows while the run goes on and is whole at any moment.
+
+    Attributes
+    ----------
+    loss, lr : list of float
+        One entry a step: the batch's mean loss, and the learning rate of that step.
+    correct, size : list of int
+        One entry a step: how many predictions were right, and of how many.
+    train_loss, train_acc, test_acc : list of float
+        One entry an epoch: mean loss and accuracy over the epoch's batches while the weights were moving, and the
+        accuracy on the test set after it (none where there was no test set).
+    epoch_ends : list of int
+        The number of steps done at the end of each epoch.
+    marks : list of (int, str)
+        What was changed during the run: before which step, and what.
+    seconds : float
+        Time spent in training and evaluating.
+    train_seconds : float
+        The part of it spent in training steps.
+    ended : str
+        'running', 'finished', 'stopped', 'interrupted', 'diverged' or 'failed'.
+    settings : dict
+        What the run was started with: network, lr, batch size, device, seed, versions.
+    """
+
+    loss: list = field(default_factory=list)
+    lr: list = field(default_factory=list)
+    correct: list = field(default_factory=list)
+    size: list = field(default_factory=list)
+    train_loss: list = field(default_factory=list)
+    train_acc: list = field(default_factory=list)
+    test_acc: list = field(default_factory=list)
+    epoch_ends: list = field(default_factory=list)
+    marks: list = field(default_factory=list)
+    seconds: float = 0.0
+    train_seconds: float = 0.0
+    ended: str = "running"
+    settings: dict = field(default_factory=dict)
+
+    @property
+    def steps(self):
+        """How many batches the run has trained on."""
+        return len(self.loss)
+
+    @property
+    def examples_per_second(self):
+        """How many training examples were handled in a second of training steps."""
+        return sum(self.size) / self.train_seconds if self.train_seconds else 0.0
+
+    def window(self, start, stop=None):
+        """Return the mean loss and the accuracy over the steps `start` … `stop`, each example counted once."""
+        size = self.size[start:stop]
+        if not size:
+            return math.nan, math.nan
+        loss = sum(a * b for a, b in zip(self.loss[start:stop], size, strict=True))
+        return loss / sum(size), sum(self.correct[start:stop]) / sum(size)
+
+    def end_epoch(self, first_step, test_acc=None):
+        """Close an epoch that began at step `first_step` (counted from 0)."""
+        loss, acc = self.window(first_step)
+        self.train_loss.append(loss)
+        self.train_acc.append(acc)
+        self.epoch_ends.append(self.steps)
+        if test_acc is not None:
+            self.test_acc.append(test_acc)
+
+    def steps_until(self, loss):
+        """Return after how many steps the batch loss was first below `loss`, or None if it never was."""
+        return next((step for step, value in enumerate(self.loss, 1) if value < loss), None)
+
+    def save(self, path):
+        """Write the record as JSON; the file is whole or not there at all, even if the disk fills up."""
+        path = Path(path)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        part = path.with_name(path.name + ".part")
+        text = json.dumps({"cnnlib history": FORMAT, **asdict(self)}, allow_nan=False)
+        try:
+            part.write_text(text, encoding="utf-8")
+            os.replace(part, path)
+        finally:
+            part.unlink(missing_ok=True)
+        return path
+
+    @classmethod
+    def load(cls, path):
+        """Read a record that `save` wrote.
+
+        Raises
+        ------
+        FileNotFoundError
+            If there is no such file.
+        ValueError
+            If the file is damaged or is something else.
+        """
+        try:
+            record = json.loads(Path(path).read_text(encoding="utf-8"))
+        except (json.JSONDecodeError, UnicodeDecodeError) as error:
+            raise ValueError(f"{path} is no history of cnnlib, or is damaged: {error}. Save the run again.") from None
+        names = {f.name for f in fields(cls)}
+        if not isinstance(record, dict) or record.pop("cnnlib history", None) != FORMAT or set(record) != names:
+            raise ValueError(f"{path} is no history of cnnlib, format {FORMAT}. Save the run again.")
+        history = cls(**record)
+        lengths = {len(history.loss), len(history.lr), len(history.correct), len(history.size)}
+        if len(lengths) != 1:
+            raise ValueError(f"{path} is damaged: its columns differ in length. Save the run again.")
+        history.marks = [tuple(mark) for mark in history.marks]
+        return history
+
+    def summary(self):
+        """Return one line on how the run stands."""
+        parts = [f"{self.ended} after {len(self.epoch_ends)} epochs ({self.steps} steps)"]
+        if self.train_loss:
+            parts.append(f"loss {self.train_loss[-1]:.3f}, train acc {self.train_acc[-1]:.3f}")
+        if self.test_acc:
+            parts.append(f"test acc {self.test_acc[-1]:.3f}")
+        if self.train_seconds:
+            parts.append(f"{self.examples_per_second:,.0f} examples/s")
+        return ", ".join(parts)
+
+    def __repr__(self):
+        return f"History: {self.summary()}"
+
+
+def compare(runs, *, below=None):
+    """Put runs side by side.
+
+    Parameters
+    ----------
+    runs : dict of str to History or list of History
+        A name for each row; several histories in a row are the same set-up with several seeds.
+    below : float, optional
+        Adds a column: after how many steps the batch loss was first below this value.
+
+    Returns
+    -------
+    Table
+        Mean ± standard deviation over the seeds. "Last" means over the last 50 steps.
+
+    Raises
+    ------
+    ValueError
+        If there is nothing to compare.
+    """
+    if not runs or any(not _as_list(histories) for histories in runs.values()):
+        raise ValueError("compare needs at least one named run, and at least one history under each name.")
+    columns = ["", "runs", "last train loss", "last train accuracy", "test accuracy"]
+    if below is not None:
+        columns.append(f"steps until loss < {below:g}")
+    rows = []
+    for name, histories in runs.items():
+        histories = _as_list(histories)
+        last = [h.window(max(0, h.steps - 50)) for h in histories]
+        row = [name, str(len(histories)), _spread([loss for loss, _ in last]), _spread([acc for _, acc in last])]
+        row.append(_spread([h.test_acc[-1] for h in histories if h.test_acc]))
+        if below is not None:
+            row.append(", ".join("never" if s is None else str(s) for s in (h.steps_until(below) for h in histories)))
+        rows.append(row)
+    return Table(columns, rows)
+
+
+def _as_list(histories):
+    return [histories] if isinstance(histories, History) else list(histories)
+
+
+def _spread(values):
+    if not values:
+        return "–"
+    if len(values) == 1:
+        return f"{values[0]:.3f}"
+    return f"{statistics.mean(values):.3f} ± {statistics.stdev(values):.3f}"

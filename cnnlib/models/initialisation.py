@@ -1,0 +1,20 @@
+"""How the weights of a network begin, where PyTorch's own default is not what the book wants."""
+
+from torch import nn
+
+
+def xavier_(net):
+    """Draw the weights of every convolution and dense layer afresh from Xavier's uniform distribution.
+
+    The bound of a layer is √(6 / (inputs + outputs)), chosen so that the variance of signals and of gradients is
+    about the same on both sides of a layer (Glorot & Bengio 2010, eq. 16). Biases stay as they are.
+
+    Returns
+    -------
+    nn.Module
+        `net` itself, changed in place.
+    """
+    for layer in net.modules():
+        if isinstance(layer, nn.Conv2d | nn.Linear):
+            nn.init.xavier_uniform_(layer.weight)
+    return net

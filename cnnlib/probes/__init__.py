@@ -1,0 +1,7 @@
+"""Looking inside a network by hooks: shapes and cost, feature maps, gradients. No probe leaves a hook behind."""
+
+from cnnlib.probes.features import feature_maps
+from cnnlib.probes.gradients import gradient_norms
+from cnnlib.probes.shapes import LayerTable, layer_table
+
+__all__ = ["LayerTable", "feature_maps", "gradient_norms", "layer_table"]

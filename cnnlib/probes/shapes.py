@@ -1,0 +1,115 @@
+"""Walk a network layer by layer: output shape, parameters, multiply-adds."""
+
+from dataclasses import dataclass
+
+import torch
+from torch import nn
+
+from cnnlib.table import Table
+
+
+@dataclass(frozen=True)
+class Layer:
+    """One row of the walk. Shapes leave out the batch; `multiply_adds` are for one example."""
+
+    name: str
+    kind: str
+    input_shape: tuple
+    output_shape: tuple
+    parameters: int
+    multiply_adds: int
+
+
+class LayerTable(list):
+    """The layers of a network in the order in which they ran; shows as a table with a line of totals."""
+
+    @property
+    def parameters(self):
+        """All parameters."""
+        return sum(layer.parameters for layer in self)
+
+    @property
+    def multiply_adds(self):
+        """All multiply-adds of one example."""
+        return sum(layer.multiply_adds for layer in self)
+
+    def table(self):
+        """Return the rows and a line of totals as a Table."""
+        head = ["layer", "kind", "output shape", "parameters", "multiply-adds"]
+        rows = [
+            [x.name, x.kind, " × ".join(map(str, x.output_shape)), f"{x.parameters:,}", f"{x.multiply_adds:,}"]
+            for x in self
+        ]
+        return Table(head, [*rows, ["total", "", "", f"{self.parameters:,}", f"{self.multiply_adds:,}"]], left=3)
+
+    def _repr_markdown_(self):
+        return self.table()._repr_markdown_()
+
+    def __repr__(self):
+        return repr(self.table())
+
+
+def layer_table(net, input_shape):
+    """Send one random image through the network and write down what each layer did.
+
+    Parameters
+    ----------
+    net : nn.Module
+        Each of its innermost modules becomes a row, in the order of their calls.
+    input_shape : tuple of int
+        Shape of one example, without the batch: (1, 28, 28).
+
+    Returns
+    -------
+    LayerTable
+        A multiply-add is one multiplication and one addition; biases, activations, pooling and normalisation are
+        not counted, as is usual.
+
+    Raises
+    ------
+    ValueError
+        If the network cannot take this shape.
+    """
+    rows = LayerTable()
+    names = {module: name for name, module in net.named_modules() if not any(module.children())}
+
+    def note(module, args, output):
+        rows.append(
+            Layer(
+                name=names[module],
+                kind=type(module).__name__,
+                input_shape=tuple(args[0].shape[1:]),
+                output_shape=tuple(output.shape[1:]),
+                parameters=sum(p.numel() for p in module.parameters()),
+                multiply_adds=multiply_adds(module, output),
+            )
+        )
+
+    parameter = next(net.parameters(), torch.empty(0))
+    X = torch.zeros(1, *input_shape, device=parameter.device, dtype=parameter.dtype)
+    was_training = net.training
+    hooks = [module.register_forward_hook(note) for module in names]
+    try:
+        net.eval()  # one example is enough for batch normalisation, and no running statistic moves
+        with torch.no_grad():
+            net(X)
+    except (RuntimeError, ValueError) as error:
+        raise ValueError(
+            f"the network cannot take an example of shape {tuple(input_shape)}; {len(rows)} layers went well. "
+            f"PyTorch said: {str(error).splitlines()[0]}"
+        ) from error
+    finally:
+        net.train(was_training)
+        for hook in hooks:
+            hook.remove()
+    return rows
+
+
+def multiply_adds(module, output):
+    """Count the multiply-adds of one layer for one example, from its weights and its output (1, …)."""
+    if isinstance(module, nn.Linear):
+        return output[0].numel() * module.in_features
+    if isinstance(module, nn.Conv2d):
+        height, width = module.kernel_size
+        return output[0].numel() * (module.in_channels // module.groups) * height * width
+    return 0

@@ -1,0 +1,133 @@
+"""Predict, then run: the reader commits a guess, the experiment answers, both are shown together.
+
+Nothing waits for the guess. Where nobody is there to make one, the question stays on the page as text.
+"""
+
+import html
+
+import ipywidgets
+
+from cnnlib.frontend import kernel
+from cnnlib.widgets.bundle import widget_bundle
+
+
+def guess(question, options):
+    """Ask the reader for a prediction.
+
+    Parameters
+    ----------
+    question : str
+    options : list of str, or (low, high)
+        Answers to choose from, or the ends of a scale.
+
+    Returns
+    -------
+    Guess
+        Shows the question; `reveal(outcome)` shows what came of it.
+
+    Raises
+    ------
+    ValueError
+        If there are fewer than two options.
+    """
+    if len(options) < 2:
+        raise ValueError(f"a guess needs at least two options, or the two ends of a scale, got {options!r}.")
+    return Guess(question, options)
+
+
+class Guess:
+    """A question with the reader's answer to it; `answer` is None until there is one."""
+
+    def __init__(self, question, options):
+        self.question, self.options = question, options
+        self.scale = not isinstance(options[0], str)
+        self.answer = None
+        self._widget = None
+
+    def _build(self):
+        if self.scale:
+            low, high = map(float, self.options)
+            control = ipywidgets.FloatSlider(
+                min=low, max=high, value=(low + high) / 2, step=(high - low) / 100, description="your guess",
+                continuous_update=False, style={"description_width": "initial"}, layout={"width": "28em"},
+            )  # fmt: skip
+        else:
+            control = ipywidgets.RadioButtons(
+                options=self.options, value=None, description="your guess", layout={"width": "max-content"},
+                style={"description_width": "initial"},
+            )  # fmt: skip
+        control.observe(self._set, "value")
+        text = ipywidgets.HTML(f"<b>Predict first.</b> {html.escape(self.question)}")
+        self._note = ipywidgets.HTML("<i>No guess yet.</i>")
+        self._widget = ipywidgets.VBox([text, control, self._note])
+        self._widget.add_class("cnnlib-guess")
+
+    def _set(self, change):
+        self.answer = change["new"]
+        self._note.value = "<i>Noted. Now run the experiment below.</i>"
+
+    def reveal(self, outcome, because=""):
+        """Show the guess and the outcome together.
+
+        Parameters
+        ----------
+        outcome : str or float
+            One of the options, or a number on the scale.
+        because : str
+            A sentence that goes with the outcome.
+
+        Raises
+        ------
+        ValueError
+            If the outcome is none of the options.
+        """
+        if not self.scale and outcome not in self.options:
+            raise ValueError(f"the outcome must be one of the options {list(self.options)}, got {outcome!r}.")
+        return Reveal(self, outcome, because)
+
+    def _markdown(self):
+        answers = f"{self.options[0]} … {self.options[1]}" if self.scale else " / ".join(self.options)
+        return f"**Predict first.** {self.question}\n\n*{answers}*"
+
+    def _repr_mimebundle_(self, include=None, exclude=None):
+        static = {"text/markdown": self._markdown(), "text/plain": repr(self)}
+        if kernel() is None:
+            return static
+        if self._widget is None:
+            self._build()
+        return widget_bundle(self._widget, static)
+
+    def __repr__(self):
+        return f"Predict first: {self.question}"
+
+
+class Reveal:
+    """A guess beside its outcome."""
+
+    def __init__(self, guess, outcome, because):
+        self.guess, self.outcome, self.because = guess, outcome, because
+
+    @property
+    def right(self):
+        """True or False for a choice, how far off for a scale, None without a guess."""
+        if self.guess.answer is None:
+            return None
+        return abs(self.guess.answer - self.outcome) if self.guess.scale else self.guess.answer == self.outcome
+
+    def _line(self):
+        outcome = f"{self.outcome:.3g}" if self.guess.scale else self.outcome
+        if self.right is None:
+            verdict = "You made no guess."
+        elif self.guess.scale:
+            verdict = f"You guessed {self.guess.answer:.3g}, off by {self.right:.2g}."
+        else:
+            verdict = f"You guessed “{self.guess.answer}”: " + ("right." if self.right else "not this time.")
+        return verdict, outcome
+
+    def _repr_markdown_(self):
+        verdict, outcome = self._line()
+        return f"{verdict} The experiment says: **{outcome}**. {self.because}".strip()
+
+    def __repr__(self):
+        verdict, outcome = self._line()
+        return f"{verdict} The experiment says: {outcome}. {self.because}".strip()

@@ -1,0 +1,34 @@
+"""Let controls be answered while the cell that made them still runs.
+
+JupyterLab sends a control's messages to a second thread of the kernel, a subshell, so that they need not wait for
+the cell. ipykernel 7.4 second-guesses that: it sends a message to whichever shell last published on the control's
+channel, and for a control made in the running cell that is the blocked main shell (0 of 20 slider moves arrive).
+`route` says: deliver where the page asked for. ipykernel 7.0 to 7.3 do so by themselves and ignore the setting.
+
+The hook is private to ipykernel. It is used nowhere else, and tests/test_protocol.py fails if it stops working.
+"""
+
+import ipywidgets
+
+# One widget that lives as long as the kernel: JupyterLab opens the subshell with the first widget and keeps it as
+# long as there is one, so the first control of a running cell does not have to wait for it.
+_anchor = None
+
+
+def _as_the_page_asked(data, default):
+    return default
+
+
+def route(widget):
+    """Have all messages of a widget, and of everything in it, delivered on the channel the page sends them on."""
+    if getattr(widget, "comm", None) is not None:
+        widget.comm._reply_subshell_for = _as_the_page_asked
+    for child in getattr(widget, "children", ()):
+        route(child)
+
+
+def open_channel():
+    """Make the page open its second channel now, ahead of the first control."""
+    global _anchor
+    if _anchor is None:
+        _anchor = ipywidgets.HTML()

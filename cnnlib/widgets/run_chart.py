@@ -1,0 +1,58 @@
+"""The chart of a training run, drawn from its history: the same picture live, static and from a loaded record."""
+
+from cnnlib.chart import Chart, Panel
+
+POINTS = 10  # points an epoch
+
+
+class RunChart:
+    """Loss on the left, accuracy on the right, in epochs.
+
+    A point of the training curves is the mean over a tenth of an epoch, so the curve does not depend on how fast the
+    machine is or how often it is drawn.
+
+    Parameters
+    ----------
+    num_batches : int
+        Steps of an epoch.
+    num_epochs : int
+    band : (low, high, str), optional
+        Laid behind the accuracy: what others reached, and who.
+    """
+
+    def __init__(self, num_batches, num_epochs, band=None):
+        panels = [
+            Panel(("train loss",), "loss"),
+            Panel(("train accuracy", "test accuracy"), "accuracy", ylim=(0, 1)),
+        ]
+        text = "Chart of a training run: loss and accuracy against the epoch"
+        self.chart = Chart(panels, "epoch", (0, num_epochs), text=text)
+        if band is not None:
+            low, high, label = band
+            self.chart.band(1, low, high, label)
+        self.num_batches = num_batches
+        self.every = max(1, num_batches // POINTS)
+        self._steps = self._epochs = self._marks = 0
+
+    def update(self, history, all=False):
+        """Take over what is new in the history; return whether there was anything.
+
+        With `all`, also the steps since the last full tenth of an epoch.
+        """
+        before = (self._steps, self._epochs, self._marks)
+        while self._steps + self.every <= history.steps:
+            self._add(history, self._steps + self.every)
+        if all and self._steps < history.steps:
+            self._add(history, history.steps)
+        for end, acc in zip(history.epoch_ends[self._epochs :], history.test_acc[self._epochs :], strict=False):
+            self.chart.add(end / self.num_batches, [None, None, acc])
+            self._epochs += 1
+        for step, label in history.marks[self._marks :]:
+            self.chart.mark((step - 1) / self.num_batches, label)
+            self._marks += 1
+        return before != (self._steps, self._epochs, self._marks)
+
+    def _add(self, history, stop):
+        loss, acc = history.window(self._steps, stop)
+        self.chart.add(stop / self.num_batches, [loss, acc, None])
+        self._steps = stop
