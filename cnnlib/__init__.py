@@ -2,13 +2,13 @@
 
 Floors, bottom to top; each imports only from those before it:
 
-    checks, device, budget, datasets, metrics   what everything stands on
-    models                                      one architecture a file
-    history, training                           the loop and what it recorded
-    probes                                      looking inside a network by hooks
-    style, picture, figures, animator           charts and pictures
-    widgets, exercises                          live controls, questions and their checkers
-    d2l                                         the names that listings written for the d2l package use
+    checks, table, device, budget, datasets, metrics    what everything stands on
+    models                                              one architecture a file
+    history, training                                   the loop and what it recorded
+    probes                                              looking inside a network by hooks
+    style, picture, chart, figures, frontend, animator  charts and pictures, and the page they go to
+    widgets, exercises                                  live controls, questions and their checkers
+    d2l                                                 the names that listings written for the d2l package use
 """
 
 from cnnlib.animator import Animator

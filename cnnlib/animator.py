@@ -34,13 +34,14 @@ class Animator:
     Raises
     ------
     ValueError
-        If a list has not one entry for each panel.
+        If a list has not one entry for each panel, or each series.
     """
 
     def __init__(
         self, xlabel="", ylabel="", legend=(), xlim=None, ylim=None, xscale="linear", yscale="linear", fmts=None,
         figsize=None,
     ):  # fmt: skip
+        legend = [legend] if isinstance(legend, str) else legend or ()
         nested = bool(legend) and not isinstance(legend[0], str)
         names = [tuple(group) for group in legend] if nested else [tuple(legend) or ("",)]
         several = {"ylabel": ylabel or "", "ylim": ylim, "yscale": yscale}
@@ -50,6 +51,9 @@ class Animator:
                 raise ValueError(f"{option} needs one entry for each of {len(names)} panels, got {len(value)}.")
             several[option] = value if per_panel else [tuple(value) if isinstance(value, list) else value] * len(names)
         panels = [Panel(*row) for row in zip(names, *several.values(), strict=True)]
+        count = sum(map(len, names))
+        if fmts and len(fmts) < count:
+            raise ValueError(f"fmts needs one entry for each of {count} series, got {len(fmts)}.")
         labels = [name for group in names for name in group if name]
         text = f"Chart of {', '.join(labels) or 'one series'} against {xlabel or 'x'}"
         self.chart = Chart(panels, xlabel or "", xlim, xscale, figsize, fmts, text)
@@ -76,8 +80,8 @@ class Animator:
         if len(xs) != len(ys):
             raise ValueError(f"as many x as y are needed, got {len(xs)} and {len(ys)}.")
         with self._lock:
-            if len(set(xs)) == 1:
-                self.chart.add(xs[0], ys)
+            if len(set(xs)) <= 1:
+                self.chart.add(xs[0] if xs else 0, ys)
             else:
                 for number, (one, value) in enumerate(zip(xs, ys, strict=True)):
                     self.chart.add(one, [value if i == number else None for i in range(len(ys))])

@@ -49,7 +49,7 @@ class Chart:
         width, height = size or ((6.4, 3.6) if len(self.panels) == 1 else (10.0, 3.8))
         self.figure = new_figure(width, height)
         left, right = 0.85 / width, 1 - 0.25 / width
-        self.figure.subplots_adjust(left, 0.95 / height, right, 1 - 0.42 / height, wspace=0.28)
+        self.figure.subplots_adjust(left, 0.85 / height, right, 1 - 0.42 / height, wspace=0.28)
         grid = self.figure.subplots(1, len(self.panels), squeeze=False)[0]
         self.lines, self.axes, number = [], [], 0
         for panel, axes in zip(self.panels, grid, strict=True):
@@ -67,12 +67,12 @@ class Chart:
             self.axes.append(axes)
         self.xs = [[] for _ in self.lines]
         self.ys = [[] for _ in self.lines]
-        self._footer = self.figure.text(0.02, 0.025, "", fontsize=FONT - 3, color=FAINT)
+        self._footer = self.figure.text(0.01, 0.02, "", fontsize=FONT - 3, color=FAINT)
         self._background, self._marks = None, []
         self._fit_limits()
 
     def _add_line(self, axes, name, number, format):
-        style = {"linewidth": 2.4, "markersize": 6, "label": name, "animated": True}
+        style = {"linewidth": 2.4, "markersize": 6, "label": name, "animated": True, "clip_on": False}
         if format is None:
             i = number % len(COLOURS)
             style |= {"color": COLOURS[i], "linestyle": DASHES[i], "marker": MARKERS[i]}
@@ -85,10 +85,11 @@ class Chart:
         """Add a point to each series: `ys` has one value a series, None for no point."""
         if len(ys) != len(self.lines):
             raise ValueError(f"this chart has {len(self.lines)} series, got {len(ys)} values.")
+        x, ys = float(x), [None if y is None else float(y) for y in ys]  # all or nothing
         for number, y in enumerate(ys):
             if y is not None:
-                self.xs[number].append(float(x))
-                self.ys[number].append(float(y))
+                self.xs[number].append(x)
+                self.ys[number].append(y)
 
     def band(self, panel, low, high, label):
         """Lay a band behind a panel: where somebody else's results lie."""
@@ -108,12 +109,10 @@ class Chart:
             for artist in artists:
                 artist.remove()
         artists = [axes.axvline(x, color=FAINT, linestyle=":", linewidth=1.5) for axes in self.axes]
-        artists.append(
-            self.axes[0].text(
-                x, 0.97, f" {label}", transform=self.axes[0].get_xaxis_transform(), va="top", fontsize=FONT - 3,
-                color=INK, rotation=90, ha="right",
-            )
-        )  # fmt: skip
+        side = "right" if x > high - 0.06 * (high - low) else "left"  # of the line, where there is room
+        transform = self.axes[0].get_xaxis_transform()
+        style = {"fontsize": FONT - 3, "color": INK, "rotation": 90, "va": "top", "ha": side}
+        artists.append(self.axes[0].text(x, 0.97, label, transform=transform, **style))
         self._marks.append((x, artists))
         self._background = None
 
@@ -157,33 +156,33 @@ class Chart:
 
     def _fit_limits(self):
         changed, first = False, 0
-        x_low, x_high = _range([x for xs in self.xs for x in xs])
         for panel, axes in zip(self.panels, self.axes, strict=True):
             last = first + len(panel.legend)
             log = axes.get_xscale() == "log"
+            x_low, x_high = _range([x for xs in self.xs for x in xs], log)
             changed |= _cover(axes.get_xlim, axes.set_xlim, self.xlim, x_low, x_high, log, one_sided=True)
-            y_low, y_high = _range([y for ys in self.ys[first:last] for y in ys])
             log = panel.yscale == "log"
+            y_low, y_high = _range([y for ys in self.ys[first:last] for y in ys], log)
             changed |= _cover(axes.get_ylim, axes.set_ylim, panel.ylim, y_low, y_high, log)
             first = last
         return changed
 
 
-def _range(values):
-    finite = [v for v in values if math.isfinite(v)]
+def _range(values, log):
+    finite = [v for v in values if math.isfinite(v) and (v > 0 or not log)]
     return (min(finite), max(finite)) if finite else (None, None)
 
 
 def _cover(get, put, fixed, low, high, log, one_sided=False):
     """Make an axis show `low` … `high`, with room to grow so that it seldom has to change; return whether it did."""
     start, end = get()
-    if fixed is not None:
+    if fixed is not None and not (log and fixed[0] <= 0):  # a logarithmic axis has no zero
         want = fixed if low is None else (min(fixed[0], low), max(fixed[1], high))
         if want != (start, end):
             put(*want)
             return True
         return False
-    if low is None or (log and low <= 0):
+    if low is None:
         return False
     fresh = (start, end) == (0.0, 1.0) or (log and (start, end) == (0.1, 10.0))
     if not fresh and start <= low and high <= end:
@@ -192,7 +191,7 @@ def _cover(get, put, fixed, low, high, log, one_sided=False):
         put(low / 2, high * 2)
         return True
     room = 0.35 * (high - low) or 0.1 * abs(high) or 0.1
-    below = 0.0 if one_sided else room
+    below = 0.0 if one_sided else min(room, low) if low >= 0 else room  # a loss or a share needs no room below zero
     put(start if not fresh and start <= low else low - below, end if not fresh and high <= end else high + room)
     return True
 

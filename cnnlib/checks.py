@@ -47,9 +47,7 @@ def check_count(value, name, *, least=1, hint=""):
         If it is less than `least`.
     """
     if isinstance(value, bool) or not isinstance(value, Integral):
-        raise TypeError(
-            f"{name} must be a whole number, got {value!r} of type {type(value).__name__}. {hint}".rstrip()
-        )
+        raise TypeError(f"{name} must be a whole number, got {value!r} of type {type(value).__name__}. {hint}".rstrip())
     if value < least:
         raise ValueError(f"{name} must be at least {least}, got {value}. {hint}".rstrip())
     return int(value)
@@ -61,10 +59,15 @@ def check_labels(y, num_classes):
     Cross-entropy would skip a label of -100 in silence and, on a GPU, end the whole process on one that is too
     large; so the question is asked first.
     """
-    if y.dtype.is_floating_point or y.dtype == torch.bool:
-        raise TypeError(f"labels must be whole numbers (class indices), got a tensor of {y.dtype}. Try y.long().")
-    if y.numel() == 0:
-        return
+    if y.dtype not in (torch.int64, torch.uint8):
+        raise TypeError(
+            f"labels must be whole numbers (class indices, int64), got a tensor of {y.dtype}. Try y.long()."
+        )
+    if y.dim() != 1:
+        raise ValueError(
+            f"labels must be one number an example, of shape (N,), got {tuple(y.shape)}. Try y.flatten() for a column, "
+            "y.argmax(1) for one-hot rows."
+        )
     low, high = int(y.min()), int(y.max())
     if low < 0 or high >= num_classes:
         wrong = low if low < 0 else high
@@ -74,18 +77,22 @@ def check_labels(y, num_classes):
         )
 
 
-def check_batch(X, y):
-    """Raise unless `X` and `y` are tensors of one non-empty batch."""
-    if not isinstance(X, torch.Tensor) or not isinstance(y, torch.Tensor):
+def check_batch(batch):
+    """Return the `X` and `y` of a batch; raise unless they are tensors of as many examples, at least one."""
+    pair = isinstance(batch, list | tuple) and len(batch) == 2
+    if not pair or not all(isinstance(part, torch.Tensor) for part in batch):
+        parts = batch if isinstance(batch, list | tuple) and len(batch) < 5 else [batch]
+        got = ", ".join(type(part).__name__ for part in parts)
         raise TypeError(
-            f"a batch must be a pair of tensors (X, y), got ({type(X).__name__}, {type(y).__name__}). "
-            "Turn the data into tensors first."
+            f"a batch must be a pair of tensors (X, y), got ({got}). Turn images and labels into tensors first."
         )
+    X, y = batch
     if X.dim() == 0 or y.dim() == 0 or len(X) != len(y) or len(X) == 0:
         raise ValueError(
             f"a batch needs as many labels as images, and at least one, got X of shape {tuple(X.shape)} and y of "
             f"shape {tuple(y.shape)}."
         )
+    return X, y
 
 
 def needs_of(layer):

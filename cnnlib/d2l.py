@@ -5,7 +5,7 @@ what happens inside is this library's: data in memory, a chart that does not slo
 """
 
 from cnnlib.animator import Animator
-from cnnlib.checks import check_count
+from cnnlib.checks import check_count, check_lr
 from cnnlib.datasets import load_data_fashion_mnist
 from cnnlib.device import try_gpu
 from cnnlib.metrics import Accumulator, Timer, accuracy
@@ -43,6 +43,7 @@ def train_ch6(net, train_iter, test_iter, num_epochs, lr, device):
     History
     """
     check_count(num_epochs, "num_epochs")
+    check_lr(lr)
     print("training on", device)
     history = fit(xavier_(net), train_iter, test_iter, num_epochs, lr, device)
     if history.train_loss:

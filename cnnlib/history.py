@@ -115,10 +115,12 @@ class History:
         names = {f.name for f in fields(cls)}
         if not isinstance(record, dict) or record.pop("cnnlib history", None) != FORMAT or set(record) != names:
             raise ValueError(f"{path} is no history of cnnlib, format {FORMAT}. Save the run again.")
+        if any(type(record[name]) is not type(value) for name, value in asdict(cls()).items()):
+            raise ValueError(f"{path} is damaged: a column is of the wrong kind. Save the run again.")
         history = cls(**record)
         lengths = {len(history.loss), len(history.lr), len(history.correct), len(history.size)}
-        if len(lengths) != 1:
-            raise ValueError(f"{path} is damaged: its columns differ in length. Save the run again.")
+        if len(lengths) != 1 or not all(isinstance(mark, list) for mark in history.marks):
+            raise ValueError(f"{path} is damaged: its columns do not fit each other. Save the run again.")
         history.marks = [tuple(mark) for mark in history.marks]
         return history
 
@@ -184,3 +186,19 @@ def _spread(values):
     if len(values) == 1:
         return f"{values[0]:.3f}"
     return f"{statistics.mean(values):.3f} ± {statistics.stdev(values):.3f}"
+
+
+def growth_table(networks):
+    """Return the table that grows from chapter to chapter: what each network costs and what it reached.
+
+    Parameters
+    ----------
+    networks : dict of str to (LayerTable, History)
+    """
+    head = ["network", "parameters", "multiply-adds", "training time", "test accuracy (last three epochs)"]
+    rows = []
+    for name, (cost, history) in networks.items():
+        last = history.test_acc[-3:]
+        reached = f"{min(last):.3f} … {max(last):.3f}" if last else "–"
+        rows.append([name, f"{cost.parameters:,}", f"{cost.multiply_adds:,}", f"{history.seconds:.0f} s", reached])
+    return Table(head, rows)

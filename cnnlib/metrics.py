@@ -95,7 +95,7 @@ class Timer:
 
 def count_correct(y_hat, y):
     """Count the right predictions and leave the count, a 0-d tensor, on its device: nobody waits for it."""
-    predicted = y_hat.argmax(dim=1) if y_hat.dim() > 1 and y_hat.shape[1] > 1 else y_hat
+    predicted = y_hat.argmax(dim=1) if y_hat.dim() > 1 else y_hat
     return (predicted.to(y.dtype) == y).sum()
 
 

@@ -20,6 +20,8 @@ class Table:
         widths = [max(len(row[i]) for row in table) for i in range(len(self.head))]
         lines = []
         for row in table:
-            cells = [c.ljust(w) if i < self.left else c.rjust(w) for i, (c, w) in enumerate(zip(row, widths, strict=True))]
+            cells = [
+                c.ljust(w) if i < self.left else c.rjust(w) for i, (c, w) in enumerate(zip(row, widths, strict=True))
+            ]
             lines.append("  ".join(cells).rstrip())
         return "\n".join(lines)

@@ -85,7 +85,16 @@ class Trainer:
     """
 
     def __init__(
-        self, net, train_iter, test_iter=None, lr=0.1, *, optimizer=torch.optim.SGD, loss=None, device=None, listeners=()
+        self,
+        net,
+        train_iter,
+        test_iter=None,
+        lr=0.1,
+        *,
+        optimizer=torch.optim.SGD,
+        loss=None,
+        device=None,
+        listeners=(),
     ):
         self._lr = check_lr(lr)
         if not isinstance(net, nn.Module):
@@ -111,6 +120,7 @@ class Trainer:
         self._pending = []  # (loss, correct) of steps that nobody has looked at yet, still on the device
         self._looked = 0.0
         self._safe = _Snapshot(self.net, self.optimizer)
+        self._random = None  # where its random numbers stand, once it has run, was forked, or went back to a state
 
     # What others may set or ask while the loop runs
 
@@ -164,7 +174,7 @@ class Trainer:
         self._stop, self.running, self.history.ended = False, True, "running"
         ended = "failed"
         try:
-            with self._interrupt_stops() as interrupted:
+            with self._own_random(), self._interrupt_stops() as interrupted:
                 while self.epoch < self._num_epochs and not self._stop:
                     self._run_epoch()
             ended = "finished" if self.epoch == self._num_epochs else "interrupted" if interrupted else "stopped"
@@ -202,11 +212,24 @@ class Trainer:
             if mine:
                 signal.signal(signal.SIGINT, before)
 
+    @contextmanager
+    def _own_random(self):
+        """Go on from the random numbers where the last run ended; leave those of everybody else as they are."""
+        others = None if self._random is None else _random_state(self.device)
+        if others is not None:
+            _set_random_state(self.device, self._random)
+        try:
+            yield
+        finally:
+            self._random = _random_state(self.device)
+            if others is not None:
+                _set_random_state(self.device, others)
+
     def _run_epoch(self):
         self.net.train()
         lap = time.perf_counter()
-        for X, y in self._batches():
-            self._step(X, y)
+        for batch in self._batches():
+            self._step(*check_batch(batch))
             self.batch += 1
             now = time.perf_counter()
             self.history.train_seconds += now - lap
@@ -234,15 +257,18 @@ class Trainer:
         return _skip(self.train_iter, self.batch)
 
     def _step(self, X, y):
-        check_batch(X, y)
         X, y = X.to(self.device, non_blocking=True), y.to(self.device, non_blocking=True)
         lr = self._lr
+        if lr != self.optimizer.param_groups[0]["lr"]:
+            self.history.marks.append((self._steps_done() + 1, f"lr {lr:.3g}"))
         for group in self.optimizer.param_groups:
             group["lr"] = lr
         scores = forward(self.net, X)
         if self.device.type == "cpu" or self.batch == 0:  # on a GPU the question costs a wait: once an epoch
             check_labels(y, scores.shape[1])
         loss = self.loss(scores, y)
+        if loss.dim():
+            raise ValueError(f"the loss must be one number a batch, got shape {tuple(loss.shape)}. Take its mean.")
         self._pending.append((loss.detach(), count_correct(scores.detach(), y), len(y), lr))
         if self.device.type == "cpu" or time.perf_counter() - self._looked > LOOK_EVERY:
             self._look()
@@ -280,6 +306,9 @@ class Trainer:
             step,
         )
 
+    def _steps_done(self):
+        return self.history.steps + len(self._pending)
+
     def _tell(self):
         for listener in self.listeners:
             listener(self)
@@ -297,7 +326,7 @@ class Trainer:
             "seed": getattr(self.train_iter, "seed", None),
             "num_batches": self.num_batches,
             "device": describe_device(self.device),
-            "torch": torch.__version__,
+            "torch": str(torch.__version__),  # plain, so that torch.load takes a saved state
         }
 
     # Going back and branching off
@@ -308,6 +337,7 @@ class Trainer:
         Weights, optimizer, place in the data order, record, learning rate and the random state (for dropout).
         """
         self._look()
+        own = self._random is not None and not self.running
         return copy.deepcopy(
             {
                 "net": self.net.state_dict(),
@@ -317,7 +347,7 @@ class Trainer:
                 "batch": self.batch,
                 "lr": self._lr,
                 "seed": getattr(self.train_iter, "seed", None),
-                "random": torch.get_rng_state(),
+                "random": self._random if own else _random_state(self.device),
             }
         )
 
@@ -327,7 +357,7 @@ class Trainer:
         Raises
         ------
         ValueError
-            If the state belongs to another network; nothing is changed then.
+            If the state belongs to another network or optimizer; nothing is changed then.
         """
         if not isinstance(state, dict) or set(state) != STATE:
             raise ValueError(f"a state must be what trainer.state() returned, a dict with {', '.join(sorted(STATE))}.")
@@ -341,6 +371,12 @@ class Trainer:
                 f"this state belongs to another network: {name!r} is {given.get(name, 'missing')} there and "
                 f"{mine.get(name, 'missing')} here. Build the network as it was built then."
             )
+        mine, given = (set(o["param_groups"][0]) for o in (self.optimizer.state_dict(), state["optimizer"]))
+        if mine != given:
+            raise ValueError(
+                f"this state belongs to another optimizer than {type(self.optimizer).__name__}: their settings differ "
+                f"in {', '.join(sorted(mine ^ given))}. Build the trainer as it was built then."
+            )
         state = copy.deepcopy(state)
         self.net.load_state_dict(state["net"])
         self.optimizer.load_state_dict(state["optimizer"])
@@ -348,7 +384,7 @@ class Trainer:
         self.epoch, self.batch, self._lr = state["epoch"], state["batch"], state["lr"]
         if state["seed"] is not None and hasattr(self.train_iter, "reseed"):
             self.train_iter.reseed(state["seed"])
-        torch.set_rng_state(state["random"])
+        self._random = state["random"]
         self._pending = []
         self._safe = _Snapshot(self.net, self.optimizer)
 
@@ -390,6 +426,20 @@ class _Snapshot:
             self.optimizer.state.clear()
         for kept, tensor in zip(self.copies, self._live(), strict=False):
             tensor.copy_(kept)
+
+
+def _random_state(device):
+    """Return the state of the random numbers that a training on `device` draws from."""
+    states = [torch.get_rng_state()]
+    if device.type != "cpu":
+        states.append(torch.get_device_module(device).get_rng_state())
+    return states
+
+
+def _set_random_state(device, states):
+    torch.set_rng_state(states[0])
+    if device.type != "cpu":
+        torch.get_device_module(device).set_rng_state(states[1])
 
 
 def forward(net, X):
@@ -446,8 +496,8 @@ def evaluate_accuracy(net, data_iter, device=None):
     metric = Accumulator(2)  # right predictions, predictions
     try:
         with torch.no_grad():
-            for X, y in _on(device, data_iter):
-                check_batch(X, y)
+            for batch in _on(device, data_iter):
+                X, y = check_batch(batch)
                 X, y = X.to(device), y.to(device)
                 scores = forward(net, X)
                 if torch.device(device).type == "cpu":
@@ -500,7 +550,8 @@ def train_over_seeds(build, train_iter, test_iter, num_epochs, lr, seeds=(0, 1, 
 
     Returns
     -------
-    list of History
+    nets : list of nn.Module
+    histories : list of History
         A run whose loss became NaN or infinite is among them, with `ended == 'diverged'`.
 
     Raises
@@ -508,19 +559,48 @@ def train_over_seeds(build, train_iter, test_iter, num_epochs, lr, seeds=(0, 1, 
     KeyboardInterrupt
         If a run was interrupted: the runs still to come are then not wanted either.
     """
-    histories = []
+    nets, histories = [], []
     for seed in seeds:
         torch.manual_seed(seed)
         if hasattr(train_iter, "reseed"):
             train_iter.reseed(seed)
+        nets.append(build())
         try:
-            history = train(build(), train_iter, test_iter, num_epochs, lr, **options)
+            history = train(nets[-1], train_iter, test_iter, num_epochs, lr, **options)
         except DivergenceError as error:
             history = error.history
         if history.ended == "interrupted":
             raise KeyboardInterrupt
         histories.append(history)
-    return histories
+    return nets, histories
+
+
+def time_epoch(net, train_iter, device=None, steps=10):
+    """Measure how many seconds one epoch of training takes on this machine; the network stays as it is.
+
+    Parameters
+    ----------
+    net, train_iter, device
+        As for `train`.
+    steps : int
+        How many batches to try it on, after two to warm up.
+    """
+    trainer = Trainer(copy.deepcopy(net), train_iter, lr=1e-6, device=device)
+    times = []
+
+    def note(trainer):
+        if trainer.batch > len(times):  # a batch is done, not the epoch or the run
+            times.append(time.perf_counter())
+        if len(times) == steps + 2:
+            trainer.stop()
+
+    trainer.listeners.append(note)
+    random = torch.get_rng_state()
+    trainer.fit(1)
+    torch.set_rng_state(random)
+    done = times[1 : steps + 2]
+    seconds = (done[-1] - done[0]) / (len(done) - 1) if len(done) > 1 else times[0] - trainer._started
+    return seconds * trainer.num_batches
 
 
 def _length(data_iter, name):

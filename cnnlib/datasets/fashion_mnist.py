@@ -83,9 +83,7 @@ def load_data_fashion_mnist(batch_size, resize=None, *, num_train=None, num_test
             number = check_count(number, "num_train" if shuffle else "num_test")
             if number > len(images):
                 raise ValueError(f"there are only {len(images):,} images in the {prefix} set, got {number:,}.")
-        sets.append(
-            Batches(images[:number], labels[:number], batch_size, resize=resize, shuffle=shuffle, seed=seed)
-        )
+        sets.append(Batches(images[:number], labels[:number], batch_size, resize=resize, shuffle=shuffle, seed=seed))
     return tuple(sets)
 
 

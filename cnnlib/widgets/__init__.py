@@ -1,6 +1,6 @@
 """What a reader can move: live controls of a training run, and guesses made before it."""
 
-from cnnlib.widgets.fit import fit
-from cnnlib.widgets.guess import guess
+from cnnlib.widgets.live import fit
+from cnnlib.widgets.predict import guess
 
 __all__ = ["fit", "guess"]

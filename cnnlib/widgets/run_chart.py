@@ -2,7 +2,7 @@
 
 from cnnlib.chart import Chart, Panel
 
-POINTS = 10  # points an epoch
+POINTS = 10  # points of the training curves in an epoch
 
 
 class RunChart:
@@ -22,7 +22,7 @@ class RunChart:
 
     def __init__(self, num_batches, num_epochs, band=None):
         panels = [
-            Panel(("train loss",), "loss"),
+            Panel(("train loss",), "loss", ylim=(0, 2.5)),
             Panel(("train accuracy", "test accuracy"), "accuracy", ylim=(0, 1)),
         ]
         text = "Chart of a training run: loss and accuracy against the epoch"
@@ -31,7 +31,7 @@ class RunChart:
             low, high, label = band
             self.chart.band(1, low, high, label)
         self.num_batches = num_batches
-        self.every = max(1, num_batches // POINTS)
+        self._points = 0  # of the training curves, drawn so far
         self._steps = self._epochs = self._marks = 0
 
     def update(self, history, all=False):
@@ -40,8 +40,9 @@ class RunChart:
         With `all`, also the steps since the last full tenth of an epoch.
         """
         before = (self._steps, self._epochs, self._marks)
-        while self._steps + self.every <= history.steps:
-            self._add(history, self._steps + self.every)
+        while (stop := self._next_stop()) <= history.steps:
+            self._points += 1
+            self._add(history, stop)
         if all and self._steps < history.steps:
             self._add(history, history.steps)
         for end, acc in zip(history.epoch_ends[self._epochs :], history.test_acc[self._epochs :], strict=False):
@@ -51,6 +52,11 @@ class RunChart:
             self.chart.mark((step - 1) / self.num_batches, label)
             self._marks += 1
         return before != (self._steps, self._epochs, self._marks)
+
+    def _next_stop(self):
+        """Return the step at which the next point of the training curves is due."""
+        points = min(POINTS, self.num_batches)
+        return (self._points + 1) * self.num_batches // points
 
     def _add(self, history, stop):
         loss, acc = history.window(self._steps, stop)

@@ -22,6 +22,7 @@ from cnnlib.widgets.run_chart import RunChart
 
 SHARE = 0.04  # the part of the time that drawing may take
 STATUS_EVERY = 0.25  # seconds between two updates of the status line
+STEP = 0.02  # of the slider, in powers of ten: 5 %
 PATIENCE = 4.0  # seconds after which a page without a second channel is told so
 
 if kernel() is not None:
@@ -93,9 +94,9 @@ class Controls:
 
     def __init__(self, trainer, chart):
         self.trainer, self.chart = trainer, chart
-        low, high = min(1e-3, trainer.lr), max(10.0, trainer.lr)
+        low, high = slider_range(trainer.lr)
         self.lr = ipywidgets.FloatLogSlider(
-            value=trainer.lr, min=math.log10(low), max=math.log10(high), step=0.02, description="learning rate",
+            value=trainer.lr, min=low, max=high, step=STEP, description="learning rate",
             readout_format=".3g", tooltip="The learning rate, from the next batch on",
             style={"description_width": "initial"}, layout={"width": "min(34em, 60%)"},
         )  # fmt: skip
@@ -122,11 +123,11 @@ class Controls:
         return widget_bundle(self.box, {"image/png": png, "text/plain": text})
 
     def _set_lr(self, change):
-        self.trainer.lr = change["new"]
+        if not math.isclose(change["new"], self.trainer.lr, rel_tol=1e-6):  # the page rounds what it is shown
+            self.trainer.lr = change["new"]
 
     def __call__(self, trainer):
         """Look after the page, between two batches."""
-        self._mark_lr(trainer)
         now = time.perf_counter()
         if now - self._told > STATUS_EVERY or not trainer.running:
             self._told = now
@@ -136,14 +137,10 @@ class Controls:
             self._drawn = time.perf_counter()
             self._cost = self._drawn - now
 
-    def _mark_lr(self, trainer):
-        lrs = trainer.history.lr
-        if lrs and lrs[-1] != self._shown_lr:
-            self._shown_lr = lrs[-1]
-            trainer.history.marks.append((trainer.history.steps, f"lr {lrs[-1]:.3g}"))
-
     def _tell(self, trainer, now):
         p = trainer.progress
+        if self.lr.min <= math.log10(trainer.lr) <= self.lr.max and self._shown_lr != trainer.lr:
+            self._shown_lr = self.lr.value = trainer.lr  # a listener may have set it
         if not self.warning and now - self._opened > PATIENCE and not subshell_is_open():
             self.warning = "This page cannot reach a running cell: to steer, open it in JupyterLab 4.4 or later."
         parts = [
@@ -164,6 +161,18 @@ class Controls:
         self.box.close()
         for part in (self.lr, self.stop, self.status, self.image):
             part.close()
+
+
+def slider_range(lr):
+    """Return the ends of the slider, as powers of ten: at least 0.001 … 10, and `lr` on one of its steps.
+
+    A page moves a value that lies between two steps to the nearest one, and a run whose learning rate changes
+    because it is looked at is not the run that was asked for.
+    """
+    middle = math.log10(lr)
+    return middle - STEP * max(0, math.ceil((middle + 3) / STEP)), middle + STEP * max(
+        0, math.ceil((1 - middle) / STEP)
+    )
 
 
 def _width(chart):

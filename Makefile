@@ -1,0 +1,47 @@
+# make lab    set up .venv and open chapter 1 in JupyterLab
+# make test   set up .venv and run every test, and every notebook
+
+PYTHON ?= python3
+VENV := .venv
+ifeq ($(OS),Windows_NT)
+BIN := $(VENV)/Scripts
+else
+BIN := $(VENV)/bin
+endif
+
+.PHONY: lab test notebooks clean
+.DEFAULT_GOAL := lab
+
+lab: $(VENV)/lab
+	@echo "Opening JupyterLab on chapter 1. Leave it with Ctrl-C."
+	$(BIN)/jupyter lab $(LAB_OPTIONS) notebooks/01_lenet.ipynb
+
+test: $(VENV)/test
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check cnnlib tests benchmarks notebooks/refresh.py
+	$(BIN)/python -m pytest --nbval --nbval-current-env --nbval-cell-timeout=600 $(TESTS)
+
+notebooks: $(VENV)/test
+	$(BIN)/python notebooks/refresh.py $(CHAPTERS)
+
+clean:
+	rm -rf $(VENV)
+
+$(VENV)/lab: pyproject.toml
+	@$(MAKE) --no-print-directory install EXTRA=
+	@touch $@
+
+$(VENV)/test: pyproject.toml
+	@$(MAKE) --no-print-directory install EXTRA=[test]
+	@touch $@ $(VENV)/lab
+
+.PHONY: install
+install:
+	@$(PYTHON) -c "import sys; sys.exit(sys.version_info < (3, 11))" || \
+		{ echo "Python 3.11 or later is needed, but $(PYTHON) is older. Name another: make PYTHON=python3.12"; exit 1; }
+	@test -d $(VENV) || { echo "Making a virtual environment in $(VENV) …"; $(PYTHON) -m venv $(VENV) || \
+		{ rm -rf $(VENV); echo "That failed. On Debian or Ubuntu: sudo apt install python3-venv"; exit 1; }; }
+	@echo "Installing PyTorch, JupyterLab and what else pyproject.toml lists into $(VENV)."
+	@echo "The first time this downloads several GB and takes a few minutes."
+	@$(BIN)/python -m pip install --disable-pip-version-check -e ".$(EXTRA)"
+	@echo "Installed."

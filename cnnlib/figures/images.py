@@ -1,0 +1,70 @@
+"""Images, filters and feature maps in rows."""
+
+import math
+
+from cnnlib.picture import Picture
+from cnnlib.style import FONT, INK, new_figure
+
+
+def show_images(images, titles=(), columns=10, text="Pictures from the data set"):
+    """Show grey images in rows.
+
+    Parameters
+    ----------
+    images : Tensor of shape (N, 1, H, W) or (N, H, W)
+    titles : sequence of str
+        One an image, above it.
+    columns : int
+    """
+    images = images.reshape(len(images), *images.shape[-2:])
+    return _tiles([(image, "gray_r", None) for image in images], titles, columns, text)
+
+
+def draw_filters(weights, text="Filters of a convolutional layer"):
+    """Draw the filters of a layer: blue is negative, red is positive, white is zero, on one scale for all.
+
+    Parameters
+    ----------
+    weights : Tensor of shape (C, H, W)
+    """
+    weights = weights.detach().cpu()
+    limit = weights.abs().max().item()
+    titles = [f"filter {i}" for i in range(len(weights))]
+    return _tiles([(w, "RdBu_r", (-limit, limit)) for w in weights], titles, len(weights), text, frame=True)
+
+
+def draw_feature_maps(image, maps, text="An image and its feature maps"):
+    """Draw an image and, beside it, what a layer made of it; dark is high, each map on a scale of its own.
+
+    Parameters
+    ----------
+    image : Tensor of shape (1, H, W) or (H, W)
+    maps : Tensor of shape (C, H, W)
+    """
+    tiles = [(image.reshape(image.shape[-2:]), "gray_r", None)] + [(m, "gray_r", None) for m in maps]
+    titles = ["input"] + [f"map {i}" for i in range(len(maps))]
+    return _tiles(tiles, titles, min(len(tiles), 9), text, frame=True)
+
+
+def _tiles(tiles, titles, columns, text, frame=False):
+    columns = min(columns, len(tiles))
+    rows = math.ceil(len(tiles) / columns)
+    lines = 1 + max((title.count("\n") for title in titles), default=-1)
+    side = 10 / max(columns, 6)
+    figure = new_figure(columns * side, rows * (side + 0.21 * lines))
+    grid = figure.subplots(rows, columns, squeeze=False)
+    for axes in grid.flat:
+        axes.set_axis_off()
+    for number, (tile, colours, limits) in enumerate(tiles):
+        axes = grid.flat[number]
+        low, high = limits or (None, None)
+        axes.imshow(tile, cmap=colours, vmin=low, vmax=high, interpolation="nearest")
+        if number < len(titles):
+            axes.set_title(titles[number], fontsize=FONT - 2, color=INK, pad=4)
+        if frame:
+            axes.set_axis_on()
+            axes.set_xticks([])
+            axes.set_yticks([])
+    top = 1 - 0.23 * lines / figure.get_figheight()
+    figure.subplots_adjust(0.01, 0.02, 0.99, top, wspace=0.08, hspace=0.08 + 0.3 * lines / side)
+    return Picture(figure, text)

@@ -1,0 +1,108 @@
+"""Curves, bars and confusion matrices in the house style."""
+
+from cnnlib.picture import Picture
+from cnnlib.style import COLOURS, DASHES, FONT, INK, MARKERS, new_figure, style_axes
+
+
+def draw_lines(lines, xlabel, ylabel, ylim=None, text=None):
+    """Draw named lines over one x-axis.
+
+    Parameters
+    ----------
+    lines : dict of str to (xs, ys)
+        Several lists in `ys` are several runs of the same thing: thin lines of one colour.
+    """
+    figure = new_figure(7.0, 3.8)
+    axes = figure.subplots()
+    for number, (name, (xs, ys)) in enumerate(lines.items()):
+        runs = ys if isinstance(ys[0], list | tuple) else [ys]
+        style = {
+            "color": COLOURS[number],
+            "linestyle": DASHES[number],
+            "marker": MARKERS[number],
+            "linewidth": 2.4 if len(runs) == 1 else 1.6,
+        }
+        for i, run in enumerate(runs):
+            axes.plot(xs[: len(run)], run, label=name if i == 0 else None, **style)
+    style_axes(axes, xlabel, ylabel)
+    axes.set_ylim(ylim)
+    _legend_above(axes, len(lines))
+    figure.subplots_adjust(0.11, 0.18, 0.97, 0.87)
+    return Picture(figure, text or f"{ylabel} against {xlabel} for {', '.join(lines)}")
+
+
+def draw_runs(runs, width=10, text=None):
+    """Draw the training loss of runs against the step, each as the mean of `width` steps.
+
+    Parameters
+    ----------
+    runs : dict of str to list of History
+    width : int
+    """
+    lines = {}
+    for name, histories in runs.items():
+        means = [[h.window(i, i + width)[0] for i in range(0, h.steps, width)] for h in histories]
+        longest = max(map(len, means))
+        lines[name] = ([(i + 1) * width for i in range(longest)], means)
+    return draw_lines(lines, "step", "training loss", ylim=(0, 2.6), text=text)
+
+
+def draw_bars(groups, ylabel, log=False, text=None):
+    """Draw bars side by side: one cluster a label, one bar a group.
+
+    Parameters
+    ----------
+    groups : dict of str to (dict of str to float)
+        The group's name, then label and height; all groups have the same labels.
+    """
+    labels = list(next(iter(groups.values())))
+    figure = new_figure(10.0, 3.8)
+    axes = figure.subplots()
+    wide = 0.8 / len(groups)
+    hatches = ("", "//", "..", "xx", "--")
+    for number, (name, bars) in enumerate(groups.items()):
+        places = [i - 0.4 + wide * (number + 0.5) for i in range(len(labels))]
+        axes.bar(
+            places, [bars[label] for label in labels], wide * 0.92, label=name, color=COLOURS[number],
+            hatch=hatches[number], edgecolor="white",
+        )  # fmt: skip
+    if log:
+        axes.set_yscale("log")
+    style_axes(axes, "", ylabel)
+    axes.set_xticks(range(len(labels)), labels)
+    _legend_above(axes, len(groups))
+    figure.subplots_adjust(0.11, 0.12, 0.98, 0.87)
+    return Picture(figure, text or f"{ylabel} of {', '.join(labels)} for {', '.join(groups)}")
+
+
+def draw_confusions(counts, classes, text="Confusion matrix: true class in rows, predicted class in columns"):
+    """Draw a confusion matrix, in per cent of each true class.
+
+    Parameters
+    ----------
+    counts : Tensor of shape (C, C)
+        Row: true class, column: predicted class.
+    classes : sequence of str
+    """
+    share = 100 * counts.double() / counts.sum(dim=1, keepdim=True)
+    figure = new_figure(8.2, 6.4)
+    axes = figure.subplots()
+    axes.imshow(share, cmap="Greys", vmin=0, vmax=100)
+    for i, row in enumerate(share.tolist()):
+        for j, value in enumerate(row):
+            if value >= 0.5:
+                colour = "white" if value > 55 else INK
+                axes.text(j, i, f"{value:.0f}", ha="center", va="center", color=colour, fontsize=FONT - 1)
+    axes.set_xticks(range(len(classes)), classes, rotation=40, ha="right", fontsize=FONT - 1)
+    axes.set_yticks(range(len(classes)), classes, fontsize=FONT - 1)
+    axes.set_xlabel("predicted, % of the true class", fontsize=FONT)
+    axes.set_ylabel("true class", fontsize=FONT)
+    figure.subplots_adjust(0.17, 0.21, 0.99, 0.99)
+    return Picture(figure, text)
+
+
+def _legend_above(axes, columns):
+    axes.legend(
+        loc="lower left", bbox_to_anchor=(-0.02, 0.98), ncols=columns, frameon=False, fontsize=FONT - 1,
+        handlelength=2.2, columnspacing=1.2, labelcolor=INK,
+    )  # fmt: skip

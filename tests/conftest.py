@@ -1,0 +1,57 @@
+"""Fixtures for all tests: one seed, and data so small that the whole suite runs in about a minute."""
+
+import pytest
+import torch
+from torch import nn
+
+from cnnlib.datasets import Batches, load_data_fashion_mnist
+
+
+@pytest.fixture(autouse=True)
+def seed():
+    """Start every test from the same random numbers."""
+    torch.manual_seed(0)
+
+
+@pytest.fixture
+def noise():
+    """Return a maker of shuffled `Batches` of random images in random classes."""
+
+    def make(num=80, batch_size=32, *, size=28, shuffle=True, **options):
+        generator = torch.Generator().manual_seed(1)
+        images = torch.randint(256, (num, 1, size, size), dtype=torch.uint8, generator=generator)
+        labels = torch.randint(10, (num,), generator=generator)
+        return Batches(images, labels, batch_size, shuffle=shuffle, **options)
+
+    return make
+
+
+@pytest.fixture
+def fashion():
+    """Return a maker of small (train_iter, test_iter) pairs of real Fashion-MNIST images."""
+
+    def make(batch_size=64, num_train=640, num_test=200, **options):
+        return load_data_fashion_mnist(batch_size, num_train=num_train, num_test=num_test, **options)
+
+    return make
+
+
+@pytest.fixture
+def dense():
+    """Return a maker of small networks for 1×28×28 that train in a millisecond a step."""
+
+    def make(dropout=0.0):
+        layers = [nn.Flatten(), nn.Linear(784, 16), nn.ReLU(), nn.Dropout(dropout), nn.Linear(16, 10)]
+        return nn.Sequential(*layers)
+
+    return make
+
+
+@pytest.fixture
+def weights():
+    """Return a function that copies a network's weights and buffers into one flat tensor."""
+
+    def copy(net):
+        return torch.cat([value.detach().double().flatten().cpu() for value in net.state_dict().values()])
+
+    return copy

@@ -1,0 +1,124 @@
+"""A real JupyterLab and a real browser for the tests that need them."""
+
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "microsoft-edge", "chrome")
+HOW_TO_GET_ONE = (
+    "no Chromium or Chrome on this machine: the browser tests need one. On Debian or Ubuntu: sudo apt install "
+    "chromium; elsewhere: .venv/bin/playwright install chromium; or set CNNLIB_BROWSER to the program."
+)
+QUIET = ["--disable-background-networking", "--disable-component-update", "--disable-sync", "--no-first-run"]
+
+
+def find_browser(playwright):
+    """Return the path of a Chromium; without one skip the test, or fail it where CNNLIB_REQUIRE_BROWSER is set."""
+    own = playwright.chromium.executable_path
+    found = os.environ.get("CNNLIB_BROWSER") or next(filter(None, map(shutil.which, NAMES)), None)
+    if found or os.path.exists(own):
+        return found or own
+    (pytest.fail if os.environ.get("CNNLIB_REQUIRE_BROWSER") else pytest.skip)(HOW_TO_GET_ONE)
+
+
+@contextmanager
+def jupyterlab(folder):
+    """Start JupyterLab on `folder`, with settings of its own; yield its address."""
+    with socket.socket() as s:
+        s.bind(("127.0.0.1", 0))
+        port = s.getsockname()[1]
+    home = Path(folder, ".home")
+    places = {name: str(home / name) for name in ("CONFIG_DIR", "RUNTIME_DIR", "DATA_DIR")}
+    environment = os.environ | {f"JUPYTER_{name}": place for name, place in places.items()}
+    environment |= {
+        "HOME": str(home),
+        "JUPYTERLAB_SETTINGS_DIR": str(home / "settings"),
+        "JUPYTERLAB_WORKSPACES_DIR": str(home / "workspaces"),
+    }
+    environment.pop("CNNLIB_LIVE", None)
+    home.mkdir(parents=True, exist_ok=True)
+    command = [sys.executable, "-m", "jupyterlab", "--no-browser", "--allow-root", f"--port={port}"]
+    command += ["--ServerApp.port_retries=0", "--IdentityProvider.token=", f"--ServerApp.root_dir={folder}"]
+    command += [
+        "--LabApp.expose_app_in_browser=True",
+        "--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate",
+    ]
+    address = f"http://127.0.0.1:{port}"
+    with open(home / "log", "w") as log:
+        server = subprocess.Popen(command, env=environment, stdout=log, stderr=subprocess.STDOUT)
+        try:
+            for _ in range(240):
+                try:
+                    urllib.request.urlopen(f"{address}/api", timeout=5)
+                    break
+                except OSError:
+                    assert server.poll() is None, Path(home, "log").read_text()
+                    time.sleep(0.25)
+            yield address
+        finally:
+            server.terminate()
+            server.wait(30)
+
+
+@contextmanager
+def chromium(width=1280, height=900):
+    """Start a headless browser; yield a page that keeps a list of its errors in `page.errors`."""
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        arguments = QUIET + (["--no-sandbox"] if hasattr(os, "geteuid") and os.geteuid() == 0 else [])
+        browser = playwright.chromium.launch(executable_path=find_browser(playwright), args=arguments)
+        page = browser.new_page(viewport={"width": width, "height": height})
+        page.errors = []
+        page.on("pageerror", lambda error: page.errors.append(str(error)))
+        yield page
+        browser.close()
+
+
+NOTEBOOK = "window.jupyterapp.shell.currentWidget"
+
+
+def open_notebook(page, address, path):
+    """Open a notebook and wait until its kernel is ready."""
+    page.goto(f"{address}/lab/tree/{path}")
+    page.wait_for_function(f"() => {NOTEBOOK}?.sessionContext?.session?.kernel?.status === 'idle'", timeout=90_000)
+
+
+def run_cell(page, index, wait=True):
+    """Run one cell; with `wait`, until it has ended."""
+    page.evaluate(
+        f"i => {{ const w = {NOTEBOOK}; w.content.activeCellIndex = i; "
+        "window.jupyterapp.commands.execute('notebook:run-cell'); }",
+        index,
+    )
+    if wait:
+        wait_for_cell(page, index)
+
+
+def wait_for_cell(page, index, timeout=300_000):
+    """Wait until a cell has run."""
+    page.wait_for_function(
+        f"i => {{ const m = {NOTEBOOK}.content.widgets[i].model; "
+        "return m.executionState === 'idle' && m.executionCount; }",
+        arg=index,
+        timeout=timeout,
+    )
+
+
+def outputs(page, index):
+    """Return the outputs of a cell as the notebook would store them."""
+    return page.evaluate(f"i => {NOTEBOOK}.content.widgets[i].model.outputs.toJSON()", index)
+
+
+def save(page):
+    """Save the notebook."""
+    page.evaluate("() => window.jupyterapp.commands.execute('docmanager:save')")
+    page.wait_for_function(f"() => !{NOTEBOOK}.context.model.dirty")

@@ -1,0 +1,151 @@
+"""Chapter 1 in a real JupyterLab and a real browser: run, steered, stopped, saved, reopened, exported."""
+
+import json
+import statistics
+import subprocess
+import sys
+from pathlib import Path
+
+import nbformat
+import pytest
+from lab import NOTEBOOK, chromium, jupyterlab, open_notebook, outputs, run_cell, save, wait_for_cell
+from nbformat.v4 import new_code_cell, new_notebook
+
+CHAPTER = Path(__file__).parents[1] / "notebooks" / "01_lenet.ipynb"
+SLIDER = ".cnnlib-lr .noUi-handle"
+
+# Note when the loop's learning rate is set, to compare with when the key went down.
+WATCHED = """
+import json, time, torch
+from torch import nn
+from cnnlib.datasets import load_data_fashion_mnist
+from cnnlib.models import lenet, xavier_
+from cnnlib.training import Trainer
+from cnnlib.widgets import fit
+seen, plain = [], Trainer.lr
+def note(trainer, value):
+    plain.fset(trainer, value)
+    seen.append((1000 * time.time(), value))
+Trainer.lr = plain.setter(note)
+train_iter, _ = load_data_fashion_mnist(256)
+"""
+RUN = "history = fit(xavier_(lenet()), train_iter, None, num_epochs=50, lr=0.1)"
+REPORT = "print(json.dumps([seen, len(set(history.lr)), history.ended]))"
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    return tmp_path_factory.mktemp("class")
+
+
+@pytest.fixture(scope="module")
+def page(folder):
+    with jupyterlab(folder) as address, chromium() as page:
+        page.address = address
+        yield page
+
+
+def test_twenty_moves_of_the_slider_reach_a_running_cell(page, folder):
+    cells = [new_code_cell(source) for source in (WATCHED, RUN, REPORT)]
+    kernel = {"kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}}
+    nbformat.write(new_notebook(cells=cells, metadata=kernel), folder / "moves.ipynb")
+    open_notebook(page, page.address, "moves.ipynb")
+    run_cell(page, 0)
+    run_cell(page, 1, wait=False)
+    handle = page.locator(SLIDER)
+    handle.wait_for(timeout=60_000)
+    page.wait_for_timeout(1500)
+    handle.focus()
+    pressed = []
+    for number in range(20):
+        pressed.append(page.evaluate("() => Date.now()"))
+        page.keyboard.press("ArrowLeft" if number >= 15 else "ArrowRight")
+        page.wait_for_timeout(250)
+    page.locator("button:has-text('Stop')").click()
+    wait_for_cell(page, 1, 30_000)
+    run_cell(page, 2)
+    seen, different, ended = json.loads(outputs(page, 2)[0]["text"])
+    assert ended == "stopped"
+    assert len(seen) == 20, "not every move was seen, or the page moved the slider by itself"
+    delays = sorted(time - press for press, (time, _) in zip(pressed, seen, strict=True))
+    print(f"slider to trainer.lr: median {statistics.median(delays):.0f} ms, 95th percentile {delays[18]:.0f} ms")
+    assert delays[18] <= 200
+    assert different == 16  # fifteen steps up, five back: each rate was trained with
+    assert not page.errors
+
+
+def test_chapter_1_as_a_reader_uses_it(page, folder):
+    notebook = nbformat.read(CHAPTER, as_version=4)
+    for cell in notebook.cells:
+        if cell.cell_type == "code":
+            cell.outputs, cell.execution_count = [], None
+    nbformat.write(notebook, folder / "chapter.ipynb")
+    main, live = (i for i, c in enumerate(notebook.cells) if c.source.count("= fit(net,") or "history_live" in c.source)
+    open_notebook(page, page.address, "chapter.ipynb")
+    page.evaluate("() => window.jupyterapp.commands.execute('notebook:run-all-cells')")
+
+    guess = page.locator(".cnnlib-guess").first
+    guess.wait_for(timeout=60_000)
+    guess.get_by_label("about 60 %").check()
+    assert "Noted" in guess.inner_text()
+
+    status = page.locator(".cnnlib-status")
+    status.filter(has_text="of 10 ·").wait_for(timeout=120_000)
+    page.wait_for_function("() => /epoch [2-9]/.test(document.querySelector('.cnnlib-status')?.innerText)")
+    text = status.inner_text()
+    assert all(word in text for word in ("step", "examples/s", "s to go")), text
+    page.locator(SLIDER).focus()
+    for _ in range(5):
+        page.keyboard.press("ArrowRight")
+    page.wait_for_timeout(1000)
+    page.locator("button:has-text('Stop')").click()
+    wait_for_cell(page, main, 30_000)
+    assert_one_picture(outputs(page, main))
+
+    page.wait_for_function(  # the chapter goes on by itself, up to its last live run
+        f"i => {NOTEBOOK}.content.widgets[i].model.executionState === 'running'", arg=live, timeout=240_000
+    )
+    page.locator(SLIDER).wait_for()
+    page.evaluate("() => window.jupyterapp.commands.execute('notebook:interrupt-kernel')")
+    wait_for_cell(page, live, 30_000)
+    assert_one_picture(outputs(page, live))
+
+    last = max(i for i, c in enumerate(notebook.cells) if c.cell_type == "code")
+    run_cell(page, last)
+    save(page)
+    assert not page.errors
+
+    stored = nbformat.read(folder / "chapter.ipynb", as_version=4)
+    code = [cell for cell in stored.cells if cell.cell_type == "code"]
+    assert not [o for cell in code for o in cell.outputs if o.output_type == "error"]
+    assert_one_picture(stored.cells[main].outputs)
+    assert "widgets" not in stored.metadata
+
+
+def test_the_saved_page_shows_its_chart_without_a_kernel(page, folder):
+    stored = nbformat.read(folder / "chapter.ipynb", as_version=4)
+    main = next(i for i, c in enumerate(stored.cells) if "= fit(net," in c.source)
+    page.goto("about:blank")
+    open_notebook(page, page.address, "chapter.ipynb")
+    page.evaluate(f"() => {NOTEBOOK}.sessionContext.shutdown()")
+    page.wait_for_function(f"() => !{NOTEBOOK}.sessionContext.session?.kernel")
+    page.evaluate(f"i => {NOTEBOOK}.content.scrollToCell({NOTEBOOK}.content.widgets[i])", main)
+    page.wait_for_function(
+        f"i => {NOTEBOOK}.content.widgets[i].node.querySelector('.jp-RenderedImage img')?.naturalWidth >= 1000",
+        arg=main,
+    )
+    assert not page.locator(SLIDER).count()
+
+
+def test_the_export_shows_its_chart(folder):
+    command = [sys.executable, "-m", "nbconvert", "--to", "html", "chapter.ipynb"]
+    subprocess.run(command, cwd=folder, check=True, capture_output=True)
+    html = (folder / "chapter.html").read_text(encoding="utf-8")
+    stored = nbformat.read(folder / "chapter.ipynb", as_version=4)
+    chart = next(c for c in stored.cells if "= fit(net," in c.source).outputs[0].data["image/png"]
+    assert chart.replace("\n", "")[:2000] in html.replace("\n", "")
+
+
+def assert_one_picture(outputs):
+    """A finished run leaves one picture, and no control that nobody answers."""
+    assert [set(output["data"]) for output in outputs] == [{"image/png", "text/plain"}]

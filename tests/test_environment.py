@@ -1,0 +1,41 @@
+"""One list of dependencies serves pip, conda and Binder; the README's commands exist."""
+
+import re
+import tomllib
+from pathlib import Path
+
+ROOT = Path(__file__).parents[1]
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+
+
+def test_environment_yml_installs_what_pyproject_lists():
+    text = (ROOT / "environment.yml").read_text(encoding="utf-8")
+    entries = re.findall(r"^\s*- (.+?)\s*$", text.split("dependencies:")[1], flags=re.MULTILINE)
+    assert entries == [f"python{PROJECT['requires-python']}", "pip", "pip:", "-e .[test]"]
+    assert "test" in PROJECT["optional-dependencies"]
+
+
+def test_every_package_the_library_imports_is_listed():
+    listed = {re.split(r"[><=\[ ]", entry)[0] for entry in PROJECT["dependencies"]}
+    assert listed == {"torch", "torchvision", "matplotlib", "jupyterlab", "ipykernel", "ipywidgets"}
+
+
+def test_dependencies_have_lower_bounds_only():
+    extras = [entry for group in PROJECT["optional-dependencies"].values() for entry in group]
+    for entry in PROJECT["dependencies"] + extras:
+        assert not re.search(r"==|<|~=", entry), f"{entry} would break on a newer Python"
+
+
+def test_the_commands_of_the_readme_are_targets():
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
+    for command in re.findall(r"^make (\w+)", readme, flags=re.MULTILINE):
+        assert re.search(rf"^{command}:", makefile, flags=re.MULTILINE), command
+    assert "make test" in (ROOT / ".ci" / "run").read_text(encoding="utf-8")
+
+
+def test_chapters_of_the_readme_exist():
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    named = re.findall(r"\]\((notebooks/[^)]+\.ipynb)\)", readme)
+    assert named and all((ROOT / name).exists() for name in named)
+    assert {path.name for path in (ROOT / "notebooks").glob("*.ipynb")} == {Path(name).name for name in named}

@@ -1,0 +1,106 @@
+"""The notebooks as files: freshly run, in the house's rhythm, and one with the library whose code they show."""
+
+import ast
+import inspect
+import runpy
+from pathlib import Path
+
+import nbformat
+import pytest
+
+from cnnlib.exercises import lenet as lenet_exercises
+from cnnlib.exercises.core import Exercise
+
+ROOT = Path(__file__).parents[1]
+library_source = runpy.run_path(str(ROOT / "notebooks" / "refresh.py"))["library_source"]
+CHAPTERS = sorted((ROOT / "notebooks").glob("[0-9]*.ipynb"))
+EXERCISES = {"01_lenet": lenet_exercises}
+REASONS = ("fit(", "time_epoch(", "animator", "draw_confusions", "show_images(pictures[surest]", "growth_table(")
+
+chapters = pytest.mark.parametrize("path", CHAPTERS, ids=lambda path: path.stem)
+
+
+def read(path):
+    return nbformat.read(path, as_version=4)
+
+
+def code_cells(path):
+    return [cell for cell in read(path).cells if cell.cell_type == "code"]
+
+
+def without_docstrings(source):
+    tree = ast.parse(inspect.cleandoc(source))
+    for node in ast.walk(tree):
+        if isinstance(node, ast.FunctionDef | ast.ClassDef) and ast.get_docstring(node):
+            del node.body[0]
+    return ast.dump(tree)
+
+
+def test_there_is_a_chapter():
+    assert CHAPTERS
+
+
+@chapters
+def test_freshly_run_and_clean(path):
+    notebook = read(path)
+    nbformat.validate(notebook)
+    cells = code_cells(path)
+    assert [cell.execution_count for cell in cells] == list(range(1, len(cells) + 1))
+    assert not [o for cell in cells for o in cell.outputs if o.output_type == "error" or o.get("name") == "stderr"]
+    assert "widgets" not in notebook.metadata
+
+
+@chapters
+def test_cells_that_show_the_library_are_the_library(path):
+    shown = [cell for cell in code_cells(path) if "cnnlib" in cell.metadata]
+    assert shown, "a chapter shows its own network"
+    for cell in shown:
+        assert without_docstrings(cell.source) == without_docstrings(library_source(cell.metadata["cnnlib"]))
+
+
+@chapters
+def test_rhythm(path):
+    """Short cells, at most two in a row, more prose than code, one cell of imports."""
+    cells = read(path).cells
+    in_a_row = 0
+    for cell in cells:
+        in_a_row = in_a_row + 1 if cell.cell_type == "code" else 0
+        assert in_a_row <= 2, f"three code cells in a row: {cell.source}"
+        lines = [line for line in cell.source.splitlines() if line.strip()]
+        if cell.cell_type == "code":
+            assert len(lines) <= (30 if "cnnlib" in cell.metadata else 14), cell.source
+    code = code_cells(path)
+    imports = [cell for cell in code if "import " in cell.source]
+    assert imports == code[:1]
+    words = sum(len(cell.source.split()) for cell in cells if cell.cell_type == "markdown")
+    assert 1200 <= words <= 2500
+
+
+@chapters
+def test_only_live_cells_are_not_compared(path):
+    """A cell whose stored output is ignored has a reason: its output is live, timed, or hangs on rounding."""
+    for cell in code_cells(path):
+        tags = cell.metadata.get("tags", [])
+        assert set(tags) <= {"nbval-ignore-output"}, "no cell is skipped"
+        if tags:
+            assert any(reason in cell.source for reason in REASONS), cell.source
+
+
+@chapters
+def test_every_claim_holds(path):
+    """A cell that checks a bound prints True; the stored page shows no claim that failed."""
+    for cell in code_cells(path):
+        for output in cell.outputs:
+            assert "False" not in output.get("text", "")
+
+
+@chapters
+def test_exercises_stand_on_the_page_as_the_library_asks_them(path):
+    text = "\n".join(cell.source for cell in read(path).cells)
+    module = EXERCISES[path.stem]
+    names = [name for name, value in vars(module).items() if isinstance(value, Exercise)]
+    shown = [name for name in names if f"exercises.{name}.check(" in text]
+    assert len(shown) >= 6
+    assert {getattr(module, name).tier for name in shown} == {"recall", "change one line", "build"}
+    for name in shown:
+        assert getattr(module, name).question in text

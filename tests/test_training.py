@@ -1,0 +1,440 @@
+"""The one training loop does what a plain loop does, and can be steered, stopped, resumed, rewound and forked.
+
+Everything runs on the CPU, where results can be compared bit by bit.
+"""
+
+import copy
+import math
+import signal
+import threading
+from functools import partial
+
+import pytest
+import torch
+from torch import nn
+from torch.utils.data import DataLoader, TensorDataset
+
+import cnnlib
+from cnnlib import DivergenceError, evaluate_accuracy
+from cnnlib.models import lenet, xavier_
+from cnnlib.training import time_epoch, train_over_seeds
+
+Trainer = partial(cnnlib.Trainer, device="cpu")
+momentum = partial(torch.optim.SGD, momentum=0.9)
+
+
+def at_step(step, action):
+    """Return a listener that calls `action(trainer)` once, when `step` steps are done."""
+    done = []
+
+    def listen(trainer):
+        if trainer.history.steps == step and not done:
+            done.append(step)
+            action(trainer)
+
+    return listen
+
+
+def plain_loop(net, batches, lr):
+    """The loop that every textbook prints."""
+    loss, optimizer, losses = nn.CrossEntropyLoss(), torch.optim.SGD(net.parameters(), lr=lr), []
+    net.train()
+    for X, y in batches:
+        optimizer.zero_grad()
+        value = loss(net(X), y)
+        value.backward()
+        optimizer.step()
+        losses.append(value.item())
+    return losses
+
+
+# The same result as a plain loop
+
+
+def test_same_losses_and_weights_as_a_plain_loop(fashion, weights):
+    batches = fashion(batch_size=64, num_train=500)[0]  # 8 batches, the last one ragged
+    ours = xavier_(lenet())
+    theirs = copy.deepcopy(ours)
+    history = Trainer(ours, batches, lr=0.9).fit(3)
+    expected = plain_loop(theirs, [batch for epoch in range(3) for batch in batches.epoch(epoch)], 0.9)
+    assert history.steps == 24
+    assert history.loss == pytest.approx(expected, abs=1e-6)
+    assert torch.allclose(weights(ours), weights(theirs), atol=1e-6)
+
+
+def test_record_is_what_a_hand_would_count(noise, dense):
+    batches, net = noise(num=80, batch_size=32), dense()
+    other = copy.deepcopy(net)
+    history = Trainer(net, batches, noise(shuffle=False), lr=0.0001).fit(1)
+    with torch.no_grad():  # at this rate the weights as good as stand still
+        scores = [(other(X), y) for X, y in batches.epoch(0)]
+    right = [(s.argmax(1) == y).sum().item() for s, y in scores]
+    assert (history.correct, history.size) == (right, [32, 32, 16])
+    assert history.train_acc == [sum(right) / 80] and len(history.test_acc) == 1
+    total = sum(nn.functional.cross_entropy(s, y, reduction="sum").item() for s, y in scores)
+    assert history.train_loss == [pytest.approx(total / 80, abs=1e-3)]
+    assert (history.epoch_ends, history.ended, history.lr) == ([3], "finished", [0.0001] * 3)
+
+
+def test_train_is_a_trainer_that_runs(noise, dense):
+    losses = []
+    for run in (lambda *a: cnnlib.train(*a, 2, 0.1, "cpu"), lambda *a: Trainer(*a, lr=0.1).fit(2)):
+        torch.manual_seed(0)
+        losses.append(run(dense(), noise(), noise()).loss)
+    assert losses[0] == losses[1]
+
+
+@pytest.mark.parametrize("size", [80, 81, 96])
+def test_one_batch_and_ragged_batches(noise, dense, size):
+    assert Trainer(dense(), noise(size, 100), lr=0.1).fit(2).size == [size, size]
+    assert Trainer(dense(), noise(size, 32), lr=0.1).fit(1).size[-1] == size - 64
+
+
+def test_any_iterable_with_a_length_will_do(noise, dense):
+    batches = list(noise().epoch(0))
+    X, y = (torch.cat(part) for part in zip(*batches, strict=True))
+    losses = []
+    for train_iter in (noise(), batches, DataLoader(TensorDataset(X, y), batch_size=32)):
+        torch.manual_seed(0)
+        losses.append(Trainer(dense(), train_iter, train_iter, lr=0.1).fit(1).loss)
+    assert losses[0] == losses[1] == losses[2]
+
+
+def test_loss_and_optimizer_may_be_others(noise, dense):
+    history = Trainer(dense(), noise(), lr=0.001, optimizer=torch.optim.Adam, loss=nn.MultiMarginLoss()).fit(20)
+    assert history.loss[-1] < history.loss[0] < 1.5 and history.settings["optimizer"] == "Adam"
+
+
+# The learning rate
+
+
+def test_new_lr_holds_from_the_next_batch(noise, dense, weights):
+    net, seen = dense(), []
+    trainer = Trainer(net, noise(), lr=0.1)
+    before = [weights(net)]
+
+    def listen(trainer):
+        if trainer.batch:
+            gradient = torch.cat([p.grad.flatten().double() for p in net.parameters()])
+            now = weights(net)
+            seen.append(((before[-1] - now).norm() / gradient.norm()).item())  # the rate this step really used
+            before.append(now)
+
+    trainer.listeners += [listen, at_step(2, lambda t: setattr(t, "lr", 0.5))]
+    history = trainer.fit(1)
+    assert history.lr == [0.1, 0.1, 0.5]
+    assert seen == pytest.approx(history.lr, rel=1e-4)
+    assert history.marks == [(3, "lr 0.5")]
+
+
+def test_lr_may_be_set_between_two_runs(noise, dense):
+    trainer = Trainer(dense(), noise(), lr=0.1)
+    trainer.fit(1)
+    trainer.lr = 0.2
+    assert trainer.fit(1).lr == [0.1] * 3 + [0.2] * 3
+
+
+def test_lr_that_is_moved_back_before_a_batch_leaves_no_mark(noise, dense):
+    trainer = Trainer(dense(), noise(), lr=0.1)
+    trainer.lr = 0.5
+    trainer.lr = 0.1
+    assert trainer.fit(1).marks == []
+
+
+# Stop and interrupt
+
+
+def test_stop_ends_after_the_present_batch_and_fit_goes_on(noise, dense, weights):
+    runs = []
+    for stop_at in (None, 2, 3, 4):
+        torch.manual_seed(0)
+        net = dense(dropout=0.5)
+        trainer = Trainer(net, noise(), noise(shuffle=False), lr=0.1, optimizer=momentum)
+        if stop_at:
+            trainer.listeners.append(at_step(stop_at, lambda t: t.stop()))
+            history = trainer.fit(2)
+            assert (history.steps, history.ended, trainer.running) == (stop_at, "stopped", False)
+            assert trainer.epoch * 3 + trainer.batch == stop_at
+        history = trainer.fit(2 - trainer.epoch)
+        assert history.ended == "finished" and history.epoch_ends == [3, 6]
+        runs.append((history.loss, history.train_loss, history.test_acc, weights(net).tolist()))
+    assert all(run == runs[0] for run in runs)
+
+
+def test_stop_may_be_asked_from_another_thread(noise, dense):
+    trainer = Trainer(dense(), noise(), lr=0.1)
+    trainer.listeners.append(at_step(1, lambda t: threading.Timer(0.05, t.stop).start()))
+    assert trainer.fit(100_000).ended == "stopped"
+
+
+def test_trains_in_a_thread(noise, dense):
+    trainer = Trainer(dense(), noise(), lr=0.1)
+    thread = threading.Thread(target=trainer.fit, args=(2,))
+    thread.start()
+    thread.join(20)
+    assert trainer.history.ended == "finished"
+
+
+def interrupt(trainer=None):
+    signal.raise_signal(signal.SIGINT)
+
+
+def test_interrupt_ends_cleanly_and_fit_goes_on(noise, dense):
+    losses, handler = [], signal.getsignal(signal.SIGINT)
+    for interrupted in (False, True):
+        torch.manual_seed(0)
+        trainer = Trainer(dense(dropout=0.5), noise(), lr=0.1)
+        if interrupted:
+            trainer.listeners.append(at_step(4, interrupt))
+            history = trainer.fit(3)
+            assert (history.ended, history.steps, trainer.epoch, trainer.batch) == ("interrupted", 4, 1, 1)
+            assert signal.getsignal(signal.SIGINT) is handler
+        losses.append(trainer.fit(3 - trainer.epoch).loss)
+    assert losses[0] == losses[1]
+
+
+def test_second_interrupt_does_not_wait_for_the_batch(noise, dense):
+    trainer = Trainer(dense(), noise(), lr=0.1)
+    trainer.listeners.append(at_step(2, lambda t: [interrupt(), interrupt(), pytest.fail("went on")]))
+    history = trainer.fit(3)
+    assert (history.ended, history.steps, trainer.running) == ("interrupted", 2, False)
+
+
+def test_interrupt_of_an_evaluation_leaves_it_to_the_next_run(noise, dense):
+    class Interrupted(list):
+        times = 1
+
+        def __iter__(self):
+            if self.times:
+                self.times -= 1
+                interrupt()
+            return super().__iter__()
+
+    histories = []
+    for test_iter in (list(noise(shuffle=False)), Interrupted(noise(shuffle=False))):
+        torch.manual_seed(0)
+        net = dense(dropout=0.5)
+        trainer = Trainer(net, noise(), test_iter, lr=0.1)
+        if isinstance(test_iter, Interrupted):
+            history = trainer.fit(2)
+            assert (history.ended, history.steps, history.test_acc) == ("interrupted", 3, []) and net.training
+        histories.append(trainer.fit(2))
+    assert histories[0].loss == histories[1].loss and histories[0].test_acc == histories[1].test_acc
+
+
+# Evaluation
+
+
+@pytest.mark.parametrize("mode", [True, False])
+def test_evaluation_keeps_the_mode_and_counts_like_a_hand(noise, dense, weights, mode):
+    net, batches = dense(dropout=0.9).train(mode), noise(num=81, shuffle=False)
+    before = weights(net)
+    share = evaluate_accuracy(net, batches)
+    assert net.training is mode and torch.equal(weights(net), before)
+    net.eval()
+    with torch.no_grad():
+        right = sum((net(X).argmax(1) == y).sum().item() for X, y in batches)
+    assert share == right / 81
+
+
+def test_evaluation_restores_the_mode_after_an_error(noise):
+    net = lenet().train()
+    with pytest.raises(ValueError):
+        evaluate_accuracy(net, noise(size=32))
+    assert net.training
+
+
+def test_evaluation_moves_no_running_statistic(noise, weights):
+    net = nn.Sequential(nn.BatchNorm2d(1), nn.Flatten(), nn.Linear(784, 10))
+    before = weights(net)
+    evaluate_accuracy(net, noise())
+    assert torch.equal(weights(net), before)
+
+
+# Going back and branching off
+
+
+@pytest.mark.parametrize("batch", [2, 3, 4])  # within an epoch, before an evaluation, after it
+def test_fork_goes_on_bit_for_bit_and_leaves_the_original_alone(noise, dense, weights, batch):
+    torch.manual_seed(0)
+    net = dense(dropout=0.5)
+    straight = Trainer(net, noise(), noise(shuffle=False), lr=0.1, optimizer=momentum).fit(3)
+
+    torch.manual_seed(0)
+    forks = []
+    trainer = Trainer(dense(dropout=0.5), noise(), noise(shuffle=False), lr=0.1, optimizer=momentum)
+    trainer.listeners.append(at_step(batch, lambda t: [forks.extend([t.fork(), t.fork()]), t.stop()]))
+    trainer.fit(3)
+    wild, tame = forks
+    wild.lr = 0.9
+    torch.rand(7)  # somebody else draws random numbers
+    assert wild.fit(3 - wild.epoch).loss[: batch + 1] == straight.loss[: batch + 1]
+    assert wild.history.loss[batch + 1 :] != straight.loss[batch + 1 :]
+    for one in (tame, trainer):
+        assert one.history.steps == batch
+        one.fit(3 - one.epoch)
+        assert (one.history.loss, one.history.test_acc) == (straight.loss, straight.test_acc)
+        assert torch.equal(weights(one.net), weights(net))
+
+
+def test_going_back_repeats_the_run(noise, dense):
+    trainer = Trainer(dense(dropout=0.5), noise(), lr=0.1, optimizer=momentum)
+    trainer.fit(1)
+    state = trainer.state()
+    trainer.lr = 0.7
+    trainer.fit(2)
+    losses = []
+    for _ in range(2):
+        trainer.load_state(state)
+        assert (trainer.lr, trainer.epoch, trainer.history.steps) == (0.1, 1, 3)
+        losses.append(list(trainer.fit(2).loss))
+    assert losses[0] == losses[1] and len(losses[0]) == 9
+
+
+def test_a_state_is_a_copy(noise, dense):
+    trainer = Trainer(dense(), noise(), lr=0.1)
+    trainer.fit(1)
+    state = trainer.state()
+    weight = state["net"]["1.weight"].clone()
+    trainer.fit(1)
+    assert torch.equal(state["net"]["1.weight"], weight) and len(state["history"]["loss"]) == 3
+
+
+def test_a_state_survives_a_file(noise, dense, tmp_path):
+    trainer = Trainer(dense(), noise(), lr=0.1, optimizer=momentum)
+    trainer.fit(1)
+    torch.save(trainer.state(), tmp_path / "state.pt")
+    expected = trainer.fit(1).loss
+    again = Trainer(dense(), noise(seed=9), lr=0.5, optimizer=momentum)
+    again.load_state(torch.load(tmp_path / "state.pt"))
+    assert again.fit(1).loss == expected
+
+
+def test_foreign_state_is_rejected_whole(noise, dense, weights):
+    trainer = Trainer(dense(), noise(), lr=0.1)
+    before = weights(trainer.net)
+    other = Trainer(nn.Sequential(nn.Flatten(), nn.Linear(784, 16), nn.Linear(16, 20)), noise(), lr=0.5)
+    for state, words in [
+        (other.state(), "belongs to another network"),
+        ({"net": {}}, "must be what trainer.state"),
+        (None, "must be what trainer.state"),
+        (Trainer(dense(), noise(), lr=0.5, optimizer=torch.optim.Adam).state(), "another optimizer"),
+    ]:
+        with pytest.raises(ValueError, match=words):
+            trainer.load_state(state)
+        assert torch.equal(weights(trainer.net), before) and trainer.lr == 0.1
+
+
+def test_a_running_trainer_cannot_go_back(noise, dense):
+    trainer = Trainer(dense(), noise(), lr=0.1)
+    state = trainer.state()
+    trainer.listeners.append(at_step(1, lambda t: t.load_state(state)))
+    with pytest.raises(RuntimeError, match="trainer.stop()"):
+        trainer.fit(1)
+
+
+# Runs that end badly
+
+
+@pytest.mark.parametrize("optimizer", [torch.optim.SGD, momentum])
+@pytest.mark.parametrize("step", [0, 4])
+def test_divergence_keeps_the_last_good_weights(noise, dense, optimizer, step, weights):
+    net = dense()
+    trainer = Trainer(net, noise(), lr=1e30 if not step else 0.1, optimizer=optimizer)
+    trainer.listeners.append(at_step(step, lambda t: setattr(t, "lr", 1e30)))
+    with pytest.raises(DivergenceError, match=r"the learning rate 1e\+30.*Try a learning rate of 1e\+29") as caught:
+        trainer.fit(3)
+    error, history = caught.value, trainer.history
+    assert error.history is history and error.step == history.steps + 1 >= step + 2
+    assert history.ended == "diverged" and not trainer.running
+    assert all(map(math.isfinite, history.loss)) and history.marks[-1][0] == error.step
+    assert weights(net).isfinite().all()
+    assert all(v.isfinite().all() for s in trainer.optimizer.state.values() for v in s.values() if v is not None)
+    X, y = next(iter(noise()))
+    assert nn.functional.cross_entropy(net(X), y).isfinite()
+    trainer.lr = 0.1
+    assert trainer.fit(1).ended == "finished"
+
+
+def test_divergence_restores_running_statistics(noise, weights):
+    net = nn.Sequential(nn.Flatten(), nn.Linear(784, 8), nn.BatchNorm1d(8), nn.Linear(8, 10))
+    with pytest.raises(DivergenceError):
+        Trainer(net, noise(), lr=1e38).fit(5)
+    assert weights(net).isfinite().all()
+
+
+def test_listener_that_raises_fails_the_run_and_keeps_its_record(noise, dense):
+    trainer = Trainer(dense(), noise(), lr=0.1)
+    handler = signal.getsignal(signal.SIGINT)
+    trainer.listeners.append(at_step(2, lambda t: 1 / 0))
+    with pytest.raises(ZeroDivisionError):
+        trainer.fit(1)
+    assert (trainer.history.ended, trainer.history.steps, trainer.running) == ("failed", 2, False)
+    assert signal.getsignal(signal.SIGINT) is handler
+    assert trainer.fit(1).ended == "finished" and trainer.history.steps == 3
+
+
+# Several seeds, progress, time
+
+
+def test_seeds_give_every_setup_the_same_start_and_order(noise, dense):
+    nets, first = train_over_seeds(dense, noise(), None, 1, 0.1, seeds=(0, 1, 2), device="cpu")
+    _, again = train_over_seeds(dense, noise(seed=7), noise(), 2, 0.1, seeds=(2, 1), device="cpu")
+    assert len(nets) == len(first) == 3 and len({h.loss[0] for h in first}) == 3
+    assert [h.settings["seed"] for h in first] == [0, 1, 2]
+    assert again[0].loss[:3] == first[2].loss and again[1].loss[:3] == first[1].loss
+
+
+def test_seeds_keep_a_run_that_diverged(noise, dense):
+    _, histories = train_over_seeds(dense, noise(), None, 2, 1e30, seeds=(0, 1), device="cpu")
+    assert [h.ended for h in histories] == ["diverged", "diverged"]
+
+
+def test_seeds_end_with_an_interrupt(noise, dense):
+    with pytest.raises(KeyboardInterrupt):
+        train_over_seeds(dense, noise(), None, 2, 0.1, device="cpu", listeners=[at_step(2, interrupt)])
+
+
+def test_progress_counts_to_the_end(noise, dense):
+    trainer, seen = Trainer(dense(), noise(), noise(), lr=0.1), []
+    assert trainer.progress.step == 0
+    trainer.listeners.append(lambda t: seen.append(t.progress))
+    trainer.fit(2)
+    assert [p.step for p in seen] == [1, 2, 3, 3, 4, 5, 6, 6, 6]  # three batches, an evaluation, …, the end
+    assert all((p.total_steps, p.num_epochs, p.epoch) == (6, 2, p.step / 3) for p in seen)
+    assert all(p.seconds_left >= 0 and p.examples_per_second > 0 for p in seen)
+    assert seen[0].seconds_left > 0 == seen[-1].seconds_left
+    assert [p.seconds for p in seen] == sorted(p.seconds for p in seen)
+    assert seen[-1].seconds == trainer.history.seconds >= trainer.history.train_seconds > 0
+
+
+def test_time_left_is_about_right(noise, dense):
+    trainer = Trainer(dense(), noise(), lr=0.1)
+    trainer.listeners.append(lambda t: threading.Event().wait(0.01))
+    guesses = []
+    trainer.listeners.append(at_step(15, lambda t: guesses.append(t.progress)))
+    history = trainer.fit(10)
+    assert 0.3 < guesses[0].seconds_left / (history.seconds - guesses[0].seconds) < 3  # the machine may be busy
+
+
+def test_second_run_has_a_clock_of_its_own(noise, dense):
+    trainer, seen = Trainer(dense(), noise(), lr=0.1), []
+    trainer.fit(1)
+    trainer.listeners.append(lambda t: seen.append(t.progress))
+    trainer.fit(1)
+    assert (seen[0].step, seen[0].total_steps, seen[0].num_epochs) == (4, 6, 2)
+    assert seen[0].seconds > trainer.history.train_seconds / 4
+
+
+@pytest.mark.parametrize("num", [32, 64, 80, 640])  # 1, 2, 3 and 20 batches
+def test_time_of_an_epoch_is_measured_and_nothing_is_changed(noise, dense, weights, num):
+    class Slow(list):
+        def __iter__(self):
+            for batch in super().__iter__():
+                threading.Event().wait(0.02)
+                yield batch
+
+    net, random = dense(dropout=0.5), torch.get_rng_state()
+    before, batches = weights(net), Slow(noise(num).epoch(0))
+    assert 0.9 < time_epoch(net, batches, "cpu") / (0.02 * len(batches)) < 5  # the machine may be busy
+    assert torch.equal(weights(net), before) and torch.equal(torch.get_rng_state(), random)
