@@ -3,14 +3,12 @@
 It draws into memory and knows nothing of notebooks; `Animator` and the live widgets show what it draws.
 """
 
-import io
 import math
 from dataclasses import dataclass
 
 import numpy as np
-from PIL import Image
 
-from cnnlib.picture import Picture
+from cnnlib.picture import Picture, encode_png
 from cnnlib.style import BAND, COLOURS, DASHES, FAINT, FONT, INK, MARKERS, new_figure, style_axes
 
 
@@ -143,10 +141,7 @@ class Chart:
             canvas.restore_region(self._background)
         for line in self.lines:
             line.axes.draw_artist(line)
-        pixels = np.asarray(canvas.buffer_rgba())[:, :, :3]
-        buffer = io.BytesIO()
-        Image.fromarray(pixels).save(buffer, "PNG", compress_level=1)
-        return buffer.getvalue()
+        return encode_png(np.asarray(canvas.buffer_rgba()))
 
     def _update_lines(self):
         """Give the lines their points; return True if an axis had to change its limits."""

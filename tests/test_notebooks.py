@@ -1,7 +1,6 @@
 """The notebooks as files: freshly run, in the house's rhythm, and one with the library whose code they show."""
 
 import ast
-import inspect
 import runpy
 from pathlib import Path
 
@@ -29,7 +28,7 @@ def code_cells(path):
 
 
 def without_docstrings(source):
-    tree = ast.parse(inspect.cleandoc(source))
+    tree = ast.parse(source)
     for node in ast.walk(tree):
         if isinstance(node, ast.FunctionDef | ast.ClassDef) and ast.get_docstring(node):
             del node.body[0]

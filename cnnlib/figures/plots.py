@@ -12,7 +12,7 @@ def draw_lines(lines, xlabel, ylabel, ylim=None, text=None):
     lines : dict of str to (xs, ys)
         Several lists in `ys` are several runs of the same thing: thin lines of one colour.
     """
-    figure = new_figure(7.0, 3.8)
+    figure = new_figure(7.0 if len(lines) < 3 else 10.0, 3.8)
     axes = figure.subplots()
     for number, (name, (xs, ys)) in enumerate(lines.items()):
         runs = ys if isinstance(ys[0], list | tuple) else [ys]

@@ -2,6 +2,8 @@
 
 import torch
 
+from cnnlib.modes import evaluating
+
 
 def feature_maps(net, X, layers=None):
     """Return the output of layers for a batch of images.
@@ -36,13 +38,10 @@ def feature_maps(net, X, layers=None):
             outputs[name] = output.detach().cpu()
 
         hooks.append(modules[name].register_forward_hook(keep))
-    was_training = net.training
     try:
-        net.eval()
-        with torch.no_grad():
+        with torch.no_grad(), evaluating(net):
             net(X.to(next(net.parameters()).device))
     finally:
-        net.train(was_training)
         for hook in hooks:
             hook.remove()
     return outputs

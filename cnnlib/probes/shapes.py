@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import torch
 from torch import nn
 
+from cnnlib.modes import evaluating
 from cnnlib.table import Table
 
 
@@ -87,11 +88,9 @@ def layer_table(net, input_shape):
 
     parameter = next(net.parameters(), torch.empty(0))
     X = torch.zeros(1, *input_shape, device=parameter.device, dtype=parameter.dtype)
-    was_training = net.training
     hooks = [module.register_forward_hook(note) for module in names]
     try:
-        net.eval()  # one example is enough for batch normalisation, and no running statistic moves
-        with torch.no_grad():
+        with torch.no_grad(), evaluating(net):  # so that one example is enough for batch normalisation
             net(X)
     except (RuntimeError, ValueError) as error:
         raise ValueError(
@@ -99,7 +98,6 @@ def layer_table(net, input_shape):
             f"PyTorch said: {str(error).splitlines()[0]}"
         ) from error
     finally:
-        net.train(was_training)
         for hook in hooks:
             hook.remove()
     return rows
