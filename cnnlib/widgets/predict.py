@@ -9,6 +9,7 @@ import ipywidgets
 
 from cnnlib.frontend import kernel
 from cnnlib.widgets.bundle import widget_bundle
+from cnnlib.widgets.routing import route
 
 
 def guess(question, options):
@@ -61,6 +62,7 @@ class Guess:
         self._note = ipywidgets.HTML("<i>No guess yet.</i>")
         self._widget = ipywidgets.VBox([text, control, self._note])
         self._widget.add_class("cnnlib-guess")
+        route(self._widget)  # so that a guess is noted while the cells below already run
 
     def _set(self, change):
         self.answer = change["new"]
