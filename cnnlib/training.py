@@ -3,7 +3,8 @@ record, and tells whoever listens.
 
 The loop follows three rules that make it fast without changing a result. Losses and counts stay on the device until
 somebody looks at them, so a GPU is not made to wait after every batch. Convolution weights lie in channels-last
-order on the CPU (LeNet's step: 12 to 15 → 11 ms on two cores). Data that lies in memory is cut into batches on the spot.
+order on the CPU (LeNet's step on two cores: 12 to 15 → 11 ms). Data that lies in memory is cut into batches on the
+spot.
 """
 
 import copy

@@ -44,7 +44,9 @@ def jupyterlab(folder):
         "JUPYTERLAB_WORKSPACES_DIR": str(home / "workspaces"),
     }
     environment.pop("CNNLIB_LIVE", None)
-    home.mkdir(parents=True, exist_ok=True)
+    news = home / "settings" / "@jupyterlab" / "apputils-extension" / "notification.jupyterlab-settings"
+    news.parent.mkdir(parents=True, exist_ok=True)
+    news.write_text('{"fetchNews": "false"}', encoding="utf-8")  # or a notice lies over the page
     command = [sys.executable, "-m", "jupyterlab", "--no-browser", "--allow-root", f"--port={port}"]
     command += ["--ServerApp.port_retries=0", "--IdentityProvider.token=", f"--ServerApp.root_dir={folder}"]
     command += [
@@ -89,7 +91,11 @@ NOTEBOOK = "window.jupyterapp.shell.currentWidget"
 def open_notebook(page, address, path):
     """Open a notebook and wait until its kernel is ready."""
     page.goto(f"{address}/lab/tree/{path}")
-    page.wait_for_function(f"() => {NOTEBOOK}?.sessionContext?.session?.kernel?.status === 'idle'", timeout=90_000)
+    page.wait_for_function(
+        f"path => {NOTEBOOK}?.context?.path === path && {NOTEBOOK}.sessionContext.session?.kernel?.status === 'idle'",
+        arg=path,
+        timeout=90_000,
+    )
 
 
 def run_cell(page, index, wait=True):
