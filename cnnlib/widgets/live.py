@@ -21,6 +21,7 @@ from cnnlib.widgets.routing import open_channel, route
 from cnnlib.widgets.run_chart import RunChart
 
 SHARE = 0.04  # the part of the time that drawing may take
+FRAME_EVERY = 0.4  # seconds between two frames at least: sending one takes a core from the loop for a moment
 STATUS_EVERY = 1.0  # seconds between two updates of the status line, if no frame comes in between
 STEP = 0.02  # of the slider, in powers of ten: 5 %
 PATIENCE = 4.0  # seconds after which a page without a second channel is told so
@@ -129,7 +130,7 @@ class Controls:
     def __call__(self, trainer):
         """Look after the page, between two batches."""
         now = time.perf_counter()
-        drawn = now - self._drawn > self._cost / SHARE and self.chart.update(trainer.history)
+        drawn = now - self._drawn > max(FRAME_EVERY, self._cost / SHARE) and self.chart.update(trainer.history)
         if drawn:
             self.image.value = self.chart.chart.frame()
         if drawn or now - self._told > STATUS_EVERY or not trainer.running:
