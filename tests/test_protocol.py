@@ -102,7 +102,8 @@ def test_slider_and_stop_reach_a_blocking_fit(page):
     slider = page.find("FloatLogSliderModel")
     for value in (0.2, 0.3, 0.4):
         page.send(slider, {"method": "update", "state": {"value": value}, "buffer_paths": []}, subshell)
-        time.sleep(0.3)
+        page.listen_until(lambda value=value: any(state.get("value") == value for state in page.states))  # the echo
+        time.sleep(0.2)  # some steps with this rate
     stop = page.find("ButtonModel", description="Stop")
     page.send(stop, {"method": "custom", "content": {"event": "click"}, "buffer_paths": []}, subshell)
     assert page.wait_for_reply(cell)["status"] == "ok"
