@@ -1,15 +1,43 @@
 """Every exercise: right answers pass, and a wrong one is told what is wrong with it."""
 
+import importlib
+from pathlib import Path
+
 import pytest
 import torch
-from answers_lenet import RIGHT, WRONG, Named, conv_items, conv_unfold
+from answers_lenet import Named, conv_items, conv_unfold
 from torch import nn
+from torch.nn import functional as F
 
+from cnnlib import exercises as package
+from cnnlib import models
 from cnnlib.exercises import lenet as exercises
 from cnnlib.exercises.core import Exercise, exercise
-from cnnlib.models import lenet
 
-ALL = {name: e for name, e in vars(exercises).items() if isinstance(e, Exercise)}
+HERE = Path(__file__).parent
+CHAPTERS = sorted(path.stem.removeprefix("answers_") for path in HERE.glob("answers_*.py"))
+
+# (chapter, exercise) → the exercise, and the answers to it
+ALL, RIGHT, WRONG = {}, {}, {}
+for chapter in CHAPTERS:
+    module = importlib.import_module(f"cnnlib.exercises.{chapter}")
+    answers = importlib.import_module(f"answers_{chapter}")
+    ALL |= {(chapter, name): e for name, e in vars(module).items() if isinstance(e, Exercise)}
+    RIGHT |= {(chapter, name): given for name, given in answers.RIGHT.items()}
+    WRONG |= {(chapter, name): given for name, given in answers.WRONG.items()}
+
+
+def label(value):
+    """Name a test after the chapter and the exercise."""
+    return "-".join(value) if isinstance(value, tuple) else str(value)
+
+
+def each(table):
+    """Return one (exercise, number) for each answer of a table."""
+    return [(name, i) for name in table for i in range(len(table[name]))]
+
+
+every_exercise = pytest.mark.parametrize("name", ALL, ids=label)
 
 
 def answer_of(name, given):
@@ -19,13 +47,17 @@ def answer_of(name, given):
 
 
 def test_the_tables_cover_every_exercise():
-    assert set(RIGHT) == set(WRONG) == set(ALL) and len(ALL) >= 7
-    assert {e.tier for e in ALL.values()} == {"recall", "change one line", "build"}
+    assert set(RIGHT) == set(WRONG) == set(ALL)
+    chapters = [path.stem.removesuffix("_checks") for path in Path(package.__file__).parent.glob("*_checks.py")]
+    assert sorted(chapters) == CHAPTERS
+    for chapter in CHAPTERS:
+        mine = [e for name, e in ALL.items() if name[0] == chapter]
+        assert len(mine) >= 6 and {e.tier for e in mine} == {"recall", "change one line", "build"}
     assert all(len(wrong) >= 5 for wrong in WRONG.values())
     assert all(len(right) >= 4 for right in RIGHT.values())
 
 
-@pytest.mark.parametrize("name", ALL)
+@every_exercise
 def test_the_solution_passes(name):
     e = ALL[name]
     verdict = e.check(e.solve if e.tier == "build" else e.solve())
@@ -34,13 +66,13 @@ def test_the_solution_passes(name):
         assert "exactly equal" in verdict.message or "close" in verdict.message
 
 
-@pytest.mark.parametrize(("name", "i"), [(name, i) for name in RIGHT for i in range(len(RIGHT[name]))])
+@pytest.mark.parametrize(("name", "i"), each(RIGHT), ids=label)
 def test_other_right_answers_pass(name, i):
     verdict = ALL[name].check(answer_of(name, RIGHT[name][i]))
     assert verdict.passed is True, verdict
 
 
-@pytest.mark.parametrize(("name", "i"), [(name, i) for name in WRONG for i in range(len(WRONG[name]))])
+@pytest.mark.parametrize(("name", "i"), each(WRONG), ids=label)
 def test_wrong_answers_are_told_what_is_wrong(name, i):
     given, telling = WRONG[name][i]
     verdict = ALL[name].check(answer_of(name, given))
@@ -50,7 +82,7 @@ def test_wrong_answers_are_told_what_is_wrong(name, i):
     assert "\n" not in repr(verdict) and " object at 0x" not in repr(verdict)
 
 
-@pytest.mark.parametrize("name", ALL)
+@every_exercise
 def test_unanswered_is_gentle(name):
     e = ALL[name]
     for answer in (..., None, (..., 3), [None]):
@@ -85,7 +117,7 @@ def test_a_stub_of_a_builder_counts_as_unanswered():
     assert exercises.without_padding.check(lambda: ...).passed is None
 
 
-@pytest.mark.parametrize("name", ALL)
+@every_exercise
 def test_hints_come_one_by_one_and_run_out(name):
     e = ALL[name]
     e._hints_given = 0
@@ -96,25 +128,26 @@ def test_hints_come_one_by_one_and_run_out(name):
     e._hints_given = 0
 
 
-@pytest.mark.parametrize("name", ALL)
+@every_exercise
 def test_the_solution_shows_code_that_solves(name):
     e = ALL[name]
     code = repr(e.solution())
-    assert code.startswith(f"def {name}(") and "return" in code and "@exercise" not in code
+    assert code.startswith(f"def {name[1]}(") and "return" in code and "@exercise" not in code
     assert e.solution()._repr_markdown_() == f"```python\n{code}\n```"
-    namespace = {"torch": torch, "nn": nn, "lenet": lenet}  # what the chapter has imported
+    namespace = {"torch": torch, "nn": nn, "F": F, **vars(models)}  # what a chapter may import
     exec(code, namespace)
-    assert e.check(namespace[name] if e.tier == "build" else namespace[name]()).passed is True
+    solve = namespace[name[1]]
+    assert e.check(solve if e.tier == "build" else solve()).passed is True
 
 
-@pytest.mark.parametrize("name", ALL)
+@every_exercise
 def test_an_exercise_shows_its_question(name):
     e = ALL[name]
     assert e.question in repr(e) and e.question in e._repr_markdown_()
-    assert e.tier in repr(e) and e.name == name
+    assert e.tier in repr(e) and e.name == name[1]
 
 
-@pytest.mark.parametrize("name", ALL)
+@every_exercise
 def test_a_verdict_is_the_same_every_time(name):
     given, _ = WRONG[name][0]
     torch.manual_seed(1)

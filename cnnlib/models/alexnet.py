@@ -1,0 +1,51 @@
+"""AlexNet (Krizhevsky, Sutskever & Hinton 2012, "ImageNet classification with deep convolutional neural networks"), in
+one stream and for grey pictures, as courses build it today. The original ran as two streams on two GPUs that met at
+some layers, had three input channels and 1,000 classes, and used local response normalisation, which has not lasted.
+"""
+
+from torch import nn
+
+from cnnlib.checks import check_count
+
+
+def alexnet(activation=nn.ReLU, dropout=0.5, shrink=1, side=224):
+    """Build AlexNet for images of shape (N, 1, side, side); it returns scores of shape (N, 10).
+
+    Parameters
+    ----------
+    activation : callable
+        Returns the module that follows each convolution and each hidden dense layer.
+    dropout : float
+        The share of a hidden dense layer's outputs that training sets to zero.
+    shrink : int
+        Divides every number of channels and of hidden units; 8 is the laptop's AlexNet.
+    side : int
+        Height and width of the images, at least 63.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If `shrink` or `side` is no whole number, or an image of this side is too small for the windows.
+    """
+    check_count(shrink, "shrink")
+    check_count(side, "side", least=63, hint="Below that, the last pooling has nothing left to look at.")
+    c1, c2, c3, units = 96 // shrink, 256 // shrink, 384 // shrink, 4096 // shrink
+    last = side
+    for window, padding, stride in ((11, 1, 4), (3, 0, 2), (3, 0, 2), (3, 0, 2)):  # the layers that change the size
+        last = (last + 2 * padding - window) // stride + 1
+    return nn.Sequential(
+        # a large window and a large stride: wide strokes, and a small map soon; for 224 × 224:
+        nn.Conv2d(1, c1, kernel_size=11, stride=4, padding=1), activation(),  # (N, 96, 54, 54)
+        nn.MaxPool2d(kernel_size=3, stride=2),                                # (N, 96, 26, 26)
+        nn.Conv2d(c1, c2, kernel_size=5, padding=2), activation(),            # (N, 256, 26, 26)
+        nn.MaxPool2d(kernel_size=3, stride=2),                                # (N, 256, 12, 12)
+        # three small convolutions in a row, with no pooling between them
+        nn.Conv2d(c2, c3, kernel_size=3, padding=1), activation(),            # (N, 384, 12, 12)
+        nn.Conv2d(c3, c3, kernel_size=3, padding=1), activation(),            # (N, 384, 12, 12)
+        nn.Conv2d(c3, c2, kernel_size=3, padding=1), activation(),            # (N, 256, 12, 12)
+        nn.MaxPool2d(kernel_size=3, stride=2),                                # (N, 256, 5, 5)
+        # a wide classifier, held back by dropout
+        nn.Flatten(),                                                         # (N, 6400)
+        nn.Linear(c2 * last * last, units), activation(), nn.Dropout(dropout),
+        nn.Linear(units, units), activation(), nn.Dropout(dropout),
+        nn.Linear(units, 10))  # fmt: skip

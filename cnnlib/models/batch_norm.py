@@ -1,0 +1,96 @@
+"""Batch normalisation (Ioffe & Szegedy 2015, arXiv:1502.03167), written by hand, and the blocks that use it.
+
+PyTorch's `nn.BatchNorm2d` does the same and is faster; a test holds the two together, forward, backward and in the
+running statistics. Courses often choose between batch and running statistics by asking whether gradients are on;
+here the module's own mode decides, as it must.
+"""
+
+import torch
+from torch import nn
+
+
+def batch_norm(X, gamma, beta, running_mean, running_var, training, momentum=0.1, eps=1e-5):
+    """Normalise each channel of X, then scale and shift it; in training, update the running statistics in place.
+
+    Parameters
+    ----------
+    X : Tensor of shape (N, C) or (N, C, H, W)
+    gamma, beta, running_mean, running_var : Tensor of shape (C,)
+    training : bool
+        Normalise with the batch's own mean and variance (True) or with the running ones (False).
+    momentum : float
+        The weight of the batch in the update: running = (1 - momentum) · running + momentum · batch.
+    eps : float
+        Added to the variance.
+
+    Returns
+    -------
+    Tensor of the shape of X
+    """
+    shape = (1, -1) + (1,) * (X.dim() - 2)  # one number a channel, for any number of axes
+    if training:
+        axes = [0, *range(2, X.dim())]  # all but the channels
+        mean, var = X.mean(axes), X.var(axes, correction=0)
+        with torch.no_grad():
+            n = X.numel() // X.shape[1]
+            running_mean.lerp_(mean, momentum)
+            running_var.lerp_(var * n / (n - 1), momentum)  # the unbiased variance
+    else:
+        mean, var = running_mean, running_var
+    X_hat = (X - mean.view(shape)) / torch.sqrt(var.view(shape) + eps)
+    return gamma.view(shape) * X_hat + beta.view(shape)
+
+
+class BatchNorm(nn.Module):
+    """Batch normalisation of (N, C) or (N, C, H, W), with a learnt scale and shift for each channel.
+
+    Parameters
+    ----------
+    num_features : int
+        C, the number of channels.
+    momentum, eps : float
+        As for `batch_norm`.
+
+    Raises
+    ------
+    ValueError
+        In training, if the batch has only one value a channel: its variance would be zero.
+    """
+
+    def __init__(self, num_features, momentum=0.1, eps=1e-5):
+        super().__init__()
+        self.gamma = nn.Parameter(torch.ones(num_features))
+        self.beta = nn.Parameter(torch.zeros(num_features))
+        self.register_buffer("running_mean", torch.zeros(num_features))
+        self.register_buffer("running_var", torch.ones(num_features))
+        self.momentum, self.eps = momentum, eps
+
+    def forward(self, X):
+        if self.training and X.numel() == X.shape[1]:
+            raise ValueError(f"one value a channel has no variance: got a batch of shape {tuple(X.shape)} in training.")
+        return batch_norm(
+            X, self.gamma, self.beta, self.running_mean, self.running_var, self.training, self.momentum, self.eps
+        )
+
+
+def conv_bn_relu(num_convs, in_channels, out_channels):
+    """Build a VGG block with batch normalisation between each convolution and its ReLU.
+
+    (N, in_channels, H, W) → (N, out_channels, H // 2, W // 2). The convolutions need no bias: beta does its work.
+    """
+    layers = []
+    for _ in range(num_convs):
+        conv = nn.Conv2d(in_channels, out_channels, kernel_size=3, padding=1, bias=False)
+        layers += [conv, nn.BatchNorm2d(out_channels), nn.ReLU()]
+        in_channels = out_channels
+    return nn.Sequential(*layers, nn.MaxPool2d(kernel_size=2, stride=2))
+
+
+def conv_relu_bn(num_convs, in_channels, out_channels):
+    """Build the same block with batch normalisation after the ReLU; here each convolution keeps its bias."""
+    layers = []
+    for _ in range(num_convs):
+        conv = nn.Conv2d(in_channels, out_channels, kernel_size=3, padding=1)
+        layers += [conv, nn.ReLU(), nn.BatchNorm2d(out_channels)]
+        in_channels = out_channels
+    return nn.Sequential(*layers, nn.MaxPool2d(kernel_size=2, stride=2))
