@@ -1,5 +1,5 @@
-"""VGG: a network as a list of blocks (Simonyan & Zisserman 2014, "Very deep convolutional networks for large-scale image
-recognition", arXiv:1409.1556). Here for grey pictures and ten classes; the paper has three input channels and 1,000.
+"""VGG: a network as a list of blocks (Simonyan & Zisserman 2014, "Very deep convolutional networks for large-scale
+image recognition", arXiv:1409.1556). Here for grey pictures and ten classes; the paper has three channels and 1,000.
 """
 
 from torch import nn
