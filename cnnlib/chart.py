@@ -99,6 +99,11 @@ class Chart:
         )  # fmt: skip
         self._background = None
 
+    def keep(self, panel, xs, ys):
+        """Draw a thin grey line behind a panel: something from before, to compare with."""
+        self.axes[panel].plot(xs, ys, color=FAINT, alpha=0.55, linewidth=1.2, zorder=1)
+        self._background = None
+
     def mark(self, x, label):
         """Draw a labelled vertical line: what was changed there. One close to the last mark takes its place."""
         low, high = self.axes[0].get_xlim()

@@ -4,9 +4,11 @@ import json
 import math
 import os
 import statistics
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 
+from cnnlib.checks import check_count
 from cnnlib.table import Table
 
 FORMAT = 1
@@ -88,13 +90,7 @@ class History:
         """Write the record as JSON; the file is whole or not there at all, even if the disk fills up."""
         path = Path(path)
         path.parent.mkdir(parents=True, exist_ok=True)
-        part = path.with_name(path.name + ".part")
-        text = json.dumps({"cnnlib history": FORMAT, **asdict(self)}, allow_nan=False)
-        try:
-            part.write_text(text, encoding="utf-8")
-            os.replace(part, path)
-        finally:
-            part.unlink(missing_ok=True)
+        _write_whole(path, json.dumps({"cnnlib history": FORMAT, **asdict(self)}, allow_nan=False))
         return path
 
     @classmethod
@@ -188,17 +184,64 @@ def _spread(values):
     return f"{statistics.mean(values):.3f} ± {statistics.stdev(values):.3f}"
 
 
-def growth_table(networks):
-    """Return the table that grows from chapter to chapter: what each network costs and what it reached.
+def growth_table(chapter, name, cost, history, folder="results"):
+    """Note what a chapter's network costs and what it reached, and return the table of all chapters run here so far.
 
     Parameters
     ----------
-    networks : dict of str to (LayerTable, History)
+    chapter : int
+        Its row takes the place of an earlier one of the same chapter.
+    name : str
+    cost : LayerTable
+    history : History
+    folder : path
+        Where the rows are kept, one small JSON file a chapter. Where it cannot be written to, the table holds the
+        rows that can be read and this one.
+
+    Returns
+    -------
+    Table
     """
-    head = ["network", "parameters", "multiply-adds", "training time", "test accuracy (last three epochs)"]
-    rows = []
-    for name, (cost, history) in networks.items():
-        last = history.test_acc[-3:]
-        reached = f"{min(last):.3f} … {max(last):.3f}" if last else "–"
-        rows.append([name, f"{cost.parameters:,}", f"{cost.multiply_adds:,}", f"{history.seconds:.0f} s", reached])
-    return Table(head, rows)
+    last = history.test_acc[-3:]
+    row = {
+        "network": name,
+        "parameters": cost.parameters,
+        "multiply_adds": cost.multiply_adds,
+        "epochs": len(history.epoch_ends),
+        "seconds": round(history.seconds, 1),
+        "low": min(last, default=None),
+        "high": max(last, default=None),
+    }
+    folder = Path(folder)
+    rows = {path.name: _read_row(path) for path in sorted(folder.glob("chapter*.json"))}
+    here = f"chapter{check_count(chapter, 'chapter'):02d}.json"
+    rows[here] = row
+    with suppress(OSError):  # a read-only folder costs the reader the other chapters' rows, not this one
+        folder.mkdir(parents=True, exist_ok=True)
+        _write_whole(folder / here, json.dumps(row))
+    head = ["network", "parameters", "multiply-adds", "epochs", "time", "test accuracy, last epochs"]
+    return Table(head, [_growth_row(rows[key]) for key in sorted(rows) if rows[key]])
+
+
+def _read_row(path):
+    """Return a row that `growth_table` wrote, or None if the file is damaged or something else."""
+    with suppress(OSError, ValueError, TypeError, KeyError):
+        row = json.loads(path.read_text(encoding="utf-8"))
+        _growth_row(row)
+        return row
+
+
+def _growth_row(row):
+    reached = "–" if row["low"] is None else f"{row['low']:.3f} … {row['high']:.3f}"
+    cost = [f"{row['parameters']:,}", f"{row['multiply_adds']:,}"]
+    return [str(row["network"]), *cost, str(row["epochs"]), f"{row['seconds']:.0f} s", reached]
+
+
+def _write_whole(path, text):
+    """Write a file so that it is whole or not there at all, even if the disk fills up."""
+    part = path.with_name(path.name + ".part")
+    try:
+        part.write_text(text, encoding="utf-8")
+        os.replace(part, path)
+    finally:
+        part.unlink(missing_ok=True)

@@ -5,9 +5,11 @@ on two cores that costs less than a thousandth of the time that a loader with wo
 """
 
 import torch
-from torchvision.transforms.v2 import functional as transform
+from torchvision.transforms.v2 import functional as pictures
 
 from cnnlib.checks import check_count
+
+TOGETHER = 4  # pictures that share one draw of a random transform: 5 ms a batch of 128, against 22 one by one
 
 
 class Batches:
@@ -25,6 +27,9 @@ class Batches:
         The last batch of an epoch may be smaller.
     resize : int or pair of int, optional
         Height and width to resize each batch to (bilinear, antialiased).
+    transform : callable, optional
+        Changes the uint8 pictures before they are resized, (n, 1, H, W) → (n, 1, H, W): a `torchvision.transforms.v2`
+        transform, say. It is called for four pictures at a time, so that neighbours in a batch differ.
     shuffle : bool
     seed : int
         Which orders to draw.
@@ -35,7 +40,7 @@ class Batches:
         If a size is not a whole number of at least 1, or images and labels do not fit each other.
     """
 
-    def __init__(self, images, labels, batch_size, *, resize=None, shuffle=False, seed=0):
+    def __init__(self, images, labels, batch_size, *, resize=None, transform=None, shuffle=False, seed=0):
         if images.dtype != torch.uint8 or images.dim() != 4:
             raise ValueError(
                 f"images must be a uint8 tensor of shape (N, channels, height, width), got {images.dtype} of shape "
@@ -46,6 +51,11 @@ class Batches:
         self.images, self.labels = images, labels
         self.batch_size = check_count(batch_size, "batch_size")
         self.resize = _size(resize)
+        if transform is not None and not callable(transform):
+            raise TypeError(
+                f"transform must be callable on pictures, got {transform!r}. Try v2.RandomHorizontalFlip()."
+            )
+        self.transform = transform
         self.shuffle = shuffle
         self.reseed(seed)
 
@@ -75,8 +85,10 @@ class Batches:
             yield self._batch(self.images[index]), self.labels[index]
 
     def _batch(self, images):
+        if self.transform is not None:
+            images = torch.cat([self.transform(few) for few in images.split(TOGETHER)])
         if self.resize is not None and tuple(images.shape[-2:]) != self.resize:
-            images = transform.resize(images, self.resize, antialias=True)
+            images = pictures.resize(images, self.resize, antialias=True)
         return images.float().div_(255)
 
     def to(self, device):
@@ -88,14 +100,16 @@ class Batches:
             self.labels.to(device),
             self.batch_size,
             resize=self.resize,
+            transform=self.transform,
             shuffle=self.shuffle,
             seed=self.seed,
         )
 
     def __repr__(self):
         height, width = self.resize or self.images.shape[-2:]
+        changed = ", transformed" if self.transform else ""
         order = f"shuffled with seed {self.seed}" if self.shuffle else "in order"
-        return f"Batches: {len(self.images):,} images of {height}×{width} in {len(self)} batches, {order}"
+        return f"Batches: {len(self.images):,} images of {height}×{width} in {len(self)} batches, {order}{changed}"
 
 
 def _size(resize):

@@ -51,7 +51,7 @@ class DataFileError(OSError):
     """A data file is missing or damaged; the message says which one and how to get it back."""
 
 
-def load_data_fashion_mnist(batch_size, resize=None, *, num_train=None, num_test=None, seed=0):
+def load_data_fashion_mnist(batch_size, resize=None, *, num_train=None, num_test=None, transform=None, seed=0):
     """Load Fashion-MNIST as two iterables of mini-batches.
 
     Parameters
@@ -61,6 +61,8 @@ def load_data_fashion_mnist(batch_size, resize=None, *, num_train=None, num_test
         Resize each batch to this many pixels; 28×28 if left out.
     num_train, num_test : int, optional
         Use only the first so many images (the file's order is already mixed); all 60,000 and 10,000 if left out.
+    transform : callable, optional
+        Changes the training pictures each time they are used (see Batches); the test pictures stay as they are.
     seed : int
         Which orders the training images are shuffled into.
 
@@ -83,7 +85,9 @@ def load_data_fashion_mnist(batch_size, resize=None, *, num_train=None, num_test
             number = check_count(number, "num_train" if shuffle else "num_test")
             if number > len(images):
                 raise ValueError(f"there are only {len(images):,} images in the {prefix} set, got {number:,}.")
-        sets.append(Batches(images[:number], labels[:number], batch_size, resize=resize, shuffle=shuffle, seed=seed))
+        options = {"transform": transform} if shuffle else {}
+        images, labels = images[:number], labels[:number]
+        sets.append(Batches(images, labels, batch_size, resize=resize, shuffle=shuffle, seed=seed, **options))
     return tuple(sets)
 
 

@@ -25,8 +25,8 @@ def number(mistakes=None, otherwise="Which step of the calculation would you lik
             return
         for wrong, message in (mistakes or {}).items():
             if abs(value - wrong) < 1e-6:
-                raise Wrong(f"You answer {value:,g}. {message}")
-        raise Wrong(f"{value:,g} is too {'small' if value < expected else 'large'}. {otherwise}")
+                raise Wrong(f"You answer {value:,.12g}. {message}")
+        raise Wrong(f"{value:,.12g} is too {'small' if value < expected else 'large'}. {otherwise}")
 
     return check
 

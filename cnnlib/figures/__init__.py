@@ -3,6 +3,9 @@
 from cnnlib.figures.images import draw_feature_maps, draw_filters, show_images
 from cnnlib.figures.networks import draw_network
 from cnnlib.figures.plots import draw_bars, draw_confusions, draw_lines, draw_runs
+from cnnlib.figures.receptive import draw_receptive_fields
+from cnnlib.figures.statistics import draw_statistics
+from cnnlib.figures.volumes import draw_volumes
 
 __all__ = [
     "draw_bars",
@@ -11,6 +14,9 @@ __all__ = [
     "draw_filters",
     "draw_lines",
     "draw_network",
+    "draw_receptive_fields",
     "draw_runs",
+    "draw_statistics",
+    "draw_volumes",
     "show_images",
 ]

@@ -4,13 +4,15 @@ from cnnlib.picture import Picture
 from cnnlib.style import COLOURS, DASHES, FONT, INK, MARKERS, new_figure, style_axes
 
 
-def draw_lines(lines, xlabel, ylabel, ylim=None, text=None):
+def draw_lines(lines, xlabel, ylabel, ylim=None, log=False, xlog=False, text=None):
     """Draw named lines over one x-axis.
 
     Parameters
     ----------
     lines : dict of str to (xs, ys)
         Several lists in `ys` are several runs of the same thing: thin lines of one colour.
+    log, xlog : bool
+        Whether the y-axis, and the x-axis, is logarithmic.
     """
     figure = new_figure(7.0 if len(lines) < 3 else 10.0, 3.8)
     axes = figure.subplots()
@@ -24,6 +26,10 @@ def draw_lines(lines, xlabel, ylabel, ylim=None, text=None):
         }
         for i, run in enumerate(runs):
             axes.plot(xs[: len(run)], run, label=name if i == 0 else None, **style)
+    if log:
+        axes.set_yscale("log")
+    if xlog:
+        axes.set_xscale("log")
     style_axes(axes, xlabel, ylabel)
     axes.set_ylim(ylim)
     _legend_above(axes, len(lines))

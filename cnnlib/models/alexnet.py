@@ -5,8 +5,6 @@ some layers, had three input channels and 1,000 classes, and used local response
 
 from torch import nn
 
-from cnnlib.checks import check_count
-
 
 def alexnet(activation=nn.ReLU, dropout=0.5, shrink=1, side=224):
     """Build AlexNet for images of shape (N, 1, side, side); it returns scores of shape (N, 10).
@@ -18,17 +16,19 @@ def alexnet(activation=nn.ReLU, dropout=0.5, shrink=1, side=224):
     dropout : float
         The share of a hidden dense layer's outputs that training sets to zero.
     shrink : int
-        Divides every number of channels and of hidden units; 8 is the laptop's AlexNet.
+        Divides every number of channels and of hidden units, 1 to 96; 8 is the laptop's AlexNet.
     side : int
-        Height and width of the images, at least 63.
+        Height and width of the images, at least 65.
 
     Raises
     ------
-    TypeError, ValueError
-        If `shrink` or `side` is no whole number, or an image of this side is too small for the windows.
+    ValueError
+        If `shrink` or `side` is no whole number, nothing is left of a layer, or the image is too small.
     """
-    check_count(shrink, "shrink")
-    check_count(side, "side", least=63, hint="Below that, the last pooling has nothing left to look at.")
+    if not isinstance(shrink, int) or not 1 <= shrink <= 96:
+        raise ValueError(f"shrink must be a whole number from 1 to 96, got {shrink!r}. Try 8.")
+    if not isinstance(side, int) or side < 65:
+        raise ValueError(f"side must be a whole number of at least 65, got {side!r}: the windows need as much.")
     c1, c2, c3, units = 96 // shrink, 256 // shrink, 384 // shrink, 4096 // shrink
     last = side
     for window, padding, stride in ((11, 1, 4), (3, 0, 2), (3, 0, 2), (3, 0, 2)):  # the layers that change the size

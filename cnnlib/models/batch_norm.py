@@ -26,13 +26,20 @@ def batch_norm(X, gamma, beta, running_mean, running_var, training, momentum=0.1
     Returns
     -------
     Tensor of the shape of X
+
+    Raises
+    ------
+    ValueError
+        In training, if the batch has only one value a channel: it would be its own mean, with no variance.
     """
     shape = (1, -1) + (1,) * (X.dim() - 2)  # one number a channel, for any number of axes
     if training:
+        n = X.numel() // X.shape[1]  # values a channel
+        if n == 1:
+            raise ValueError(f"training needs more than one value a channel, got a batch of shape {tuple(X.shape)}.")
         axes = [0, *range(2, X.dim())]  # all but the channels
         mean, var = X.mean(axes), X.var(axes, correction=0)
         with torch.no_grad():
-            n = X.numel() // X.shape[1]
             running_mean.lerp_(mean, momentum)
             running_var.lerp_(var * n / (n - 1), momentum)  # the unbiased variance
     else:
@@ -54,7 +61,7 @@ class BatchNorm(nn.Module):
     Raises
     ------
     ValueError
-        In training, if the batch has only one value a channel: its variance would be zero.
+        If the input has another number of channels or, in training, only one value a channel.
     """
 
     def __init__(self, num_features, momentum=0.1, eps=1e-5):
@@ -66,11 +73,43 @@ class BatchNorm(nn.Module):
         self.momentum, self.eps = momentum, eps
 
     def forward(self, X):
-        if self.training and X.numel() == X.shape[1]:
-            raise ValueError(f"one value a channel has no variance: got a batch of shape {tuple(X.shape)} in training.")
+        if X.shape[1] != len(self.gamma):
+            raise ValueError(f"expected {len(self.gamma)} channels on axis 1, got an input of shape {tuple(X.shape)}.")
         return batch_norm(
             X, self.gamma, self.beta, self.running_mean, self.running_var, self.training, self.momentum, self.eps
         )
+
+
+@torch.no_grad()
+def recalibrate_(net, batches):
+    """Measure the running statistics of every batch normalisation afresh, as plain means over some batches.
+
+    Parameters
+    ----------
+    net : nn.Module
+        Its weights, modes and momenta stay as they are.
+    batches : iterable of (X, y)
+        A few dozen training batches.
+
+    Returns
+    -------
+    nn.Module
+        `net` itself, changed in place.
+    """
+    norms = [module for module in net.modules() if isinstance(module, nn.modules.batchnorm._BatchNorm | BatchNorm)]
+    modes, momenta = [(module, module.training) for module in net.modules()], [norm.momentum for norm in norms]
+    net.train()
+    try:
+        for number, (X, _) in enumerate(batches, start=1):
+            for norm in norms:
+                norm.momentum = 1 / number  # the mean of all batches so far; the first replaces what was there
+            net(X.to(next(net.parameters()).device))
+    finally:
+        for module, mode in modes:
+            module.training = mode
+        for norm, momentum in zip(norms, momenta, strict=True):
+            norm.momentum = momentum
+    return net
 
 
 def conv_bn_relu(num_convs, in_channels, out_channels):

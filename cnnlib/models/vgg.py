@@ -4,6 +4,8 @@ image recognition", arXiv:1409.1556). Here for grey pictures and ten classes; th
 
 from torch import nn
 
+from cnnlib.checks import check_count
+
 # blocks from the image on, as (number of convolutions, channels): table 1 of the paper, columns A, B, D and E
 VGG11 = ((1, 64), (1, 128), (2, 256), (2, 512), (2, 512))
 VGG13 = ((2, 64), (2, 128), (2, 256), (2, 512), (2, 512))
@@ -43,12 +45,11 @@ def vgg(arch, side=224, units=4096, dropout=0.5, block=vgg_block):
     Raises
     ------
     ValueError
-        If the images are too small to be halved by every block.
+        If `side` is no whole number, or the images are too small to be halved by every block.
     """
-    if side >> len(arch) == 0:
-        raise ValueError(
-            f"{len(arch)} blocks halve a side of {side} pixels to nothing. Use larger images or fewer blocks."
-        )
+    least = 2 ** len(arch)
+    if not isinstance(side, int) or side < least:
+        raise ValueError(f"side must be at least {least}: {len(arch)} blocks halve {side!r} pixels to nothing.")
     blocks, in_channels = [], 1
     for num_convs, out_channels in arch:
         blocks.append(block(num_convs, in_channels, out_channels))
@@ -61,7 +62,16 @@ def vgg(arch, side=224, units=4096, dropout=0.5, block=vgg_block):
 
 
 def narrower(arch, ratio):
-    """Return an architecture with every number of channels divided by `ratio`."""
+    """Return an architecture with every number of channels divided by `ratio`.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If the ratio is no whole number, or leaves a block without channels.
+    """
+    least = min(channels for _, channels in arch)
+    if check_count(ratio, "ratio") > least:
+        raise ValueError(f"ratio must be at most {least}, the channels of the narrowest block, got {ratio}.")
     return tuple((num_convs, channels // ratio) for num_convs, channels in arch)
 
 

@@ -2,6 +2,16 @@
 
 from cnnlib.probes.features import feature_maps
 from cnnlib.probes.gradients import gradient_norms
+from cnnlib.probes.receptive import receptive_fields
 from cnnlib.probes.shapes import LayerTable, layer_table
+from cnnlib.probes.statistics import Statistics, relu_statistics
 
-__all__ = ["LayerTable", "feature_maps", "gradient_norms", "layer_table"]
+__all__ = [
+    "LayerTable",
+    "Statistics",
+    "feature_maps",
+    "gradient_norms",
+    "layer_table",
+    "receptive_fields",
+    "relu_statistics",
+]

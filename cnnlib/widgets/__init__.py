@@ -1,6 +1,18 @@
-"""What a reader can move: live controls of a training run, and guesses made before it."""
+"""What a reader can move: live controls of a training run, playgrounds, and guesses made before a run."""
 
+from cnnlib.widgets.controls import choice, slider, switch
 from cnnlib.widgets.live import fit
+from cnnlib.widgets.playground import Playground
 from cnnlib.widgets.predict import guess
+from cnnlib.widgets.views import Blueprint, Microscope
 
-__all__ = ["fit", "guess"]
+__all__ = [
+    "Blueprint",
+    "Microscope",
+    "Playground",
+    "choice",
+    "fit",
+    "guess",
+    "slider",
+    "switch",
+]

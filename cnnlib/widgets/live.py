@@ -19,6 +19,7 @@ from cnnlib.training import Trainer
 from cnnlib.widgets.bundle import widget_bundle
 from cnnlib.widgets.routing import open_channel, route
 from cnnlib.widgets.run_chart import RunChart
+from cnnlib.widgets.runner import pause_all
 
 SHARE = 0.04  # the part of the time that drawing may take
 FRAME_EVERY = 0.4  # seconds between two frames at least: sending one takes a core from the loop for a moment
@@ -52,6 +53,7 @@ def fit(net, train_iter, test_iter, num_epochs, lr, device=None, *, band=None, *
         As `cnnlib.train` does. The chart up to there stays in the page.
     """
     num_epochs = check_count(num_epochs, "num_epochs")
+    pause_all()
     trainer = Trainer(net, train_iter, test_iter, lr, device=device, **options)
     chart = RunChart(trainer.num_batches, num_epochs, band)
     if is_live():

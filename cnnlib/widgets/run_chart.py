@@ -53,6 +53,15 @@ class RunChart:
             self._marks += 1
         return before != (self._steps, self._epochs, self._marks)
 
+    def keep(self, history):
+        """Leave an earlier run on the chart, as thin grey lines behind the others."""
+        every = max(1, self.num_batches // POINTS)
+        xs = [stop / self.num_batches for stop in range(every, history.steps + 1, every)]
+        means = [history.window(stop - every, stop) for stop in range(every, history.steps + 1, every)]
+        ends = [end / self.num_batches for end in history.epoch_ends[: len(history.test_acc)]]
+        self.chart.keep(0, xs, [loss for loss, _ in means])
+        self.chart.keep(1, ends, history.test_acc)
+
     def _next_stop(self):
         """Return the step at which the next point of the training curves is due."""
         points = min(POINTS, self.num_batches)

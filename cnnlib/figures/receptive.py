@@ -1,0 +1,39 @@
+"""How far layers see, drawn on the picture that they look at."""
+
+from matplotlib.patches import Rectangle
+
+from cnnlib.picture import Picture
+from cnnlib.style import COLOURS, DASHES, FONT, INK, new_figure
+
+
+def draw_receptive_fields(image, networks, text="What the middle output of some layers sees of a picture"):
+    """Draw an image once for each network, with a square for each named layer: what one of its outputs sees.
+
+    Parameters
+    ----------
+    image : Tensor of shape (1, H, W) or (H, W)
+    networks : dict of str to (dict of str to Field)
+        The network's name, then a label and what `receptive_fields` found for the layer.
+    """
+    image = image.reshape(image.shape[-2:])
+    side = image.shape[-1]
+    figure = new_figure(5.0 * len(networks), 4.6)
+    grid = figure.subplots(1, len(networks), squeeze=False)[0]
+    for axes, (name, fields) in zip(grid, networks.items(), strict=True):
+        axes.imshow(image, cmap="gray_r", alpha=0.55, interpolation="nearest")
+        for number, (label, field) in enumerate(fields.items()):
+            corner = (side - field.size) / 2 - 0.5
+            style = {"color": COLOURS[number], "linestyle": DASHES[number], "linewidth": 3, "fill": False}
+            square = Rectangle((corner, corner), field.size, field.size, label=f"{label}: {field.size}", **style)
+            axes.add_patch(square)
+        most = max([side, *(field.size for field in fields.values())])
+        axes.set_xlim(side / 2 - most / 2 - 1.5, side / 2 + most / 2 + 0.5)
+        axes.set_ylim(side / 2 + most / 2 + 0.5, side / 2 - most / 2 - 1.5)
+        axes.set_axis_off()
+        axes.set_title(name, fontsize=FONT, color=INK)
+        axes.legend(
+            loc="center left", bbox_to_anchor=(1.0, 0.5), frameon=False, fontsize=FONT - 2, labelcolor=INK,
+            title="pixels wide", title_fontsize=FONT - 2,
+        )  # fmt: skip
+    figure.subplots_adjust(0.01, 0.02, 0.82, 0.92, wspace=0.55)
+    return Picture(figure, text)

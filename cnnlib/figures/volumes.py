@@ -1,0 +1,87 @@
+"""Networks as rows of volumes, all on one scale: made of plain SVG, so that it follows a slider at once."""
+
+from cnnlib.figures.svg import rect, text
+from cnnlib.picture import Drawing
+from cnnlib.probes import layer_table
+from cnnlib.style import COLOURS, FAINT
+
+KINDS = {"Conv2d": "convolution", "MaxPool2d": "pooling", "AvgPool2d": "pooling", "Linear": "dense"}
+FILL = {"input": "#cfcfcf", "convolution": COLOURS[0], "pooling": COLOURS[5], "dense": COLOURS[4]}
+WIDTH = 1000  # pixels of a drawing
+TALL = 150  # pixels of the largest map
+WIDE = 46  # pixels of the most channels
+LEAST = 3  # pixels of the smallest, so that it is seen
+
+
+def draw_volumes(networks, caption=None):
+    """Draw networks below each other, layer by layer, on one scale.
+
+    A volume is as high as its feature maps and as wide as they are many; a dense layer is as high as the square root
+    of its number of units. Above each stands the number of channels or units, below it the side of the maps.
+
+    Parameters
+    ----------
+    networks : dict of str to (LayerTable or nn.Module, input_shape)
+        `input_shape` is that of one example: (1, 28, 28).
+
+    Returns
+    -------
+    Drawing
+    """
+    rows = {name: _stages(net, shape) for name, (net, shape) in networks.items()}
+    stages = [stage for row in rows.values() for stage in row]
+    tall = TALL / max(side for _, _, side in stages if side)
+    wide = WIDE / max(channels for kind, channels, side in stages if side)
+    high = TALL / max([channels**0.5 for _, channels, side in stages if not side], default=1)
+    parts, top = [], 8
+    for name, row in rows.items():
+        height = max(side * tall if side else channels**0.5 * high for _, channels, side in row)
+        middle = top + 50 + height / 2
+        parts.append(text(4, top + 16, name, size=19, weight="bold", anchor="start"))
+        parts += _row(row, middle, height, tall, wide, high)
+        top = middle + height / 2 + 34
+    parts += _legend(top)
+    body = "".join(parts)
+    caption = caption or f"Drawn to one scale, layer by layer: {', '.join(networks)}"
+    return Drawing(body, WIDTH, round(top + 26), caption)
+
+
+def _stages(net, shape):
+    table = net if isinstance(net, list) else layer_table(net, shape)
+    stages = [("input", shape[0], shape[1])]
+    for layer in table:
+        if layer.kind in KINDS:
+            channels, *sides = layer.output_shape
+            stages.append((KINDS[layer.kind], channels, sides[0] if sides else 0))
+    return stages
+
+
+def _row(row, middle, height, tall, wide, high):
+    sizes = []
+    for _, channels, side in row:
+        if side:
+            sizes.append((max(LEAST, channels * wide), max(LEAST, side * tall)))
+        else:
+            sizes.append((10, max(LEAST, channels**0.5 * high)))
+    slot = min(76.0, (WIDTH - 10) / len(row))
+    size = 15 if slot >= 52 else 13 if slot >= 40 else 11
+    parts = []
+    for number, ((kind, channels, side), (width, tallness)) in enumerate(zip(row, sizes, strict=True)):
+        centre = 5 + slot * (number + 0.5)
+        x, y = centre - width / 2, middle - tallness / 2
+        parts.append(rect(x, y, width, tallness, FILL[kind]))
+        parts.append(text(centre, middle - height / 2 - 7, f"{channels:,}", size=size))
+        if side:
+            parts.append(text(centre, middle + height / 2 + 18, f"{side}²", size=size, fill=FAINT))
+    return parts
+
+
+def _legend(top):
+    parts, x = [], 5
+    for kind, fill in FILL.items():
+        parts.append(rect(x, top + 2, 14, 14, fill))
+        parts.append(text(x + 20, top + 15, kind, size=15, anchor="start"))
+        x += 40 + 9 * len(kind)
+    note = "above: channels or units · below: side of the maps"
+    parts.append(text(WIDTH - 4, top + 15, note, size=15, fill=FAINT, anchor="end"))
+    return parts

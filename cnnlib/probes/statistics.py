@@ -1,0 +1,81 @@
+"""What enters a ReLU, and the statistics by which batch normalisation made it so."""
+
+from dataclasses import dataclass
+
+import torch
+from torch import nn
+
+from cnnlib.models.batch_norm import BatchNorm
+
+NORMS = (nn.modules.batchnorm._BatchNorm, BatchNorm)
+
+
+@dataclass(frozen=True)
+class Statistics:
+    """What enters one ReLU for a batch of pictures.
+
+    Attributes
+    ----------
+    training, evaluation : Tensor of shape (M,)
+        The values, with the network in training mode and in evaluation mode.
+    batch_mean, batch_var, running_mean, running_var : Tensor of shape (C,), or None
+        The two pairs of statistics that the normalisation before this ReLU has to choose from; None without one.
+    """
+
+    training: torch.Tensor
+    evaluation: torch.Tensor
+    batch_mean: torch.Tensor | None = None
+    batch_var: torch.Tensor | None = None
+    running_mean: torch.Tensor | None = None
+    running_var: torch.Tensor | None = None
+
+
+def relu_statistics(net, X, number):
+    """Look at the input of ReLU number `number` (counted from 0) for a batch, in both modes.
+
+    The network, its running statistics and the random numbers stay as they are.
+
+    Parameters
+    ----------
+    net : nn.Module
+    X : Tensor of shape (N, …)
+    number : int
+
+    Returns
+    -------
+    Statistics
+
+    Raises
+    ------
+    IndexError
+        If the network has no ReLU of that number.
+    """
+    relus = [module for module in net.modules() if isinstance(module, nn.ReLU)]
+    norms = [module for module in net.modules() if isinstance(module, NORMS)]
+    if not 0 <= number < len(relus):
+        raise IndexError(f"the network has {len(relus)} ReLUs, number 0 to {len(relus) - 1}, got number {number}.")
+    relu, norm = relus[number], norms[number] if number < len(norms) else None
+    training, entered = _look(net, X, relu, norm, True)
+    evaluation, _ = _look(net, X, relu, norm, False)
+    if norm is None:
+        return Statistics(training, evaluation)
+    axes = [0, *range(2, entered.dim())]  # all but the channels
+    batch = entered.mean(axes), entered.var(axes)
+    return Statistics(training, evaluation, *batch, norm.running_mean.cpu().clone(), norm.running_var.cpu().clone())
+
+
+def _look(net, X, relu, norm, training):
+    """Return what enters `relu`, flat, and what enters `norm`, with the network in the given mode."""
+    seen = {}
+    hooks = [m.register_forward_pre_hook(lambda m, args: seen.__setitem__(m, args[0])) for m in (relu, norm) if m]
+    modes = [(module, module.training) for module in net.modules()]
+    buffers = {name: buffer.clone() for name, buffer in net.named_buffers()}  # a pass in training mode updates these
+    try:
+        with torch.no_grad(), torch.random.fork_rng(devices=[]):
+            torch.func.functional_call(net.train(training), buffers, (X.to(next(net.parameters()).device),))
+    finally:
+        for hook in hooks:
+            hook.remove()
+        for module, mode in modes:
+            module.training = mode
+    return seen[relu].flatten().cpu(), seen[norm].cpu() if norm else None

@@ -1,0 +1,283 @@
+"""The playground: a network that the reader builds, trains and changes with controls, while everything shows live.
+
+It trains in a thread of its own, so it works on every page and kernel that shows widgets, and no cell has to wait.
+Training starts only by its button. Where no kernel answers, the page shows the picture that it left.
+"""
+
+import html
+import math
+import time
+from types import SimpleNamespace
+
+import ipywidgets
+from IPython.display import display
+
+from cnnlib.checks import check_count, check_lr
+from cnnlib.device import describe_device
+from cnnlib.frontend import is_live, kernel
+from cnnlib.training import Trainer
+from cnnlib.widgets.bundle import widget_bundle
+from cnnlib.widgets.controls import LABEL, Control
+from cnnlib.widgets.live import FRAME_EVERY, SHARE, STATUS_EVERY, STEP, slider_range
+from cnnlib.widgets.routing import route
+from cnnlib.widgets.run_chart import RunChart
+from cnnlib.widgets.runner import Runner
+
+EARLIER = 4  # runs that stay on the chart as thin lines
+
+_open = {}  # name: the playground that the cell of that name last made
+
+
+class Playground:
+    """Controls, a chart and further views of a network in training.
+
+    Parameters
+    ----------
+    name : str
+        A cell that makes a playground of the same name again closes the one before.
+    build : callable
+        `build(s)` returns a new network for the settings `s`, which has one attribute for each control.
+    data : callable
+        `data(s)` returns `(train_iter, test_iter)`.
+    controls : sequence of Control
+        Beside the learning rate, which is always there.
+    lr : float
+        The learning rate at the start.
+    num_epochs : int
+        After how many epochs a run rests; Start goes on for as many more.
+    optimizer : callable
+        As for Trainer.
+    views : sequence of View
+        What to show below the chart.
+    preview : int
+        Where nobody can press Start, train so many steps, so that the page has a picture to show.
+    seed : int
+    """
+
+    def __init__(
+        self, name, build, data, controls=(), *, lr, num_epochs=5, optimizer=None, views=(), preview=0, seed=0
+    ):
+        check_lr(lr)
+        check_count(num_epochs, "num_epochs")
+        if name in _open:
+            _open.pop(name).close()
+        _open[name] = self
+        self.name, self.views, self.preview = name, tuple(views), preview
+        self._build, self._data = build, data
+        self._options = {} if optimizer is None else {"optimizer": optimizer}
+        rate = Control("lr", float(lr), lambda: _lr_slider(lr), _set_lr)
+        self.controls = (rate, *controls)
+        settings = {control.name: control.default for control in self.controls}
+        self.runner = Runner(self._make, settings, num_epochs, self._show, seed)
+        self._drawn = self._told = self._cost = 0.0
+        self._run = None  # the trainer whose run the chart shows
+        self._earlier, self._handles, self._rest = [], [], "ready"
+        self.chart = RunChart(1, num_epochs)
+        self._build_page()
+
+    def _make(self, settings):
+        s = SimpleNamespace(**settings)
+        train_iter, test_iter = self._data(s)
+        return Trainer(self._build(s), train_iter, test_iter, s.lr, **self._options)
+
+    # The page
+
+    def _build_page(self):
+        self.inputs = {}
+        for control in self.controls:
+            widget = control.make()
+            widget.observe(lambda change, control=control: self.set(control.name, change["new"]), "value")
+            widget.add_class(f"cnnlib-{control.name}")
+            self.inputs[control.name] = widget
+        self.start = _button("Start", "play", "Train this network", "success")
+        self.pause = _button("Pause", "pause", "Rest after this step; Start goes on")
+        self.reset = _button("Reset", "refresh", "Begin again with a new network")
+        self.start.on_click(lambda button: self.runner.start())
+        self.pause.on_click(lambda button: self.runner.pause())
+        self.reset.on_click(lambda button: self.runner.reset())
+        self.status = ipywidgets.HTML("Ready. Press Start.")
+        self.image = ipywidgets.Image(value=self.chart.chart.frame(), format="png", width="1000")
+        self.status.add_class("cnnlib-status")
+        self.image.add_class("cnnlib-chart")
+        row = {"layout": {"flex_flow": "row wrap", "grid_gap": "4px 12px"}}
+        self.box = ipywidgets.VBox([
+            ipywidgets.HBox([self.start, self.pause, self.reset, self.inputs["lr"]], **row),
+            ipywidgets.HBox([w for name, w in self.inputs.items() if name != "lr"], **row),
+            self.status, self.image, *[view.widget for view in self.views],
+        ])  # fmt: skip
+        self.box.add_class("cnnlib-playground")
+        self.box._view_count = 0  # asks the page to keep count: with nobody looking, nothing need run
+        self.box.observe(self._looked_at, "_view_count")
+        route(self.box)
+        for view in self.views:
+            view.settle(self)
+
+    def _looked_at(self, change):
+        if not change["new"] and change["old"]:
+            self.runner.pause()
+
+    def set(self, name, value):
+        """Change a setting, as its control does."""
+        control = next(control for control in self.controls if control.name == name)
+        if name == "lr" and math.isclose(value, self.runner.settings["lr"], rel_tol=1e-6):
+            return  # the page rounds what it is shown
+        self.runner.set(name, value, control.live)
+        for view in self.views:
+            view.settle(self)
+
+    @property
+    def settings(self):
+        """The settings as they stand: one attribute for each control."""
+        return SimpleNamespace(**self.runner.settings)
+
+    def build(self):
+        """Return a new network for the settings as they stand."""
+        return self._build(self.settings)
+
+    # What the thread shows
+
+    def _show(self, runner):
+        trainer, now = runner.trainer, time.perf_counter()
+        if trainer is not self._run and trainer is not None:
+            self._begin(trainer)
+        resting = runner.state != "training"
+        due = now - self._drawn > max(FRAME_EVERY, self._cost / SHARE)
+        if (due or resting) and trainer is not None:
+            self.chart.update(trainer.history, all=resting)
+            for view in self.views:
+                view.show(trainer)
+            self.image.value = self.chart.chart.frame()
+            self._drawn = time.perf_counter()
+            self._cost = self._drawn - now
+        if due or resting or now - self._told > STATUS_EVERY:
+            self._told = now
+            self.status.value = self._line(runner)
+        if resting and runner.state != self._rest:
+            self._rest = runner.state
+            if runner.state != "ready":
+                self._leave_picture()
+        elif not resting:
+            self._rest = "training"
+
+    def _begin(self, trainer):
+        """Put an empty chart in place for a new network; earlier runs stay as thin lines."""
+        if self._run is not None and self._run.history.steps > self._run.num_batches // 10:
+            self._earlier = [*self._earlier, self._run.history][-EARLIER:]
+        self._run = trainer
+        self.chart = RunChart(trainer.num_batches, self.runner.num_epochs)
+        for history in self._earlier:
+            self.chart.keep(history)
+        self.image.value = self.chart.chart.frame()  # the first frame draws the axes; those that follow are cheap
+        self._drawn = time.perf_counter()
+        for view in self.views:
+            view.begin(trainer)
+
+    def _line(self, runner):
+        trainer = runner.trainer
+        if runner.state == "failed":
+            name, text = type(runner.error).__name__, html.escape(str(runner.error))
+            return (
+                f"<div role='alert' style='color:#b00020;font-size:1.1em'><b>{name}</b>: {text}<br>Change a control "
+                "and press Start; the cell's own code may have to be mended.</div>"
+            )
+        parameters = sum(p.numel() for p in trainer.net.parameters())
+        history, p = trainer.history, trainer.progress
+        parts = [runner.state, f"epoch {p.epoch:.1f}", f"step {p.step:,}"]
+        if history.steps:
+            parts.append(f"{history.examples_per_second:,.0f} examples/s")
+        if trainer.running:
+            parts.append(f"{p.seconds_left:.0f} s to go")
+        parts += [f"{parameters:,} parameters", describe_device(trainer.device)]
+        line = html.escape(" · ".join(parts))
+        if runner.state == "diverged":
+            line += (
+                f"<br><b>The loss became infinite. The weights are back to their last finite state: try a learning "
+                f"rate of {trainer.lr / 10:.2g}, then Start, or Reset.</b>"
+            )
+        return f"<span style='font-size:1.1em'>{line}</span>"
+
+    # Static pictures
+
+    def picture(self):
+        """Return the chart as it stands as a Picture."""
+        runner = self.runner
+        if runner.trainer is not None:
+            settings = ", ".join(f"{name} {_shown(value)}" for name, value in runner.settings.items())
+            self.chart.chart.footer(f"{settings}. Run this cell in JupyterLab to train and change it.")
+        return self.chart.chart.picture()
+
+    def _bundle(self):
+        static, metadata = self.picture().bundle()
+        return widget_bundle(self.box, static), metadata
+
+    def _leave_picture(self):
+        for handle in self._handles:
+            bundle, metadata = self._bundle()
+            handle.update(bundle, raw=True, metadata=metadata)
+
+    def _ipython_display_(self):
+        if not is_live() and self.preview and self.runner.trainer is None:
+            self.runner.start(steps=self.preview)
+            self.runner.wait()
+            for view in self.views:
+                view.show(self.runner.trainer)
+        bundle, metadata = self._bundle()
+        handle = display(bundle, raw=True, metadata=metadata, display_id=True)
+        if kernel() is not None:
+            self._handles.append(handle)
+        for view in self.views:
+            static = view.static()
+            if static and not is_live():
+                display(static)
+
+    def close(self):
+        """End the training and take the controls off the page."""
+        self.runner.close()
+        self.box.close()
+        for widget in (*self.inputs.values(), self.start, self.pause, self.reset, self.status, self.image):
+            widget.close()
+
+    def __repr__(self):
+        return f"Playground {self.name!r}: {self.runner.state}"
+
+
+class View:
+    """Something that a playground shows below its chart. A subclass sets `widget` and overrides what it needs."""
+
+    widget = None
+
+    def settle(self, playground):
+        """Follow the settings, in the thread of whoever moved a control: under 200 ms."""
+
+    def begin(self, trainer):
+        """Take note of a new network, in the thread that trains."""
+
+    def show(self, trainer):
+        """Look at the network between two steps, in the thread that trains; called as often as the chart is drawn."""
+
+    def static(self):
+        """Return what a page without a kernel shows, or None."""
+
+
+def _lr_slider(lr):
+    low, high = slider_range(lr)
+    return ipywidgets.FloatLogSlider(
+        value=lr, min=low, max=high, step=STEP, description="learning rate", readout_format=".3g",
+        tooltip="The learning rate, from the next batch on", style=LABEL, layout={"width": "26em"},
+    )  # fmt: skip
+
+
+def _set_lr(trainer, value):
+    trainer.lr = value
+
+
+def _button(text, icon, tooltip, style=""):
+    return ipywidgets.Button(
+        description=text, icon=icon, tooltip=tooltip, button_style=style, layout={"width": "max-content"}
+    )
+
+
+def _shown(value):
+    if isinstance(value, bool):
+        return ("off", "on")[value]
+    return f"{value:.3g}" if isinstance(value, float) else getattr(value, "__name__", str(value))

@@ -1,0 +1,417 @@
+"""Batch normalisation by hand is PyTorch's own: forward, backward, statistics, modes; and the blocks that use it."""
+
+import copy
+import io
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch import nn
+
+from cnnlib.models import BatchNorm, batch_norm, conv_bn_relu, conv_relu_bn
+
+SHAPES = [
+    (2, 1), (4, 3), (64, 7), (3, 128), (1000, 2),
+    (2, 3, 1, 1), (2, 3, 4, 5), (8, 16, 7, 7), (1, 3, 4, 4), (1, 1, 1, 2), (128, 2, 1, 1), (5, 1, 3, 1),
+]  # fmt: skip
+STATISTICS = ("running_mean", "running_var")
+
+
+def pair(shape, momentum=0.1, eps=1e-5):
+    """Return our layer and PyTorch's in float64, with the same gamma and beta."""
+    theirs = (nn.BatchNorm1d if len(shape) == 2 else nn.BatchNorm2d)(shape[1], eps=eps, momentum=momentum).double()
+    ours = BatchNorm(shape[1], momentum, eps).double()
+    with torch.no_grad():
+        ours.gamma.copy_(theirs.weight.normal_())
+        ours.beta.copy_(theirs.bias.normal_())
+    return ours, theirs
+
+
+def batch(shape, spread=3.0, middle=5.0):
+    return torch.randn(shape, dtype=torch.float64) * spread + middle
+
+
+def results(layer, X, dY):
+    """Return the output, the gradients for X and for the two parameters, and the running statistics."""
+    X = X.clone().requires_grad_()
+    Y = layer(X)
+    return [Y, *torch.autograd.grad(Y, [X, *layer.parameters()], dY), layer.running_mean, layer.running_var]
+
+
+def assert_same(ours, theirs, X, tolerance=1e-10):
+    """Run a batch through both layers and compare all that comes out."""
+    dY = torch.randn_like(X)
+    names = ("output", "gradient for X", "gradient for gamma", "gradient for beta", *STATISTICS)
+    for name, a, b in zip(names, results(ours, X, dY), results(theirs, X, dY), strict=True):
+        assert a.shape == b.shape and a.dtype == b.dtype, name
+        top = max(1.0, b.abs().max().item())
+        assert torch.allclose(a, b, rtol=tolerance, atol=tolerance * top), (name, (a - b).abs().max())
+
+
+# Against PyTorch's own
+
+
+@pytest.mark.parametrize("shape", SHAPES, ids=str)
+@pytest.mark.parametrize("momentum, eps", [(0, 1e-5), (0.01, 1e-3), (0.1, 1e-5), (0.5, 1.0), (1, 1e-5)])
+def test_layer_is_pytorchs_in_training_and_after(shape, momentum, eps):
+    ours, theirs = pair(shape, momentum, eps)
+    for _ in range(4):
+        assert_same(ours, theirs, batch(shape))
+    ours.eval()
+    theirs.eval()
+    before = [getattr(ours, name).clone() for name in STATISTICS]
+    assert_same(ours, theirs, batch(shape))
+    assert_same(ours, theirs, batch((1, *shape[1:])))
+    assert all(torch.equal(getattr(ours, name), old) for name, old in zip(STATISTICS, before, strict=True))
+    ours.train()
+    theirs.train()
+    assert_same(ours, theirs, batch(shape))
+
+
+@given(
+    shape=st.one_of(
+        st.tuples(st.integers(2, 9), st.integers(1, 6)),
+        st.tuples(st.integers(1, 5), st.integers(1, 6), st.integers(1, 5), st.integers(2, 5)),
+    ),
+    momentum=st.floats(0, 1),
+    eps=st.floats(1e-6, 10),
+    middle=st.floats(-10, 10),
+    spread=st.floats(0.1, 10),
+    seed=st.integers(0, 9999),
+)
+@settings(max_examples=40, deadline=None, derandomize=True, database=None)
+def test_layer_is_pytorchs_whatever_the_numbers(shape, momentum, eps, middle, spread, seed):
+    torch.manual_seed(seed)
+    ours, theirs = pair(shape, momentum, eps)
+    for _ in range(2):
+        assert_same(ours, theirs, batch(shape, spread, middle), 1e-8)
+    assert_same(ours.eval(), theirs.eval(), batch(shape, spread, middle), 1e-8)
+
+
+@pytest.mark.parametrize("shape", [(4, 3), (2, 3, 4, 5)], ids=str)
+@pytest.mark.parametrize("training", [True, False])
+def test_function_is_pytorchs(shape, training):
+    C, X = shape[1], batch(shape)
+    gamma, beta = torch.randn(2, C, dtype=torch.float64)
+    statistics = [torch.randn(C, dtype=torch.float64), torch.rand(C, dtype=torch.float64) + 0.5]
+    ours, theirs = ([value.clone() for value in statistics] for _ in range(2))
+    Y = batch_norm(X, gamma, beta, *ours, training, momentum=0.3, eps=1e-3)
+    assert torch.allclose(Y, nn.functional.batch_norm(X, *theirs, gamma, beta, training, 0.3, 1e-3))
+    assert all(torch.allclose(a, b) for a, b in zip(ours, theirs, strict=True))
+    assert torch.equal(ours[0], statistics[0]) is not training
+
+
+@pytest.mark.parametrize("training", [True, False])
+def test_gradients_are_those_of_differences(training):
+    X, gamma, beta = batch((3, 2, 2, 2)), *torch.randn(2, 2, dtype=torch.float64)
+    values = [value.requires_grad_() for value in (X, gamma, beta)]
+
+    def run(X, gamma, beta):
+        mean, var = torch.zeros(2, dtype=torch.float64), torch.ones(2, dtype=torch.float64)
+        return batch_norm(X, gamma, beta, mean, var, training)
+
+    assert torch.autograd.gradcheck(run, values)
+
+
+def test_layer_is_pytorchs_in_single_precision():
+    ours, theirs = BatchNorm(16), nn.BatchNorm2d(16)
+    for _ in range(3):
+        assert_same(ours, theirs, batch((8, 16, 7, 7)).float(), 1e-4)
+    assert_same(ours.eval(), theirs.eval(), batch((8, 16, 7, 7)).float(), 1e-4)
+
+
+def test_layout_in_memory_changes_nothing():
+    X = batch((4, 3, 5, 6))
+    for other in (X.contiguous(memory_format=torch.channels_last), X.transpose(2, 3).contiguous().transpose(2, 3)):
+        ours, theirs = pair(X.shape)
+        assert other.stride() != X.stride()
+        assert_same(ours, theirs, other)
+        assert torch.allclose(ours.eval()(X), theirs.eval()(other), rtol=1e-12)
+
+
+def test_it_trains_as_pytorchs_does():
+    X, y = batch((32, 4)), torch.randint(3, (32,))
+    first, second = nn.Linear(4, 8).double(), nn.Linear(8, 3).double()
+    ours, theirs = pair((32, 8))
+    losses = []
+    for layer in (ours, theirs):
+        net = nn.Sequential(copy.deepcopy(first), layer, nn.ReLU(), copy.deepcopy(second))
+        optimizer = torch.optim.SGD(net.parameters(), lr=0.5)
+        for _ in range(10):
+            optimizer.zero_grad()
+            loss = nn.functional.cross_entropy(net(X), y)
+            loss.backward()
+            optimizer.step()
+            losses.append(loss.item())
+    assert losses[:10] == pytest.approx(losses[10:], rel=1e-8) and losses[9] < losses[0]
+    assert torch.allclose(ours.gamma, theirs.weight) and torch.allclose(ours.running_var, theirs.running_var)
+
+
+# What it says it does
+
+
+def test_numbers_by_hand():
+    layer = BatchNorm(1, momentum=0.1, eps=0.0)
+    X = torch.tensor([[1.0], [3.0]])  # mean 2, variance 1, unbiased variance 2
+    assert torch.equal(layer(X), torch.tensor([[-1.0], [1.0]]))
+    assert layer.running_mean.item() == pytest.approx(0.9 * 0 + 0.1 * 2)
+    assert layer.running_var.item() == pytest.approx(0.9 * 1 + 0.1 * 2)
+    with torch.no_grad():
+        layer.gamma.fill_(10)
+        layer.beta.fill_(7)
+    assert torch.equal(layer(X), torch.tensor([[-3.0], [17.0]]))
+
+
+@pytest.mark.parametrize("shape", SHAPES, ids=str)
+def test_it_begins_with_mean_zero_and_variance_one(shape):
+    axes = [axis for axis in range(len(shape)) if axis != 1]
+    Y = BatchNorm(shape[1], eps=0).double()(batch(shape))
+    assert torch.allclose(Y.mean(axes), torch.zeros(shape[1], dtype=torch.float64), atol=1e-9)
+    assert torch.allclose(Y.var(axes, correction=0), torch.ones(shape[1], dtype=torch.float64))
+
+
+@pytest.mark.parametrize("momentum, kept", [(0, "the start"), (1, "the batch")])
+def test_momentum_is_the_weight_of_the_batch(momentum, kept):
+    layer, X = BatchNorm(3, momentum=momentum).double(), batch((8, 3, 2, 2))
+    layer(X)
+    expected = {"the start": (torch.zeros(3), torch.ones(3)), "the batch": (X.mean((0, 2, 3)), X.var((0, 2, 3)))}[kept]
+    for name, value in zip(STATISTICS, expected, strict=True):
+        assert torch.allclose(getattr(layer, name), value.double())
+
+
+def test_new_layer_in_evaluation_changes_almost_nothing():
+    X = batch((4, 3, 2, 2))
+    assert torch.allclose(BatchNorm(3).double().eval()(X), X, rtol=1e-5)
+
+
+def test_input_is_left_as_it_was():
+    X = batch((4, 3, 2, 2))
+    before, layer = X.clone(), BatchNorm(3).double()
+    layer(X)
+    layer.eval()(X)
+    assert torch.equal(X, before)
+
+
+# The mode is the module's own
+
+
+def test_training_without_gradients_still_takes_the_batchs_statistics():
+    ours, theirs = pair((4, 3))
+    X = batch((4, 3))
+    with torch.no_grad():
+        Y, Y_hat = ours(X), theirs(X)
+    assert not Y.requires_grad and torch.allclose(Y, Y_hat, rtol=1e-12)
+    assert torch.allclose((Y - ours.beta).sum(0), torch.zeros(3, dtype=torch.float64), atol=1e-10)
+    for name in STATISTICS:
+        assert torch.allclose(getattr(ours, name), getattr(theirs, name), rtol=1e-12)
+    assert ours.running_mean.abs().min() > 0.1
+
+
+def test_evaluation_with_gradients_takes_the_running_statistics():
+    ours, theirs = pair((4, 3))
+    assert_same(ours, theirs, batch((4, 3)))
+    before = [getattr(ours, name).clone() for name in STATISTICS]
+    ours.eval()
+    theirs.eval()
+    X = batch((4, 3)).requires_grad_()
+    Y = ours(X)
+    assert Y.requires_grad and torch.allclose(Y, theirs(X), rtol=1e-12)
+    assert torch.allclose(Y[:1], ours(X[:1]), rtol=1e-12)  # what an example becomes depends on no other
+    assert all(torch.equal(getattr(ours, name), old) for name, old in zip(STATISTICS, before, strict=True))
+
+
+@pytest.mark.parametrize("grad", [torch.enable_grad, torch.no_grad, torch.inference_mode])
+@pytest.mark.parametrize("training", [True, False])
+def test_gradients_and_mode_do_not_mix(grad, training):
+    layer = BatchNorm(3).double().train(training)
+    before, X = layer.running_mean.clone(), batch((4, 3))
+    with grad():
+        Y = layer(X)
+    assert torch.equal(layer.running_mean, before) is not training
+    assert torch.allclose(Y.mean(0), torch.zeros(3, dtype=torch.float64), atol=1e-9) is training
+
+
+def test_mode_of_the_network_reaches_it():
+    net = nn.Sequential(nn.Linear(4, 3), nn.Sequential(BatchNorm(3)))
+    assert net.eval()[1][0].training is False and net.train()[1][0].training is True
+
+
+# Parameters and buffers
+
+
+def test_statistics_are_buffers_and_scale_and_shift_parameters():
+    layer = BatchNorm(5)
+    assert [(name, tuple(value.shape)) for name, value in layer.named_parameters()] == [("gamma", (5,)), ("beta", (5,))]
+    assert [(name, tuple(value.shape)) for name, value in layer.named_buffers()] == [
+        (name, (5,)) for name in STATISTICS
+    ]
+    assert torch.equal(layer.gamma, torch.ones(5)) and torch.equal(layer.beta, torch.zeros(5))
+    assert torch.equal(layer.running_mean, torch.zeros(5)) and torch.equal(layer.running_var, torch.ones(5))
+
+
+def test_statistics_keep_no_graph_and_stay_the_same_tensors():
+    layer = BatchNorm(3)
+    before = [getattr(layer, name) for name in STATISTICS]
+    for _ in range(2):
+        layer(torch.randn(4, 3, requires_grad=True)).sum().backward()
+    for name, old in zip(STATISTICS, before, strict=True):
+        value = getattr(layer, name)
+        assert value is old and not value.requires_grad and value.grad_fn is None
+
+
+def test_state_dict_there_and_back():
+    layer = BatchNorm(3)
+    for _ in range(3):
+        layer(torch.randn(8, 3, 2, 2) * 2 + 1)
+    nn.init.normal_(layer.gamma)
+    state = layer.state_dict()
+    assert list(state) == ["gamma", "beta", *STATISTICS]
+    file = io.BytesIO()
+    torch.save(state, file)
+    file.seek(0)
+    other = BatchNorm(3)
+    other.load_state_dict(torch.load(file))
+    X = torch.randn(2, 3, 2, 2)
+    assert torch.equal(other.eval()(X), layer.eval()(X))
+    assert not torch.equal(BatchNorm(3).eval()(X), layer(X))
+    with pytest.raises(RuntimeError, match="running_var"):
+        BatchNorm(3).load_state_dict({name: value for name, value in state.items() if name != "running_var"})
+    with pytest.raises(RuntimeError, match="size mismatch"):
+        BatchNorm(4).load_state_dict(state)
+
+
+def test_copy_has_statistics_of_its_own():
+    layer = BatchNorm(3)
+    twin = copy.deepcopy(layer)
+    layer(torch.randn(4, 3) + 1)
+    assert torch.equal(twin.running_mean, torch.zeros(3)) and not torch.equal(layer.running_mean, twin.running_mean)
+
+
+@pytest.mark.parametrize(
+    "move, dtype, device",
+    [
+        (lambda layer: layer.double(), torch.float64, "cpu"),
+        (lambda layer: layer.to(torch.float64), torch.float64, "cpu"),
+        (lambda layer: layer.bfloat16(), torch.bfloat16, "cpu"),
+        (lambda layer: layer.to("meta"), torch.float32, "meta"),
+        (lambda layer: layer.to("meta", torch.float64), torch.float64, "meta"),
+    ],
+)
+def test_buffers_move_with_the_layer(move, dtype, device):
+    layer = BatchNorm(3)
+    assert move(layer) is layer
+    for value in layer.state_dict().values():
+        assert value.dtype == dtype and value.device.type == device
+    for training in (True, False):
+        Y = layer.train(training)(torch.randn(4, 3, 2, 2, dtype=dtype, device=device))
+        assert Y.dtype == dtype and Y.device.type == device and Y.shape == (4, 3, 2, 2)
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
+def test_on_a_gpu():
+    X = torch.randn(8, 3, 5, 5) * 3 + 5
+    here, there = BatchNorm(3), BatchNorm(3).cuda()
+    assert torch.allclose(here(X), there(X.cuda()).cpu(), atol=1e-5)
+    assert torch.allclose(here.running_var, there.running_var.cpu(), rtol=1e-5)
+    assert torch.allclose(here.eval()(X), there.eval()(X.cuda()).cpu(), atol=1e-5)
+
+
+# What it refuses
+
+
+@pytest.mark.parametrize("shape", [(1, 3), (1, 3, 1, 1), (1, 1)], ids=str)
+def test_one_value_a_channel(shape):
+    layer, X = BatchNorm(shape[1]), torch.randn(shape)
+    with pytest.raises(ValueError, match=r"one value a channel .*\(1, " + f"{shape[1]}.*in training"):
+        layer(X)
+    for name, value in zip(STATISTICS, (0, 1), strict=True):
+        assert (getattr(layer, name) == value).all()  # nothing was written
+    with torch.no_grad(), pytest.raises(ValueError, match="one value a channel"):
+        layer(X)
+    assert torch.allclose(layer.eval()(X), X, rtol=1e-4)
+
+
+@pytest.mark.parametrize("shape", [(4, 2), (4, 5), (4, 2, 3, 3), (2, 5, 4, 4)], ids=str)
+@pytest.mark.parametrize("training", [True, False])
+def test_another_number_of_channels(shape, training):
+    with pytest.raises((RuntimeError, ValueError)):
+        BatchNorm(3).train(training)(torch.randn(shape))
+
+
+@pytest.mark.parametrize(
+    "num_features, shape, training",
+    [(3, (4, 1), True), (3, (4, 1, 2, 2), True), (3, (4, 1), False), (1, (4, 3), False), (1, (4, 3, 2, 2), False)],
+)
+def test_one_channel_for_many(num_features, shape, training):
+    with pytest.raises((RuntimeError, ValueError)):
+        BatchNorm(num_features).train(training)(torch.randn(shape))
+
+
+def test_function_with_one_value_a_channel():
+    mean, var = torch.zeros(3), torch.ones(3)
+    try:
+        batch_norm(torch.randn(1, 3), torch.ones(3), torch.zeros(3), mean, var, training=True)
+    except ValueError:
+        pass
+    assert mean.isfinite().all() and var.isfinite().all()
+
+
+# The blocks
+
+BLOCKS = {
+    conv_bn_relu: [nn.Conv2d, nn.BatchNorm2d, nn.ReLU],
+    conv_relu_bn: [nn.Conv2d, nn.ReLU, nn.BatchNorm2d],
+}
+
+
+@pytest.mark.parametrize("build", BLOCKS)
+@pytest.mark.parametrize("num_convs", [1, 2, 4])
+def test_blocks_have_their_layers_in_order(build, num_convs):
+    block = build(num_convs, 3, 5)
+    assert [type(layer) for layer in block] == BLOCKS[build] * num_convs + [nn.MaxPool2d]
+    convolutions = [layer for layer in block if isinstance(layer, nn.Conv2d)]
+    assert [(c.in_channels, c.out_channels) for c in convolutions] == [(3, 5)] + [(5, 5)] * (num_convs - 1)
+    assert all(layer.num_features == 5 for layer in block if isinstance(layer, nn.BatchNorm2d))
+
+
+@pytest.mark.parametrize("build", BLOCKS)
+@pytest.mark.parametrize("size, half", [((8, 8), (4, 4)), ((9, 7), (4, 3)), ((2, 3), (1, 1))])
+def test_blocks_keep_the_size_and_halve_it_at_the_end(build, size, half):
+    block = build(2, 3, 5)
+    X = torch.rand(4, 3, *size)
+    assert block[:-1](X).shape == (4, 5, *size) and block(X).shape == (4, 5, *half)
+
+
+@pytest.mark.parametrize("build, bias", [(conv_bn_relu, 0), (conv_relu_bn, 1)])
+@pytest.mark.parametrize("num_convs, in_channels, out_channels", [(1, 1, 64), (2, 3, 5), (4, 8, 8)])
+def test_parameters_of_the_blocks(build, bias, num_convs, in_channels, out_channels):
+    block = build(num_convs, in_channels, out_channels)
+    windows = 9 * out_channels * (in_channels + (num_convs - 1) * out_channels)
+    expected = windows + num_convs * out_channels * (2 + bias)  # gamma, beta and, where it is of use, a bias
+    assert sum(p.numel() for p in block.parameters()) == expected
+    assert all((layer.bias is not None) == bool(bias) for layer in block if isinstance(layer, nn.Conv2d))
+
+
+def test_bias_before_batch_norm_does_nothing():
+    block = conv_bn_relu(1, 3, 5).double()
+    X = batch((4, 3, 6, 6))
+    before = block(X)
+    block[0].bias = nn.Parameter(torch.randn(5, dtype=torch.float64))
+    Y = block(X)
+    assert torch.allclose(Y, before, atol=1e-10)
+    (gradient,) = torch.autograd.grad(Y.square().sum(), [block[0].bias])
+    assert gradient.abs().max() < 1e-9
+
+
+@pytest.mark.parametrize("build", BLOCKS)
+def test_our_layer_may_stand_in_for_pytorchs(build):
+    block = build(2, 3, 5).double()
+    twin = copy.deepcopy(block)
+    for i, layer in enumerate(twin):
+        if isinstance(layer, nn.BatchNorm2d):
+            twin[i] = BatchNorm(5).double()
+    X = batch((4, 3, 6, 6))
+    for _ in range(2):
+        assert torch.allclose(twin(X), block(X), rtol=1e-9, atol=1e-9)
+    assert torch.allclose(twin.eval()(X), block.eval()(X), rtol=1e-9, atol=1e-9)

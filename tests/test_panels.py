@@ -1,0 +1,178 @@
+"""The chapters' panels in a real browser: they train, answer every control, and leave a picture in the saved page."""
+
+import json
+import re
+import statistics
+from pathlib import Path
+
+import nbformat
+import pytest
+from lab import chromium, jupyterlab, open_notebook, outputs, run_cell, save
+from nbformat.v4 import new_code_cell, new_notebook
+
+NOTEBOOKS = Path(__file__).parents[1] / "notebooks"
+KERNEL = {"kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}}
+PANEL = "panel = Playground("
+REPORT = """
+import json, threading
+def shown(value):
+    return getattr(value, "__name__", value)
+runner = panel.runner
+threads = [t.name for t in threading.enumerate()].count("cnnlib training")
+now = {"state": runner.state, "threads": threads, "earlier": len(panel._earlier),
+       "settings": {name: shown(value) for name, value in runner.settings.items()}}
+if runner.trainer is not None:
+    marks = [label for _, label in runner.trainer.history.marks]
+    now |= {"lr": runner.trainer.lr, "marks": marks, "step": runner.trainer.step, "net": repr(runner.trainer.net)}
+print(json.dumps(now))
+"""
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    return tmp_path_factory.mktemp("panels")
+
+
+@pytest.fixture(scope="module")
+def page(folder):
+    with jupyterlab(folder) as address, chromium() as page:
+        page.address = address
+        yield page
+
+
+def open_panel(page, folder, chapter, *wanted):
+    """Open a notebook of a chapter's first cell, the cells that hold one of the `wanted` words, and its panel."""
+    cells = [c for c in nbformat.read(NOTEBOOKS / f"{chapter}.ipynb", as_version=4).cells if c.cell_type == "code"]
+    chosen = [c.source for i, c in enumerate(cells) if i == 0 or PANEL in c.source or any(w in c.source for w in wanted)]
+    assert sum(PANEL in source for source in chosen) == 1
+    sources = [*chosen, REPORT]
+    nbformat.write(new_notebook(cells=list(map(new_code_cell, sources)), metadata=KERNEL), folder / f"{chapter}.ipynb")
+    page.errors.clear()
+    open_notebook(page, page.address, f"{chapter}.ipynb")
+    for index in range(len(chosen)):
+        run_cell(page, index)
+    page.panel, page.report = next(i for i, s in enumerate(sources) if PANEL in s), len(chosen)
+    page.locator(".cnnlib-playground").wait_for(timeout=30_000)
+    return page
+
+
+def report(page):
+    """Ask the kernel how the panel stands; the panel's own thread goes on meanwhile."""
+    run_cell(page, page.report)
+    return json.loads(outputs(page, page.report)[0]["text"])
+
+
+def wait_for_status(page, pattern, timeout=30_000):
+    """Wait until the status line matches."""
+    page.wait_for_function(
+        "pattern => new RegExp(pattern).test(document.querySelector('.cnnlib-status')?.textContent)",
+        arg=pattern,
+        timeout=timeout,
+    )
+
+
+def press(page, control, key, times=1):
+    """Press a key on a control, as a reader without a mouse does."""
+    handle = page.locator(f".cnnlib-{control} .noUi-handle")
+    handle.focus()
+    for _ in range(times):
+        page.keyboard.press(key)
+    page.wait_for_timeout(400)
+
+
+def start(page):
+    page.locator(".cnnlib-playground").get_by_role("button", name="Start").click()
+    wait_for_status(page, r"training.*step [1-9]\d")
+
+
+def assert_it_ends_well(page, folder, chapter):
+    """Pause, look at what the page would store, run the cell again, and remove it: no thread is left."""
+    page.locator(".cnnlib-playground").get_by_role("button", name="Pause").click()
+    wait_for_status(page, "paused|finished")
+    page.wait_for_timeout(500)
+    shown = outputs(page, page.panel)
+    assert {"image/png", "application/vnd.jupyter.widget-view+json", "text/plain"} <= set(shown[0]["data"])
+    save(page)
+    stored = nbformat.read(folder / f"{chapter}.ipynb", as_version=4)
+    assert "widgets" not in stored.metadata
+    assert len(stored.cells[page.panel].outputs[0].data["image/png"]) > 20_000
+
+    page.locator(".cnnlib-playground").get_by_role("button", name="Reset").click()
+    wait_for_status(page, "ready.*step 0")
+    start(page)
+    for _ in range(2):
+        run_cell(page, page.panel)
+    page.locator(".cnnlib-playground").wait_for()
+    now = report(page)
+    assert now["threads"] == 0, "the old panel's thread went on"
+    start(page)
+    page.evaluate(f"i => window.jupyterapp.shell.currentWidget.content.widgets[{page.panel}].model.clearExecution()")
+    page.wait_for_timeout(1500)
+    now = report(page)
+    assert now["state"] == "paused" and now["threads"] == 0, "nobody looks, and it trains"
+    assert not page.errors
+
+
+def test_alexnet(page, folder):
+    open_panel(page, folder, "02_alexnet", "augment = v2", "SGD = partial", "def set_augmentation")
+    start(page)
+    press(page, "lr", "ArrowRight", 3)
+    press(page, "dropout", "ArrowLeft", 2)
+    page.locator(".cnnlib-playground").get_by_role("checkbox").check()
+    page.wait_for_timeout(800)
+    now = report(page)
+    assert now["state"] == "training" and now["threads"] == 1
+    assert now["lr"] == pytest.approx(0.02 * 10**0.06, rel=1e-2)
+    assert now["settings"]["dropout"] == 0.4 and "Dropout(p=0.4" in now["net"]
+    assert {"dropout 0.4", "augmentation on"} <= set(now["marks"]) and any(m.startswith("lr") for m in now["marks"])
+    page.locator(".cnnlib-playground").get_by_role("combobox").select_option("sigmoid")
+    page.wait_for_timeout(1000)  # a new network stands within a second
+    now = report(page)
+    assert "Sigmoid" in now["net"] and "ReLU" not in now["net"] and now["state"] == "training"
+    assert_it_ends_well(page, folder, "02_alexnet")
+
+
+def test_vgg_builder_follows_within_200_ms(page, folder):
+    open_panel(page, folder, "03_vgg", "def vgg_block(", "def vgg(", "def arch_of")
+    blueprint = ".cnnlib-blueprint"
+    page.evaluate(
+        """selector => {
+            window.times = []; let before = document.querySelector(selector).textContent;
+            document.addEventListener('keydown', () => { window.pressed = performance.now(); }, true);
+            new MutationObserver(() => {
+                const now = document.querySelector(selector)?.textContent;
+                if (now && now !== before) { before = now; window.times.push(performance.now() - window.pressed); }
+            }).observe(document.body, {subtree: true, childList: true, characterData: true});
+        }""",
+        blueprint,
+    )
+    for control in ("blocks", "convolutions", "width", "blocks", "convolutions"):
+        for key in ("ArrowRight", "ArrowLeft", "ArrowRight", "ArrowLeft"):
+            press(page, control, key)
+    times = sorted(page.evaluate("window.times"))
+    assert len(times) == 20
+    print(f"control to drawing: median {statistics.median(times):.0f} ms, 95th percentile {times[18]:.0f} ms")
+    assert times[18] < 200
+    text = page.locator(blueprint).text_content()
+    assert re.search(r"[\d,]+ parameters · [\d,]+ multiply-adds a picture · the last map sees \d+ pixels", text)
+    start(page)
+    press(page, "blocks", "ArrowRight")
+    wait_for_status(page, r"training.*step [1-9]")
+    assert report(page)["net"].count("MaxPool2d") == 4
+    assert_it_ends_well(page, folder, "03_vgg")
+
+
+def test_batch_norm_microscope(page, folder):
+    open_panel(page, folder, "04_batch_norm", "def twelve_convolutions", "def data_for")
+    start(page)
+    press(page, "momentum", "ArrowLeft", 9)
+    now = report(page)
+    assert now["settings"]["momentum"] == pytest.approx(0.01) and "momentum=0.01" in now["net"]
+    microscope = page.locator(".cnnlib-microscope")
+    assert "standard deviation" in microscope.text_content() and microscope.locator("circle").count() == 32
+    page.locator(".cnnlib-playground").get_by_role("checkbox").uncheck()
+    microscope.get_by_text("no normalisation").wait_for(timeout=10_000)
+    wait_for_status(page, r"training.*step [1-9]")
+    now = report(page)
+    assert "BatchNorm" not in now["net"] and now["earlier"] == 1
+    assert_it_ends_well(page, folder, "04_batch_norm")
