@@ -7,7 +7,8 @@ Floors, bottom to top; each imports only from those before it:
     models                                              one architecture a file
     history, training                                   the loop and what it recorded
     probes                                              looking inside a network by hooks
-    style, picture, chart, figures, frontend, animator  charts and pictures, and the page they go to
+    style, picture, drawing, chart, figures             charts and pictures
+    frontend, animator                                  the page they go to
     widgets, exercises                                  live controls, questions and their checkers
     d2l                                                 the names that listings written for the d2l package use
 """

@@ -213,7 +213,7 @@ def growth_table(chapter, name, cost, history, folder="results"):
         "high": max(last, default=None),
     }
     folder = Path(folder)
-    rows = {path.name: _read_row(path) for path in sorted(folder.glob("chapter*.json"))}
+    rows = {path.name: _read_row(path) for path in sorted(folder.glob("chapter[0-9][0-9].json"))}
     here = f"chapter{check_count(chapter, 'chapter'):02d}.json"
     rows[here] = row
     with suppress(OSError):  # a read-only folder costs the reader the other chapters' rows, not this one
@@ -232,7 +232,9 @@ def _read_row(path):
 
 
 def _growth_row(row):
-    reached = "–" if row["low"] is None else f"{row['low']:.3f} … {row['high']:.3f}"
+    reached = "–" if row["low"] is None else f"{row['low']:.3f}"
+    if row["low"] != row["high"]:
+        reached += f" … {row['high']:.3f}"
     cost = [f"{row['parameters']:,}", f"{row['multiply_adds']:,}"]
     return [str(row["network"]), *cost, str(row["epochs"]), f"{row['seconds']:.0f} s", reached]
 

@@ -1,6 +1,5 @@
 """A finished picture: shows in a notebook as one static image with a text beside it for those who cannot see it."""
 
-import html
 import io
 import struct
 import zlib
@@ -35,42 +34,6 @@ class Picture:
         """Write the picture to a PNG file."""
         with open(path, "wb") as file:
             file.write(self.png())
-
-    def _repr_mimebundle_(self, include=None, exclude=None):
-        return self.bundle()
-
-    def __repr__(self):
-        return self.text
-
-
-class Drawing:
-    """A drawing made of SVG, with a text beside it for those who cannot see it.
-
-    Parameters
-    ----------
-    body : str
-        SVG elements.
-    width, height : int
-        In pixels.
-    text : str
-        As for Picture.
-    """
-
-    def __init__(self, body, width, height, text):
-        self.body, self.width, self.height, self.text = body, width, height, text
-
-    def svg(self):
-        """Return the drawing as an SVG document, white behind, with its text as the label."""
-        return (
-            f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {self.width} {self.height}" '
-            f'width="{self.width}" style="max-width:100%" font-family="DejaVu Sans, Arial, sans-serif" role="img" '
-            f'aria-label="{html.escape(self.text)}">'
-            f'<rect width="{self.width}" height="{self.height}" fill="white"/>{self.body}</svg>'
-        )
-
-    def bundle(self):
-        """Return the drawing's MIME bundle and metadata, as a notebook stores them."""
-        return {"image/svg+xml": self.svg(), "text/plain": self.text}, {}
 
     def _repr_mimebundle_(self, include=None, exclude=None):
         return self.bundle()

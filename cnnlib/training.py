@@ -534,7 +534,7 @@ def train(net, train_iter, test_iter, num_epochs, lr, device=None, **options):
     return Trainer(net, train_iter, test_iter, lr, device=device, **options).fit(num_epochs)
 
 
-def train_over_seeds(build, train_iter, test_iter, num_epochs, lr, seeds=(0, 1, 2), **options):
+def train_over_seeds(build, train_iter, test_iter, num_epochs, lr, seeds=(0, 1, 2), *, steps=None, **options):
     """Train a fresh network once for each seed and return the records.
 
     The seed sets PyTorch's random numbers (initial weights, dropout) right before the network is built, and the
@@ -546,6 +546,8 @@ def train_over_seeds(build, train_iter, test_iter, num_epochs, lr, seeds=(0, 1, 
     build : callable
         Returns a new network: `build()`.
     seeds : iterable of int
+    steps : int, optional
+        End each run after so many steps.
     train_iter, test_iter, num_epochs, lr, **options
         As for `train`.
 
@@ -560,6 +562,9 @@ def train_over_seeds(build, train_iter, test_iter, num_epochs, lr, seeds=(0, 1, 
     KeyboardInterrupt
         If a run was interrupted: the runs still to come are then not wanted either.
     """
+    if steps is not None:
+        check_count(steps, "steps")
+        options["listeners"] = [*options.get("listeners", ()), lambda trainer: trainer.step >= steps and trainer.stop()]
     nets, histories = [], []
     for seed in seeds:
         torch.manual_seed(seed)

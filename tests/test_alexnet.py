@@ -1,5 +1,6 @@
 """AlexNet is the network that the book prints: shapes, parameters, multiply-adds, the laptop's version, other sizes."""
 
+import re
 from functools import partial
 
 import pytest
@@ -139,7 +140,7 @@ def test_scores_for_other_sides(side, last):
 
 @pytest.mark.parametrize("side", [64, 63, 28, 1, 0, -224])
 def test_side_that_is_too_small(side):
-    with pytest.raises(ValueError, match=f"side must be at least 65, got {side}. .*last pooling"):
+    with pytest.raises(ValueError, match=f"side must be a whole number of at least 65, got {side}:"):
         alexnet(side=side)
 
 
@@ -189,15 +190,15 @@ def test_gradients_reach_every_parameter():
 
 
 @pytest.mark.parametrize("name", ["shrink", "side"])
-@pytest.mark.parametrize("value", [2.5, 224.0, "8", None, True, (224, 224), [8]])
+@pytest.mark.parametrize("value", [2.5, 224.0, float("nan"), "8", None, (224, 224), [8]], ids=repr)
 def test_sizes_that_are_no_whole_numbers(name, value):
-    with pytest.raises(TypeError, match=f"{name} must be a whole number, got .* of type {type(value).__name__}"):
+    with pytest.raises(ValueError, match=f"{name} must be a whole number .*, got {re.escape(repr(value))}"):
         alexnet(**{name: value})
 
 
 @pytest.mark.parametrize("shrink", [0, -1])
 def test_shrink_that_is_too_small(shrink):
-    with pytest.raises(ValueError, match=f"shrink must be at least 1, got {shrink}"):
+    with pytest.raises(ValueError, match=f"shrink must be a whole number from 1 to 96, got {shrink}"):
         alexnet(shrink=shrink)
 
 
@@ -206,9 +207,8 @@ def test_the_largest_shrink_leaves_one_channel():
     assert net[0].out_channels == 1 and net(torch.rand(2, 1, 224, 224, device="meta")).shape == (2, 10)
 
 
-@pytest.mark.filterwarnings("ignore:Initializing zero-element tensors")
 def test_shrink_that_leaves_no_channel():
-    with pytest.raises(ValueError, match="shrink"):
+    with pytest.raises(ValueError, match="shrink must be a whole number from 1 to 96, got 97"):
         sketch(shrink=97)
 
 

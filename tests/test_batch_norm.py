@@ -2,6 +2,7 @@
 
 import copy
 import io
+import re
 
 import pytest
 import torch
@@ -323,7 +324,7 @@ def test_on_a_gpu():
 @pytest.mark.parametrize("shape", [(1, 3), (1, 3, 1, 1), (1, 1)], ids=str)
 def test_one_value_a_channel(shape):
     layer, X = BatchNorm(shape[1]), torch.randn(shape)
-    with pytest.raises(ValueError, match=r"one value a channel .*\(1, " + f"{shape[1]}.*in training"):
+    with pytest.raises(ValueError, match=f"more than one value a channel, got .* shape {re.escape(str(shape))}"):
         layer(X)
     for name, value in zip(STATISTICS, (0, 1), strict=True):
         assert (getattr(layer, name) == value).all()  # nothing was written
@@ -335,7 +336,7 @@ def test_one_value_a_channel(shape):
 @pytest.mark.parametrize("shape", [(4, 2), (4, 5), (4, 2, 3, 3), (2, 5, 4, 4)], ids=str)
 @pytest.mark.parametrize("training", [True, False])
 def test_another_number_of_channels(shape, training):
-    with pytest.raises((RuntimeError, ValueError)):
+    with pytest.raises(ValueError, match=f"expected 3 channels .* shape {re.escape(str(shape))}"):
         BatchNorm(3).train(training)(torch.randn(shape))
 
 
@@ -344,17 +345,15 @@ def test_another_number_of_channels(shape, training):
     [(3, (4, 1), True), (3, (4, 1, 2, 2), True), (3, (4, 1), False), (1, (4, 3), False), (1, (4, 3, 2, 2), False)],
 )
 def test_one_channel_for_many(num_features, shape, training):
-    with pytest.raises((RuntimeError, ValueError)):
+    with pytest.raises(ValueError, match=f"expected {num_features} channels .* shape {re.escape(str(shape))}"):
         BatchNorm(num_features).train(training)(torch.randn(shape))
 
 
 def test_function_with_one_value_a_channel():
     mean, var = torch.zeros(3), torch.ones(3)
-    try:
+    with pytest.raises(ValueError, match=r"more than one value a channel, got a batch of shape \(1, 3\)"):
         batch_norm(torch.randn(1, 3), torch.ones(3), torch.zeros(3), mean, var, training=True)
-    except ValueError:
-        pass
-    assert mean.isfinite().all() and var.isfinite().all()
+    assert (mean == 0).all() and (var == 1).all()  # nothing was written
 
 
 # The blocks

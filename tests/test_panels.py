@@ -41,9 +41,10 @@ def page(folder):
 
 
 def open_panel(page, folder, chapter, *wanted):
-    """Open a notebook of a chapter's first cell, the cells that hold one of the `wanted` words, and its panel."""
+    """Open a notebook of a chapter's first cell, its panel, and the cells that hold one of the `wanted` words."""
     cells = [c for c in nbformat.read(NOTEBOOKS / f"{chapter}.ipynb", as_version=4).cells if c.cell_type == "code"]
-    chosen = [c.source for i, c in enumerate(cells) if i == 0 or PANEL in c.source or any(w in c.source for w in wanted)]
+    needed = (PANEL, *wanted)
+    chosen = [c.source for i, c in enumerate(cells) if i == 0 or any(word in c.source for word in needed)]
     assert sum(PANEL in source for source in chosen) == 1
     sources = [*chosen, REPORT]
     nbformat.write(new_notebook(cells=list(map(new_code_cell, sources)), metadata=KERNEL), folder / f"{chapter}.ipynb")

@@ -438,3 +438,13 @@ def test_time_of_an_epoch_is_measured_and_nothing_is_changed(noise, dense, weigh
     before, batches = weights(net), Slow(noise(num).epoch(0))
     assert 0.9 < time_epoch(net, batches, "cpu") / (0.02 * len(batches)) < 5  # the machine may be busy
     assert torch.equal(weights(net), before) and torch.equal(torch.get_rng_state(), random)
+
+
+def test_runs_over_seeds_end_after_so_many_steps(dense, noise):
+    seen = []
+    options = {"steps": 4, "listeners": [lambda trainer: seen.append(trainer.step)]}
+    _, histories = train_over_seeds(dense, noise(), None, 3, 0.1, seeds=(0, 1), **options)
+    assert [h.steps for h in histories] == [4, 4] and [h.ended for h in histories] == ["stopped"] * 2
+    assert max(seen) == 4, "the listeners that were given are still called"
+    with pytest.raises(ValueError, match="steps"):
+        train_over_seeds(dense, noise(), None, 3, 0.1, steps=0)

@@ -15,9 +15,9 @@ def draw_receptive_fields(image, networks, text="What the middle output of some 
     networks : dict of str to (dict of str to Field)
         The network's name, then a label and what `receptive_fields` found for the layer.
     """
-    image = image.reshape(image.shape[-2:])
+    image = image.reshape(image.shape[-2:]).cpu().numpy()
     side = image.shape[-1]
-    figure = new_figure(5.0 * len(networks), 4.6)
+    figure = new_figure(5.0 * len(networks), 5.6)
     grid = figure.subplots(1, len(networks), squeeze=False)[0]
     for axes, (name, fields) in zip(grid, networks.items(), strict=True):
         axes.imshow(image, cmap="gray_r", alpha=0.55, interpolation="nearest")
@@ -32,8 +32,8 @@ def draw_receptive_fields(image, networks, text="What the middle output of some 
         axes.set_axis_off()
         axes.set_title(name, fontsize=FONT, color=INK)
         axes.legend(
-            loc="center left", bbox_to_anchor=(1.0, 0.5), frameon=False, fontsize=FONT - 2, labelcolor=INK,
-            title="pixels wide", title_fontsize=FONT - 2,
+            loc="upper center", bbox_to_anchor=(0.5, 0.02), ncols=2, frameon=False, fontsize=FONT - 1, labelcolor=INK,
+            title="pixels wide", title_fontsize=FONT - 1,
         )  # fmt: skip
-    figure.subplots_adjust(0.01, 0.02, 0.82, 0.92, wspace=0.55)
+    figure.subplots_adjust(0.01, 0.25, 0.99, 0.93, wspace=0.1)
     return Picture(figure, text)

@@ -1,7 +1,6 @@
 """Networks as rows of volumes, all on one scale: made of plain SVG, so that it follows a slider at once."""
 
-from cnnlib.figures.svg import rect, text
-from cnnlib.picture import Drawing
+from cnnlib.drawing import Drawing, Rect, Words
 from cnnlib.probes import layer_table
 from cnnlib.style import COLOURS, FAINT
 
@@ -37,13 +36,12 @@ def draw_volumes(networks, caption=None):
     for name, row in rows.items():
         height = max(side * tall if side else channels**0.5 * high for _, channels, side in row)
         middle = top + 50 + height / 2
-        parts.append(text(4, top + 16, name, size=19, weight="bold", anchor="start"))
+        parts.append(Words(4, top + 16, name, size=19, weight="bold", anchor="start"))
         parts += _row(row, middle, height, tall, wide, high)
         top = middle + height / 2 + 34
     parts += _legend(top)
-    body = "".join(parts)
     caption = caption or f"Drawn to one scale, layer by layer: {', '.join(networks)}"
-    return Drawing(body, WIDTH, round(top + 26), caption)
+    return Drawing(parts, WIDTH, round(top + 26), caption)
 
 
 def _stages(net, shape):
@@ -69,19 +67,19 @@ def _row(row, middle, height, tall, wide, high):
     for number, ((kind, channels, side), (width, tallness)) in enumerate(zip(row, sizes, strict=True)):
         centre = 5 + slot * (number + 0.5)
         x, y = centre - width / 2, middle - tallness / 2
-        parts.append(rect(x, y, width, tallness, FILL[kind]))
-        parts.append(text(centre, middle - height / 2 - 7, f"{channels:,}", size=size))
+        parts.append(Rect(x, y, width, tallness, FILL[kind]))
+        parts.append(Words(centre, middle - height / 2 - 7, f"{channels:,}", size=size))
         if side:
-            parts.append(text(centre, middle + height / 2 + 18, f"{side}²", size=size, fill=FAINT))
+            parts.append(Words(centre, middle + height / 2 + 18, f"{side}²", size=size, fill=FAINT))
     return parts
 
 
 def _legend(top):
     parts, x = [], 5
     for kind, fill in FILL.items():
-        parts.append(rect(x, top + 2, 14, 14, fill))
-        parts.append(text(x + 20, top + 15, kind, size=15, anchor="start"))
+        parts.append(Rect(x, top + 2, 14, 14, fill))
+        parts.append(Words(x + 20, top + 15, kind, size=15, anchor="start"))
         x += 40 + 9 * len(kind)
     note = "above: channels or units · below: side of the maps"
-    parts.append(text(WIDTH - 4, top + 15, note, size=15, fill=FAINT, anchor="end"))
+    parts.append(Words(WIDTH - 4, top + 15, note, size=15, fill=FAINT, anchor="end"))
     return parts

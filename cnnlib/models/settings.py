@@ -12,7 +12,7 @@ def set_dropout(net, share):
     if not 0 <= share <= 1:
         raise ValueError(f"the share of dropout must lie in 0 … 1, got {share}.")
     for layer in net.modules():
-        if isinstance(layer, nn.Dropout):
+        if isinstance(layer, nn.modules.dropout._DropoutNd):
             layer.p = share
     return net
 

@@ -45,6 +45,7 @@ def receptive_fields(net):
             window, step, padding, dilation = (
                 _one(getattr(layer, key, 1)) for key in ("kernel_size", "stride", "padding", "dilation")
             )
+            padding = {"same": (window - 1) * dilation // 2, "valid": 0}.get(padding, padding)
             size += (window - 1) * dilation * stride
             start -= padding * stride
             stride *= step
@@ -53,4 +54,4 @@ def receptive_fields(net):
 
 
 def _one(value):
-    return value if isinstance(value, int) else value[0]
+    return value[0] if isinstance(value, tuple) else value

@@ -50,11 +50,16 @@ def relu_statistics(net, X, number):
     IndexError
         If the network has no ReLU of that number.
     """
-    relus = [module for module in net.modules() if isinstance(module, nn.ReLU)]
-    norms = [module for module in net.modules() if isinstance(module, NORMS)]
+    relus, norm = [], None  # each ReLU with the normalisation between the ReLU before it and itself, if there is one
+    for module in net.modules():
+        if isinstance(module, NORMS):
+            norm = module
+        elif isinstance(module, nn.ReLU):
+            relus.append((module, norm))
+            norm = None
     if not 0 <= number < len(relus):
         raise IndexError(f"the network has {len(relus)} ReLUs, number 0 to {len(relus) - 1}, got number {number}.")
-    relu, norm = relus[number], norms[number] if number < len(norms) else None
+    relu, norm = relus[number]
     training, entered = _look(net, X, relu, norm, True)
     evaluation, _ = _look(net, X, relu, norm, False)
     if norm is None:
@@ -66,13 +71,17 @@ def relu_statistics(net, X, number):
 
 def _look(net, X, relu, norm, training):
     """Return what enters `relu`, flat, and what enters `norm`, with the network in the given mode."""
-    seen = {}
-    hooks = [m.register_forward_pre_hook(lambda m, args: seen.__setitem__(m, args[0])) for m in (relu, norm) if m]
+    seen, device = {}, next(net.parameters()).device
+
+    def keep(module, args):
+        seen[module] = args[0].clone()  # a ReLU may work in place
+
+    hooks = [module.register_forward_pre_hook(keep) for module in (relu, norm) if module]
     modes = [(module, module.training) for module in net.modules()]
     buffers = {name: buffer.clone() for name, buffer in net.named_buffers()}  # a pass in training mode updates these
     try:
-        with torch.no_grad(), torch.random.fork_rng(devices=[]):
-            torch.func.functional_call(net.train(training), buffers, (X.to(next(net.parameters()).device),))
+        with torch.no_grad(), torch.random.fork_rng([device] if device.type == "cuda" else []):
+            torch.func.functional_call(net.train(training), buffers, (X.to(device),))
     finally:
         for hook in hooks:
             hook.remove()

@@ -6,10 +6,12 @@ Training starts only by its button. Where no kernel answers, the page shows the 
 
 import html
 import math
+import threading
 import time
 from types import SimpleNamespace
 
 import ipywidgets
+import torch
 from IPython.display import display
 
 from cnnlib.checks import check_count, check_lr
@@ -21,7 +23,7 @@ from cnnlib.widgets.controls import LABEL, Control
 from cnnlib.widgets.live import FRAME_EVERY, SHARE, STATUS_EVERY, STEP, slider_range
 from cnnlib.widgets.routing import route
 from cnnlib.widgets.run_chart import RunChart
-from cnnlib.widgets.runner import Runner
+from cnnlib.widgets.runner import Runner, shown
 
 EARLIER = 4  # runs that stay on the chart as thin lines
 
@@ -57,23 +59,23 @@ class Playground:
     def __init__(
         self, name, build, data, controls=(), *, lr, num_epochs=5, optimizer=None, views=(), preview=0, seed=0
     ):
-        check_lr(lr)
-        check_count(num_epochs, "num_epochs")
+        lr, num_epochs = check_lr(lr), check_count(num_epochs, "num_epochs")
         if name in _open:
             _open.pop(name).close()
-        _open[name] = self
         self.name, self.views, self.preview = name, tuple(views), preview
         self._build, self._data = build, data
         self._options = {} if optimizer is None else {"optimizer": optimizer}
-        rate = Control("lr", float(lr), lambda: _lr_slider(lr), _set_lr)
+        rate = Control("lr", lr, lambda: _lr_slider(lr), _set_lr)
         self.controls = (rate, *controls)
         settings = {control.name: control.default for control in self.controls}
-        self.runner = Runner(self._make, settings, num_epochs, self._show, seed)
+        self.runner = Runner(self._make, settings, num_epochs, self._listen, seed)
+        self._pen = threading.RLock()  # a cell may ask for the picture while the thread draws
         self._drawn = self._told = self._cost = 0.0
         self._run = None  # the trainer whose run the chart shows
         self._earlier, self._handles, self._rest = [], [], "ready"
         self.chart = RunChart(1, num_epochs)
         self._build_page()
+        _open[name] = self
 
     def _make(self, settings):
         s = SimpleNamespace(**settings)
@@ -119,7 +121,7 @@ class Playground:
     def set(self, name, value):
         """Change a setting, as its control does."""
         control = next(control for control in self.controls if control.name == name)
-        if name == "lr" and math.isclose(value, self.runner.settings["lr"], rel_tol=1e-6):
+        if name == "lr" and math.isclose(check_lr(value), self.runner.settings["lr"], rel_tol=1e-6):
             return  # the page rounds what it is shown
         self.runner.set(name, value, control.live)
         for view in self.views:
@@ -131,10 +133,15 @@ class Playground:
         return SimpleNamespace(**self.runner.settings)
 
     def build(self):
-        """Return a new network for the settings as they stand."""
-        return self._build(self.settings)
+        """Return a new network for the settings as they stand; everybody's random numbers stay as they are."""
+        with torch.random.fork_rng(devices=[]):
+            return self._build(self.settings)
 
     # What the thread shows
+
+    def _listen(self, runner):
+        with self._pen:
+            self._show(runner)
 
     def _show(self, runner):
         trainer, now = runner.trainer, time.perf_counter()
@@ -144,8 +151,9 @@ class Playground:
         due = now - self._drawn > max(FRAME_EVERY, self._cost / SHARE)
         if (due or resting) and trainer is not None:
             self.chart.update(trainer.history, all=resting)
-            for view in self.views:
-                view.show(trainer)
+            if runner.state != "failed":  # perhaps because of a view
+                for view in self.views:
+                    view.show(trainer)
             self.image.value = self.chart.chart.frame()
             self._drawn = time.perf_counter()
             self._cost = self._drawn - now
@@ -202,12 +210,13 @@ class Playground:
         """Return the chart as it stands as a Picture."""
         runner = self.runner
         if runner.trainer is not None:
-            settings = ", ".join(f"{name} {_shown(value)}" for name, value in runner.settings.items())
+            settings = ", ".join(f"{name} {shown(value)}" for name, value in runner.settings.items())
             self.chart.chart.footer(f"{settings}. Run this cell in JupyterLab to train and change it.")
         return self.chart.chart.picture()
 
     def _bundle(self):
-        static, metadata = self.picture().bundle()
+        with self._pen:
+            static, metadata = self.picture().bundle()
         return widget_bundle(self.box, static), metadata
 
     def _leave_picture(self):
@@ -219,8 +228,8 @@ class Playground:
         if not is_live() and self.preview and self.runner.trainer is None:
             self.runner.start(steps=self.preview)
             self.runner.wait()
-            for view in self.views:
-                view.show(self.runner.trainer)
+            if self.runner.state == "failed":
+                raise self.runner.error
         bundle, metadata = self._bundle()
         handle = display(bundle, raw=True, metadata=metadata, display_id=True)
         if kernel() is not None:
@@ -275,9 +284,3 @@ def _button(text, icon, tooltip, style=""):
     return ipywidgets.Button(
         description=text, icon=icon, tooltip=tooltip, button_style=style, layout={"width": "max-content"}
     )
-
-
-def _shown(value):
-    if isinstance(value, bool):
-        return ("off", "on")[value]
-    return f"{value:.3g}" if isinstance(value, float) else getattr(value, "__name__", str(value))

@@ -101,7 +101,8 @@ class Runner:
 
     def wait(self, seconds=None):
         """Wait until the thread has nothing more to do; return whether it has ended."""
-        thread = self._thread
+        with self._lock:  # a thread that is being started cannot be waited for yet
+            thread = self._thread
         if thread is None or thread is threading.current_thread():
             return thread is None
         thread.join(seconds)
@@ -126,16 +127,26 @@ class Runner:
                     self._thread = None
                     return
                 stale, self._stale = self._stale, False
-            try:
-                if stale:
-                    self._rebuild()
-                if self._go:
-                    self._train()
-            except DivergenceError as error:
-                self._end("diverged", error)
-            except Exception as error:  # shown in the panel: nobody sees what a thread raises
-                self._end("failed", error)
-            self._tell()
+            self._attempt(self._advance, stale)
+            if not self._attempt(self._tell):  # it was the listener that failed: let it say so
+                self._attempt(self._tell)
+
+    def _attempt(self, action, *args):
+        """Do something; return whether it went well. The panel shows what went wrong: nobody sees a thread's errors."""
+        try:
+            action(*args)
+            return True
+        except DivergenceError as error:
+            self._end("diverged", error)
+        except Exception as error:
+            self._end("failed", error)
+        return False
+
+    def _advance(self, stale):
+        if stale:
+            self._rebuild()
+        if self._go:
+            self._train()
 
     def _rebuild(self):
         self.trainer, self.error, self.state = None, None, "ready"
@@ -158,10 +169,11 @@ class Runner:
         self.state, self.error = "training", None
         self._apply(trainer)
         history = trainer.fit(self._target - trainer.epoch)
-        if history.ended == "finished":
-            self._end("finished")
-        elif not self._stale:
-            self._end("paused")
+        with self._lock:  # a start or a reset since the last step goes on
+            if history.ended == "finished" and not self._stale:
+                self._end("finished")
+            elif not self._go and not self._stale:
+                self._end("paused")
 
     def _between(self, trainer):
         """Look between two steps for what has been asked for."""
@@ -181,8 +193,7 @@ class Runner:
         for name, (live, value) in changes.items():
             live(trainer, value)
             if name != "lr":  # the trainer marks that itself
-                shown = ("off", "on")[value] if isinstance(value, bool) else value
-                trainer.history.marks.append((trainer.step + 1, f"{name} {shown}"))
+                trainer.history.marks.append((trainer.step + 1, f"{name} {shown(value)}"))
 
     def _end(self, state, error=None):
         self._go = False
@@ -191,3 +202,10 @@ class Runner:
     def _tell(self):
         if not self._closed:
             self.listener(self)
+
+
+def shown(value):
+    """Return a setting's value in the words of a chart: 'on', '0.4', 'ReLU'."""
+    if isinstance(value, bool):
+        return ("off", "on")[value]
+    return f"{value:.3g}" if isinstance(value, float) else getattr(value, "__name__", str(value))

@@ -29,7 +29,7 @@ class Blueprint(View):
         try:
             self._drawing = describe_network(playground.build(), self.input_shape)
             self.widget.value = self._drawing.svg()
-        except (TypeError, ValueError) as error:
+        except Exception as error:  # whatever the cell's own code raises
             self._drawing = None
             self.widget.value = f"<div role='alert' style='color:#b00020'>{html.escape(str(error))}</div>"
 

@@ -1,0 +1,837 @@
+"""What chapters 2 to 4 look inside with: receptive fields, statistics before a ReLU, settings changed in a running net,
+transformed pictures, the table that grows, and the pictures of all that.
+"""
+
+import copy
+import html
+import io
+import json
+import re
+from xml.etree import ElementTree
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from torch import nn
+from torchvision.transforms import v2
+
+from cnnlib.chart import Chart, Panel
+from cnnlib.datasets import Batches
+from cnnlib.drawing import Dot, Drawing, Line, Rect, Words
+from cnnlib.figures import draw_lines, draw_receptive_fields, draw_statistics, draw_volumes
+from cnnlib.history import History, growth_table
+from cnnlib.models import (
+    VGG11,
+    VGG16,
+    BatchNorm,
+    alexnet,
+    conv_bn_relu,
+    conv_relu_bn,
+    lenet,
+    narrower,
+    recalibrate_,
+    set_dropout,
+    set_momentum,
+    vgg,
+)
+from cnnlib.probes import Statistics, layer_table, receptive_fields, relu_statistics
+from cnnlib.widgets.run_chart import RunChart
+
+# Receptive fields, against what autograd says that an output depends on
+
+
+class SumPool(nn.Module):
+    """Stands in for a pooling: the same window, but every value in it counts, not the largest alone."""
+
+    def __init__(self, pool):
+        super().__init__()
+        self.options = {"stride": pool.stride, "padding": pool.padding, "dilation": getattr(pool, "dilation", 1)}
+        self.size = pool.kernel_size
+
+    def forward(self, X):
+        channels = X.shape[1]
+        window = torch.ones(channels, 1, self.size, self.size, dtype=X.dtype) / self.size**2
+        return nn.functional.conv2d(X, window, groups=channels, **self.options)
+
+
+def linear_twin(net):
+    """Copy a network's convolutions and poolings, so that each output is a sum of all that it sees, none left out."""
+    layers = []
+    for layer in net.modules():
+        if isinstance(layer, nn.MaxPool2d | nn.AvgPool2d):
+            layers.append(SumPool(layer))
+        elif isinstance(layer, nn.Conv2d):
+            twin = copy.deepcopy(layer).double()
+            nn.init.constant_(twin.weight, 1 / twin.weight[0].numel())
+            layers.append(twin)
+    return layers
+
+
+def support(layers, side, channels, place):
+    """Return the first pixel that output `place` of the last layer depends on, and how many from there to the last."""
+    X = Z = torch.rand(1, channels, side, side, dtype=torch.float64, requires_grad=True)
+    for layer in layers:
+        Z = layer(Z)
+    (gradient,) = torch.autograd.grad(Z[0, 0, place, place], [X])
+    rows = gradient[0].abs().sum(0).sum(1).nonzero().flatten()
+    columns = gradient[0].abs().sum(0).sum(0).nonzero().flatten()
+    assert torch.equal(rows, columns)
+    return rows[0].item(), rows[-1].item() + 1 - rows[0].item()
+
+
+def assert_measured(net, side, channels=1):
+    """Compare every field of a net with the measured one, for two neighbouring outputs in the middle."""
+    layers, fields = linear_twin(net), receptive_fields(net)
+    assert len(fields) == len(layers) > 0
+    for number, field in enumerate(fields, start=1):
+        middle = (side // 2 - field.start - field.size // 2) // field.stride
+        for place in (middle, middle + 1):
+            first = field.start + place * field.stride
+            assert first >= 0 and first + field.size <= side, "the side leaves no room"
+            assert support(layers[:number], side, channels, place) == (first, field.size), field
+
+
+def test_receptive_fields_of_lenet():
+    fields = receptive_fields(lenet())
+    assert [(f.name, f.kind, f.size, f.stride, f.start) for f in fields] == [
+        ("0", "Conv2d", 5, 1, -2),
+        ("2", "AvgPool2d", 6, 2, -2),
+        ("3", "Conv2d", 14, 2, -2),
+        ("5", "AvgPool2d", 16, 4, -2),
+    ]
+    assert_measured(lenet()[:6], side=28)
+
+
+def test_receptive_fields_of_alexnet():
+    net = alexnet(shrink=96)[:13]
+    assert [f.size for f in receptive_fields(net)] == [11, 19, 51, 67, 99, 131, 163, 195]
+    assert_measured(net, side=290)
+
+
+def test_receptive_fields_of_vgg():
+    net = vgg(narrower(VGG11, 64), side=32, units=8)[:5]
+    fields = receptive_fields(net)
+    assert [f.name for f in fields[:5]] == ["0.0", "0.2", "1.0", "1.2", "2.0"]
+    assert (fields[-1].size, fields[-1].stride) == (150, 32)
+    assert_measured(net, side=230)
+    assert receptive_fields(vgg(narrower(VGG16, 64), side=32, units=8))[-1].size == 212
+
+
+@pytest.mark.parametrize("pool", [nn.MaxPool2d, nn.AvgPool2d])
+@pytest.mark.parametrize("window, stride, padding", [(2, None, 0), (3, 2, 1), (3, 1, 1), (2, 3, 0), (1, 2, 0)])
+def test_receptive_fields_of_poolings(pool, window, stride, padding):
+    assert_measured(nn.Sequential(nn.Conv2d(2, 2, 3), pool(window, stride, padding), nn.Conv2d(2, 1, 3)), 40, 2)
+
+
+@pytest.mark.parametrize("window", [1, 2, 3, 4, 7])
+@pytest.mark.parametrize("stride, padding, dilation", [(1, 0, 1), (2, 1, 1), (3, 2, 2), (1, 4, 3), (4, 0, 1)])
+def test_receptive_fields_of_convolutions(window, stride, padding, dilation):
+    options = {"stride": stride, "padding": padding, "dilation": dilation}
+    net = nn.Sequential(nn.Conv2d(1, 2, 3, stride=2), nn.Conv2d(2, 2, window, **options), nn.Conv2d(2, 1, 2))
+    assert_measured(net, side=110)
+
+
+@pytest.mark.parametrize("padding", ["same", "valid"])
+@pytest.mark.parametrize("window, dilation", [(3, 1), (4, 1), (3, 2), (2, 3)])
+@pytest.mark.filterwarnings("ignore:Using padding='same'")
+def test_receptive_fields_of_padding_in_words(padding, window, dilation):
+    conv = nn.Conv2d(2, 2, window, padding=padding, dilation=dilation)
+    assert_measured(nn.Sequential(nn.Conv2d(1, 2, 3, stride=2), conv, nn.MaxPool2d(2)), side=40)
+
+
+def test_receptive_field_of_a_dilated_pooling():
+    assert_measured(nn.Sequential(nn.MaxPool2d(3, stride=2, dilation=2), nn.Conv2d(1, 1, 3)), side=30)
+
+
+def test_receptive_fields_pass_over_all_other_layers():
+    plain = [nn.Conv2d(1, 4, 3), nn.MaxPool2d(2)]
+    others = [plain[0], nn.BatchNorm2d(4), nn.ReLU(), nn.Dropout(), plain[1], nn.Flatten(), nn.Linear(4, 2)]
+    a, b = receptive_fields(nn.Sequential(*plain)), receptive_fields(nn.Sequential(*others))
+    assert [(f.kind, f.size, f.stride, f.start) for f in a] == [(f.kind, f.size, f.stride, f.start) for f in b]
+    assert receptive_fields(nn.Linear(3, 2)) == []
+
+
+# What enters a ReLU
+
+
+def small_net(norm=nn.BatchNorm2d):
+    """Return a network with all that a look could disturb: dropout, running statistics, mixed modes, a gradient."""
+    features = [nn.Conv2d(1, 4, 3), norm(4), nn.ReLU(), nn.Dropout(0.5), nn.Conv2d(4, 6, 3), norm(6), nn.ReLU()]
+    net = nn.Sequential(*features, nn.Flatten(), nn.Linear(6 * 16, 8), nn.ReLU(), nn.Dropout(0.3), nn.Linear(8, 10))
+    for _ in range(3):
+        net(torch.randn(16, 1, 8, 8) * 2 + 1)
+    net[5].eval()
+    net[0].weight.grad = torch.full_like(net[0].weight, 7.0)
+    return net
+
+
+def norm_of(net, X, number, training):
+    """Return what enters module `number` of a copy of the net, in one mode, with the random numbers as they stand."""
+    twin, seen = copy.deepcopy(net).train(training), []
+    twin[number].register_forward_pre_hook(lambda module, args: seen.append(args[0].detach().clone()))
+    state = torch.get_rng_state()
+    twin(X)
+    torch.set_rng_state(state)
+    return seen[0]
+
+
+@pytest.mark.parametrize("norm", [nn.BatchNorm2d, BatchNorm])
+@pytest.mark.parametrize("number, relu, norm_at", [(0, 2, 1), (1, 6, 5), (2, 9, None)])
+def test_relu_statistics_are_what_hooks_see(norm, number, relu, norm_at):
+    net, X = small_net(norm), torch.randn(16, 1, 8, 8)
+    seen = relu_statistics(net, X, number)
+    assert torch.equal(seen.training, norm_of(net, X, relu, True).flatten())
+    assert torch.equal(seen.evaluation, norm_of(net, X, relu, False).flatten())
+    assert not seen.training.requires_grad and seen.training.numel() == seen.evaluation.numel()
+    if norm_at is None:  # the hidden dense layer has no normalisation
+        assert seen.batch_mean is seen.batch_var is seen.running_mean is seen.running_var is None
+        return
+    entering = norm_of(net, X, norm_at, True)
+    assert torch.allclose(seen.batch_mean, entering.mean((0, 2, 3)), atol=1e-6)
+    assert torch.allclose(seen.batch_var, entering.var((0, 2, 3)), rtol=1e-4)
+    assert torch.equal(seen.running_mean, net[norm_at].running_mean)
+    assert torch.equal(seen.running_var, net[norm_at].running_var)
+
+
+@pytest.mark.parametrize("norm", [nn.BatchNorm2d, BatchNorm])
+@pytest.mark.parametrize("training", [True, False])
+def test_relu_statistics_leave_everything(norm, training):
+    net, X = small_net(norm), torch.randn(16, 1, 8, 8)
+    net.train(training)
+    net[5].train(not training)
+    modes = [module.training for module in net.modules()]
+    state = {name: value.clone() for name, value in net.state_dict().items()}
+    random = torch.get_rng_state()
+    seen = relu_statistics(net, X, 1)
+    assert [module.training for module in net.modules()] == modes
+    assert all(torch.equal(value, state[name]) for name, value in net.state_dict().items())
+    assert torch.equal(torch.get_rng_state(), random)
+    assert (net[0].weight.grad == 7).all() and all(p.grad is None for p in list(net.parameters())[1:])
+    assert not any(module._forward_pre_hooks or module._forward_hooks for module in net.modules())
+    net(torch.randn(16, 1, 8, 8))
+    net.train()(torch.randn(16, 1, 8, 8) + 3)
+    assert torch.equal(seen.running_mean, state["5.running_mean"])  # a copy: it does not move with the training
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
+def test_relu_statistics_leave_the_random_numbers_of_a_gpu():
+    net, X = small_net().cuda(), torch.randn(16, 1, 8, 8)
+    random = torch.cuda.get_rng_state()
+    seen = relu_statistics(net, X, 1)
+    assert torch.equal(torch.cuda.get_rng_state(), random) and not seen.training.is_cuda
+
+
+def test_relu_statistics_that_fail_leave_everything():
+    net = small_net()
+    modes = [module.training for module in net.modules()]
+    state = {name: value.clone() for name, value in net.state_dict().items()}
+    with pytest.raises(RuntimeError):
+        relu_statistics(net, torch.randn(16, 1, 9, 9), 0)
+    assert [module.training for module in net.modules()] == modes
+    assert all(torch.equal(value, state[name]) for name, value in net.state_dict().items())
+    assert not any(module._forward_pre_hooks for module in net.modules())
+
+
+def test_relu_statistics_of_a_dense_normalisation():
+    net = nn.Sequential(nn.Linear(5, 4), nn.BatchNorm1d(4), nn.ReLU(), nn.Linear(4, 2))
+    X = torch.randn(30, 5)
+    seen = relu_statistics(net, X, 0)
+    assert torch.allclose(seen.batch_mean, net[0](X).mean(0), atol=1e-6)
+    assert torch.allclose(seen.batch_var, net[0](X).var(0), rtol=1e-4)
+
+
+def test_relu_statistics_without_normalisation():
+    net, X = lenet(nn.ReLU), torch.rand(3, 1, 28, 28)
+    seen = relu_statistics(net, X, 0)
+    assert torch.equal(seen.training, net[0](X).flatten()) and torch.equal(seen.training, seen.evaluation)
+    assert seen.batch_mean is None and seen.running_var is None
+
+
+def test_relu_statistics_of_a_relu_that_works_in_place():
+    convolutions = [nn.Conv2d(1, 4, 3), nn.BatchNorm2d(4), nn.ReLU(inplace=True)]
+    net, X = nn.Sequential(*convolutions), torch.randn(8, 1, 6, 6)
+    seen = relu_statistics(net, X, 0)
+    assert torch.equal(seen.evaluation, net.eval()[:2](X).flatten()) and seen.training.min() < 0
+
+
+def test_relu_statistics_take_the_normalisation_before_the_relu():
+    parts = [nn.Conv2d(1, 4, 3), nn.ReLU(), nn.Conv2d(4, 6, 3), nn.BatchNorm2d(6), nn.ReLU(), nn.BatchNorm2d(6)]
+    net, X = nn.Sequential(*parts), torch.randn(8, 1, 8, 8)
+    assert relu_statistics(net, X, 0).batch_mean is None
+    assert torch.allclose(relu_statistics(net, X, 1).batch_mean, net[:3](X).mean((0, 2, 3)), atol=1e-6)
+
+
+@pytest.mark.parametrize("number", [-1, 3, 100])
+def test_relu_that_is_not_there(number):
+    with pytest.raises(IndexError, match=f"has 3 ReLUs, number 0 to 2, got number {number}"):
+        relu_statistics(small_net(), torch.randn(16, 1, 8, 8), number)
+
+
+def test_relu_statistics_of_a_net_without_any():
+    with pytest.raises(IndexError, match="has 0 ReLUs"):
+        relu_statistics(lenet(), torch.rand(2, 1, 28, 28), 0)
+
+
+# Running statistics measured afresh
+
+
+def batches_of(num, size=8):
+    return [(torch.randn(size, 1, 8, 8) * (i + 1) + i, torch.zeros(size)) for i in range(num)]
+
+
+@pytest.mark.parametrize("norm", [nn.BatchNorm2d, BatchNorm])
+@pytest.mark.parametrize("num", [1, 2, 5])
+def test_recalibrate_takes_plain_means_over_the_batches(norm, num):
+    net = nn.Sequential(nn.Conv2d(1, 4, 3), norm(4), nn.ReLU(), nn.Conv2d(4, 6, 3), norm(6), nn.ReLU()).double()
+    for X, _ in batches_of(3):
+        net(X.double())  # statistics of before, which must not count
+    batches = [(X.double(), y) for X, y in batches_of(num)]
+    before = [p.detach().clone() for p in net.parameters()]
+    means, variances = {1: [], 4: []}, {1: [], 4: []}
+    for X, _ in batches:
+        for number in means:
+            entering = copy.deepcopy(net).train()[:number](X)
+            means[number].append(entering.mean((0, 2, 3)))
+            variances[number].append(entering.var((0, 2, 3)))  # unbiased, as PyTorch's running variance
+    assert recalibrate_(net, iter(batches)) is net
+    for number in means:
+        assert torch.allclose(net[number].running_mean, torch.stack(means[number]).mean(0), rtol=1e-9, atol=1e-12)
+        assert torch.allclose(net[number].running_var, torch.stack(variances[number]).mean(0), rtol=1e-9)
+    assert all(torch.equal(a, b) for a, b in zip(before, net.parameters(), strict=True))
+    assert all(p.grad is None for p in net.parameters())
+
+
+@pytest.mark.parametrize("fail", [False, True])
+def test_recalibrate_puts_modes_and_momenta_back(fail):
+    net = nn.Sequential(nn.Conv2d(1, 4, 3), nn.BatchNorm2d(4, momentum=None), nn.Dropout(0.2), BatchNorm(4, 0.7)).eval()
+    net[2].train()
+    modes = [module.training for module in net.modules()]
+    batches = batches_of(2) + ([(torch.randn(8, 3, 8, 8), None)] if fail else [])
+    if fail:
+        with pytest.raises(RuntimeError):
+            recalibrate_(net, batches)
+    else:
+        recalibrate_(net, batches)
+    assert [module.training for module in net.modules()] == modes
+    assert net[1].momentum is None and net[3].momentum == 0.7
+    assert not torch.equal(net[1].running_mean, torch.zeros(4))
+
+
+def test_recalibrated_net_evaluates_one_batch_as_it_trains_on_it():
+    net, X = nn.Sequential(nn.Conv2d(1, 4, 3), BatchNorm(4), nn.ReLU()).double(), torch.randn(9, 1, 8, 8).double()
+    recalibrate_(net, [(X, None)])
+    n = 9 * 6 * 6
+    for value in net[1].running_var:
+        value.mul_((n - 1) / n)  # from the unbiased variance to the one that the batch is divided by
+    assert torch.allclose(net.eval()(X), net.train()(X))
+
+
+# Settings changed in every layer
+
+
+def test_set_dropout():
+    net = nn.Sequential(nn.Dropout(0.5), nn.Sequential(nn.Linear(3, 3), nn.Dropout(0.1), nn.Dropout2d(0.2)))
+    assert set_dropout(net, 0.3) is net
+    assert [net[0].p, net[1][1].p, net[1][2].p] == [0.3] * 3
+    plain = lenet()
+    assert set_dropout(plain, 0.3) is plain
+    X = torch.ones(50)
+    assert torch.equal(set_dropout(net, 0)[0](X), X) and not set_dropout(net, 1)[0](X).any()
+
+
+def test_set_momentum():
+    net = nn.Sequential(nn.BatchNorm1d(3), nn.Sequential(nn.BatchNorm2d(3), nn.Linear(3, 3), BatchNorm(3)))
+    assert set_momentum(net, 0.3) is net
+    assert [net[0].momentum, net[1][0].momentum, net[1][2].momentum] == [0.3] * 3
+    for momentum in (0, 1, torch.tensor(0.5), np.float32(0.25)):
+        assert set_momentum(net, momentum)[0].momentum == float(momentum)
+    layer, X = net[1][2], torch.randn(8, 3) + 4
+    set_momentum(net, 1)
+    layer(X)
+    assert torch.allclose(layer.running_mean, X.mean(0))
+    set_momentum(net, 0)
+    layer(X + 9)
+    assert torch.allclose(layer.running_mean, X.mean(0))
+
+
+SETTERS = [(set_dropout, "the share of dropout"), (set_momentum, "the momentum")]
+
+
+@pytest.mark.parametrize("change, name", SETTERS)
+@pytest.mark.parametrize("value", [-0.01, 1.01, 50, float("nan"), float("inf")])
+def test_settings_out_of_bounds(change, name, value):
+    net = nn.Sequential(nn.Dropout(0.5), BatchNorm(3))
+    with pytest.raises(ValueError, match=f"{name} must "):
+        change(net, value)
+    assert (net[0].p, net[1].momentum) == (0.5, 0.1)
+
+
+@pytest.mark.parametrize("change, name", SETTERS)
+@pytest.mark.parametrize("value", ["0.5", None, True, [0.5], 1j])
+def test_settings_of_a_wrong_type(change, name, value):
+    net = nn.Sequential(nn.Dropout(0.5), BatchNorm(3))
+    with pytest.raises(TypeError, match=f"{name} must be a number, got .* of type {type(value).__name__}"):
+        change(net, value)
+    assert (net[0].p, net[1].momentum) == (0.5, 0.1)
+
+
+# The table that grows
+
+
+def run_of(*test_acc, seconds=12.34):
+    return History(test_acc=list(test_acc), epoch_ends=list(range(1, 1 + len(test_acc))), seconds=seconds)
+
+
+@pytest.fixture(scope="module")
+def cost():
+    return layer_table(lenet(), (1, 28, 28))
+
+
+def names(table):
+    return [row[0] for row in table.rows]
+
+
+def test_growth_table_has_the_totals_and_the_last_three_epochs(cost, tmp_path):
+    table = growth_table(1, "LeNet", cost, run_of(0.1, 0.9, 0.8, 0.85), tmp_path / "new" / "results")
+    assert table.rows == [["LeNet", "61,706", "416,520", "4", "12 s", "0.800 … 0.900"]]
+    assert len(table.head) == 6 and "| LeNet | 61,706 | 416,520 | 4 |" in table._repr_markdown_()
+    assert [path.name for path in (tmp_path / "new" / "results").iterdir()] == ["chapter01.json"]
+
+
+def test_growth_table_keeps_the_chapters_in_order(cost, tmp_path):
+    for chapter, name in ((10, "ten"), (2, "AlexNet"), (1, "LeNet"), (3, "VGG")):
+        table = growth_table(chapter, name, cost, run_of(0.5), tmp_path)
+    assert names(table) == ["LeNet", "AlexNet", "VGG", "ten"]
+    table = growth_table(2, "AlexNet again", cost, run_of(0.6), tmp_path)
+    assert names(table) == ["LeNet", "AlexNet again", "VGG", "ten"] and table.rows[1][-1] == "0.600"
+    assert len(list(tmp_path.iterdir())) == 4
+
+
+def test_growth_table_of_a_run_without_test_accuracy(cost, tmp_path):
+    for _ in range(2):  # also when it is read again
+        assert growth_table(1, "LeNet", cost, History(), tmp_path).rows[0][3:] == ["0", "0 s", "–"]
+        table = growth_table(2, "AlexNet", cost, run_of(0.5), tmp_path)
+    assert names(table) == ["LeNet", "AlexNet"]
+
+
+ROW = {"network": "N", "parameters": 1, "multiply_adds": 2, "epochs": 3, "seconds": 4.0, "low": 0.5, "high": 0.6}
+FOREIGN = {
+    "truncated": json.dumps(ROW)[:-5],
+    "empty": "",
+    "a list": "[1, 2]",
+    "a number": "3",
+    "a text": '"chapter"',
+    "null": "null",
+    "another file": '{"nbformat": 4}',
+    "a key missing": json.dumps({key: value for key, value in ROW.items() if key != "epochs"}),
+    "words for numbers": json.dumps(ROW | {"parameters": "many"}),
+    "no number": json.dumps(ROW | {"multiply_adds": None}),
+    "half a range": json.dumps(ROW | {"high": None}),
+    "seconds in a list": json.dumps(ROW | {"seconds": [4]}),
+    "no text": b"\xff\xfe\x00chapter",
+}
+
+
+@pytest.mark.parametrize("kind", FOREIGN)
+def test_growth_table_ignores_damaged_files_and_leaves_them(cost, tmp_path, kind):
+    contents = FOREIGN[kind] if isinstance(FOREIGN[kind], bytes) else FOREIGN[kind].encode()
+    (tmp_path / "chapter01.json").write_bytes(contents)
+    assert names(growth_table(2, "AlexNet", cost, run_of(0.5), tmp_path)) == ["AlexNet"]
+    assert (tmp_path / "chapter01.json").read_bytes() == contents
+    table = growth_table(1, "LeNet", cost, run_of(0.5), tmp_path)  # but its own row takes the damaged one's place
+    assert names(table) == ["LeNet", "AlexNet"]
+    assert json.loads((tmp_path / "chapter01.json").read_text())["network"] == "LeNet"
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["chapter01-old.json", "chapter01 (copy).json", "chapters.json", "chapter1.json", "run.json", "chapter01.txt"],
+)
+def test_growth_table_ignores_files_of_other_names(cost, tmp_path, name):
+    (tmp_path / name).write_text(json.dumps(ROW))
+    assert names(growth_table(2, "AlexNet", cost, run_of(0.5), tmp_path)) == ["AlexNet"]
+
+
+def test_growth_table_shows_a_row_that_it_finds(cost, tmp_path):
+    (tmp_path / "chapter01.json").write_text(json.dumps(ROW))
+    assert growth_table(2, "A", cost, run_of(0.5), tmp_path).rows[0] == ["N", "1", "2", "3", "4 s", "0.500 … 0.600"]
+
+
+def test_growth_table_passes_over_a_folder_with_a_rows_name(cost, tmp_path):
+    for chapter in (1, 2):
+        (tmp_path / f"chapter0{chapter}.json").mkdir()
+    assert names(growth_table(2, "AlexNet", cost, run_of(0.5), tmp_path)) == ["AlexNet"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["chapter01.json", "chapter02.json"]  # no .part
+
+
+def test_growth_table_where_nothing_can_be_written(cost, tmp_path, monkeypatch):
+    growth_table(1, "LeNet", cost, run_of(0.5), tmp_path)
+
+    def refuse(*args, **options):
+        raise PermissionError("read-only file system")
+
+    monkeypatch.setattr("pathlib.Path.write_text", refuse)
+    assert names(growth_table(2, "AlexNet", cost, run_of(0.5), tmp_path)) == ["LeNet", "AlexNet"]
+    monkeypatch.undo()
+    assert [path.name for path in tmp_path.iterdir()] == ["chapter01.json"]
+    for folder in ("chapter01.json", "chapter01.json/results"):  # a file is in the way
+        assert names(growth_table(3, "VGG", cost, run_of(0.5), tmp_path / folder)) == ["VGG"]
+
+
+@pytest.mark.parametrize("chapter", ["2", 2.0, None, 0, -1])
+def test_growth_table_of_no_chapter(cost, tmp_path, chapter):
+    with pytest.raises((TypeError, ValueError), match="chapter must be"):
+        growth_table(chapter, "AlexNet", cost, run_of(0.5), tmp_path)
+    assert not list(tmp_path.iterdir())
+
+
+# Transformed pictures
+
+
+def pictures(num=10, side=6):
+    generator = torch.Generator().manual_seed(1)
+    images = torch.randint(1, 256, (num, 1, side, side), dtype=torch.uint8, generator=generator)
+    return images, torch.arange(num)
+
+
+@pytest.mark.parametrize(
+    "num, batch_size, sizes", [(10, 10, [4, 4, 2]), (10, 6, [4, 2, 4]), (3, 3, [3]), (8, 4, [4, 4])]
+)
+def test_transform_gets_four_uint8_pictures_at_a_time(num, batch_size, sizes):
+    calls = []
+
+    def note(X):
+        calls.append((X.dtype, tuple(X.shape)))
+        return X
+
+    X = torch.cat([X for X, _ in Batches(*pictures(num), batch_size, resize=9, transform=note)])
+    assert calls == [(torch.uint8, (size, 1, 6, 6)) for size in sizes]  # before they are resized
+    plain = torch.cat([X for X, _ in Batches(*pictures(num), batch_size, resize=9)])
+    assert torch.equal(X, plain)
+
+
+def test_transform_comes_before_the_resizing():
+    flipped, plain = (Batches(*pictures(), 5, resize=(9, 4), transform=t) for t in (v2.RandomHorizontalFlip(1), None))
+    for (X, y), (X_plain, y_plain) in zip(flipped, plain, strict=True):
+        assert X.shape == (5, 1, 9, 4) and X.dtype == torch.float32 and torch.equal(y, y_plain)
+        assert torch.allclose(X.flip(-1), X_plain, atol=1e-6)
+
+
+def test_transform_that_changes_the_size():
+    (X, _), *_ = Batches(*pictures(), 5, transform=v2.CenterCrop(4))
+    assert X.shape == (5, 1, 4, 4)
+
+
+def test_each_four_pictures_have_a_draw_of_their_own():
+    images, labels = pictures(400)
+    images[:] = images[:1]  # one picture, 400 times: what differs is the draw
+    ((X, _),) = Batches(images, labels, 400, transform=v2.RandomHorizontalFlip())
+    first = X[::4]
+    assert all(torch.equal(X[i::4], first) for i in range(4))  # the four of a group are treated alike
+    mirrored = sum(torch.equal(picture, X[0].flip(-1)) for picture in first)
+    assert 25 <= mirrored <= 75 and mirrored + sum(torch.equal(picture, X[0]) for picture in first) == 100
+
+
+def test_transform_draws_from_torchs_seed():
+    batches = Batches(*pictures(40), 10, shuffle=True, transform=v2.RandomAffine(30, (0.2, 0.2)))
+    seen = []
+    for seed in (3, 3, 4):
+        torch.manual_seed(seed)
+        seen.append(torch.cat([X for X, _ in batches.epoch(0)]))
+    assert torch.equal(seen[0], seen[1]) and not torch.equal(seen[0], seen[2])
+    torch.manual_seed(3)
+    assert not torch.equal(seen[0], torch.cat([X for X, _ in batches.epoch(1)]))
+
+
+def test_transform_leaves_the_stored_pictures():
+    images, labels = pictures()
+    before = images.clone()
+    batches = Batches(images, labels, 4, transform=lambda X: X.zero_())
+    assert not any(X.any() for X, _ in batches)
+    assert torch.equal(batches.images, before)
+
+
+def test_transform_changes_the_training_pictures_alone(fashion):
+    train_iter, test_iter = fashion(num_train=64, num_test=64, transform=v2.RandomHorizontalFlip(1))
+    plain_train, plain_test = fashion(num_train=64, num_test=64)
+    assert torch.equal(next(test_iter.epoch(0))[0], next(plain_test.epoch(0))[0]) and test_iter.transform is None
+    (X, y), (X_plain, y_plain) = next(train_iter.epoch(0)), next(plain_train.epoch(0))
+    assert torch.equal(X.flip(-1), X_plain) and torch.equal(y, y_plain) and not torch.equal(X, X_plain)
+    assert "transformed" in repr(train_iter) and "transformed" not in repr(test_iter) + repr(plain_train)
+
+
+@pytest.mark.parametrize("transform", ["flip", 3, v2, [v2.RandomHorizontalFlip()]], ids=["text", "3", "module", "list"])
+def test_transform_that_cannot_be_called(fashion, transform):
+    with pytest.raises(TypeError, match="transform must be callable"):
+        fashion(transform=transform)
+    with pytest.raises(TypeError, match="transform must be callable"):
+        Batches(*pictures(), 4, transform=transform)
+
+
+def test_transform_is_kept_on_another_device():
+    flip = v2.RandomHorizontalFlip(1)
+    batches = Batches(*pictures(), 4, resize=7, transform=flip, shuffle=True, seed=5)
+    assert batches.to("cpu") is batches
+    moved = batches.to("meta")
+    assert (moved.transform, moved.resize, moved.shuffle, moved.seed) == (flip, (7, 7), True, 5)
+
+
+# Pictures of all that
+
+AWKWARD = '<b>Fish & "chips"</b> \'é ×'
+
+
+def words_of(drawing):
+    """Parse a drawing's SVG and return the texts in it, after the checks that every drawing must pass."""
+    assert isinstance(drawing, Drawing)
+    root = ElementTree.fromstring(drawing.svg())
+    assert root.tag.endswith("svg") and len(list(root.iter())) > 10
+    assert root.get("viewBox") == f"0 0 {drawing.width} {drawing.height}" and drawing.height > 50
+    assert root.get("aria-label") == drawing.text == repr(drawing)
+    kinds = {"svg", "rect", "text", "polyline", "circle", "g"}
+    assert {element.tag.split("}")[1] for element in root.iter()} <= kinds  # no text has become an element
+    for element in root.iter():
+        for key in ("x", "y", "width", "height", "cx", "cy"):
+            assert np.isfinite(float(element.get(key, "0").rstrip("%")))
+        for pair in element.get("points", "").split():
+            assert np.isfinite([float(part) for part in pair.split(",")]).all()
+    return ["".join(element.itertext()) for element in root.iter() if element.tag.endswith("}text")]
+
+
+def pixels(png):
+    assert png[:8] == b"\x89PNG\r\n\x1a\n"
+    array = np.asarray(Image.open(io.BytesIO(png)).convert("RGB")).astype(int)
+    assert (array != 255).any(axis=2).mean() > 0.005  # something is drawn
+    return array
+
+
+def test_bundle_of_a_drawing():
+    """What a page stores is a PNG: a notebook that was just cloned is not trusted, and shows no SVG."""
+    parts = [Rect(20, 10, 30, 40, "#ff0000"), Line([(0, 0), (60, 60)], "#0000ff", 2, (4, 4)), Dot(70, 30, 5, "#00ff00")]
+    drawing = Drawing([*parts, Words(60, 70, AWKWARD, turned=True)], 100, 80, AWKWARD)
+    bundle, metadata = drawing._repr_mimebundle_(include=None, exclude=None)
+    assert set(bundle) == {"image/png", "text/plain"} and bundle["text/plain"] == repr(drawing) == AWKWARD
+    assert metadata == {"image/png": {"width": 100, "height": 80}}
+    array = pixels(bundle["image/png"])
+    assert array.shape == (160, 200, 3), "twice as sharp as the screen"
+    assert tuple(array[60, 70]) == (255, 0, 0) and tuple(array[60, 140]) == (0, 255, 0)  # in the rectangle, the dot
+    drawing = Drawing([Rect(0, 0, 3, 4, "none")], 30, 40, AWKWARD)
+    root = ElementTree.fromstring(drawing.svg())
+    assert root.get("aria-label") == AWKWARD and root.get("role") == "img" and len(root) == 2
+    assert root[0].get("fill") == "white"
+
+
+def test_volumes_show_names_channels_and_sides():
+    words = words_of(
+        draw_volumes({"LeNet": (lenet(), (1, 28, 28)), AWKWARD: (alexnet(shrink=8, side=65), (1, 65, 65))})
+    )
+    assert {"LeNet", AWKWARD, "6", "16", "28²", "10²", "65²", "120", "84", "10", "512", "convolution"} <= set(words)
+    assert words.index("LeNet") < words.index(AWKWARD)
+
+
+def test_volumes_show_every_layer_once():
+    words = words_of(draw_volumes({"LeNet": (lenet(), (1, 28, 28))}))
+    row = words[1 : words.index("input")]
+    assert row == ["1", "28²", "6", "28²", "6", "14²", "16", "10²", "16", "5²", "120", "84", "10"]
+
+
+def test_volumes_are_drawn_to_scale():
+    def tallest(drawing):
+        root = ElementTree.fromstring(drawing.svg())
+        return [float(e.get("height")) for e in root.iter() if e.tag.endswith("}rect")][1]  # the input's volume
+
+    small, large = (
+        nn.Sequential(nn.Conv2d(1, 4, 3, padding=1), nn.Flatten(), nn.Linear(4 * n * n, 2)) for n in (8, 32)
+    )
+    alone = draw_volumes({"large": (large, (1, 32, 32))})
+    both = draw_volumes({"small": (small, (1, 8, 8)), "large": (large, (1, 32, 32))})
+    assert tallest(alone) == 150 and tallest(both) == 150 / 4
+
+
+def test_volumes_take_a_layer_table_and_repeat_exactly():
+    net = vgg(narrower(VGG11, 8), side=64, units=64)
+    table = layer_table(net, (1, 64, 64))
+    drawings = [draw_volumes({"VGG": (part, (1, 64, 64))}) for part in (net, table, net)]
+    assert drawings[0].svg() == drawings[1].svg() == drawings[2].svg()
+    assert draw_volumes({"VGG": (table, (1, 64, 64))}, AWKWARD).text == AWKWARD
+    words_of(draw_volumes({"VGG": (table, (1, 64, 64))}, AWKWARD))
+
+
+@pytest.mark.parametrize(
+    "net, shape",
+    [
+        (nn.Conv2d(1, 2, 3), (1, 8, 8)),  # no dense layer
+        (nn.Sequential(nn.Flatten(), nn.Linear(64, 3)), (1, 8, 8)),  # no convolution
+        (nn.Conv2d(3, 2000, 8), (3, 8, 8)),  # maps of one pixel
+    ],
+)
+def test_volumes_of_plain_networks(net, shape):
+    words = words_of(draw_volumes({"net": (net, shape)}))
+    assert {"net", "8²"} <= set(words)
+
+
+def test_statistics_show_both_modes_and_every_channel():
+    seen = relu_statistics(small_net(), torch.randn(16, 1, 8, 8), 1)
+    drawing = draw_statistics(seen, AWKWARD)
+    words = words_of(drawing)
+    assert f"What enters this ReLU, {AWKWARD}" in words
+    for name in ("training", "evaluation"):
+        values = getattr(seen, name)
+        spread = f"mean {values.mean():.2f}, standard deviation {values.std():.2f}"
+        assert f"{name} mode: {spread}" in words
+    root = ElementTree.fromstring(drawing.svg())
+    assert sum(element.tag.endswith("}circle") for element in root.iter()) == 2 * 6
+    assert drawing.svg() == draw_statistics(seen, AWKWARD).svg()
+    assert not re.search(r"\d", drawing.text)  # what is stored as text is the same on each run
+
+
+def test_statistics_without_normalisation():
+    seen = relu_statistics(lenet(nn.ReLU), torch.rand(3, 1, 28, 28), 0)
+    words = words_of(draw_statistics(seen))
+    assert "What enters this ReLU" in words and "no normalisation, no running statistics" in words
+
+
+def test_statistics_that_agree_lie_on_the_diagonal():
+    mean, var = torch.tensor([-2.0, 0.5, 3.0]), torch.tensor([0.0, 1.0, 9.0])
+    seen = Statistics(torch.randn(60), torch.randn(60), mean, var, mean, var)
+    root = ElementTree.fromstring(draw_statistics(seen).svg())
+    circles = [(float(e.get("cx")), float(e.get("cy"))) for e in root.iter() if e.tag.endswith("}circle")]
+    sums = [x + y for x, y in circles]
+    assert len(sums) == 6 and max(sums[:3]) - min(sums[:3]) < 0.21 and max(sums[3:]) - min(sums[3:]) < 0.21
+
+
+@pytest.mark.parametrize("value", [1e6, -1e6, 0.0])
+def test_statistics_of_values_far_out(value):
+    values, channels = torch.full((50,), value), torch.full((4,), abs(value))
+    words_of(draw_statistics(Statistics(values, values, channels, channels, channels, channels)))
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf")])
+def test_statistics_of_a_net_that_diverged(value):
+    values, channels = torch.randn(50), torch.ones(4)
+    values[3] = channels[2] = value
+    words_of(draw_statistics(Statistics(values, values, channels, channels, channels, channels)))
+
+
+def labels_of(picture):
+    return [text.get_text() for axes in picture.figure.axes for text in axes.get_legend().get_texts()]
+
+
+def test_receptive_fields_are_squares_of_their_size():
+    fields = receptive_fields(alexnet(shrink=96, side=65))
+    networks = {"AlexNet": {"first": fields[0], "last": fields[-1]}, "LeNet": {"last": receptive_fields(lenet())[-1]}}
+    picture = draw_receptive_fields(torch.rand(1, 64, 64), networks)
+    assert labels_of(picture) == ["first: 11", "last: 195", "last: 16"]
+    assert [axes.get_title() for axes in picture.figure.axes] == ["AlexNet", "LeNet"]
+    for axes, sizes in zip(picture.figure.axes, ([11, 195], [16]), strict=True):
+        assert [square.get_width() for square in axes.patches] == sizes
+        (left, right), (bottom, top) = axes.get_xlim(), axes.get_ylim()
+        for square in axes.patches:  # in the middle, and whole in view
+            assert square.get_x() + square.get_width() / 2 == square.get_y() + square.get_height() / 2 == 31.5
+            assert left < square.get_x() and square.get_x() + square.get_width() < right
+            assert top < square.get_y() and square.get_y() + square.get_height() < bottom
+    again = draw_receptive_fields(torch.rand(64, 64), networks)
+    assert pixels(picture.png(1)).shape == pixels(again.png(1)).shape
+
+
+def test_receptive_fields_repeat_exactly():
+    image, networks = torch.rand(28, 28), {"LeNet": {"last": receptive_fields(lenet())[-1]}}
+    a, b = (draw_receptive_fields(image, networks).png(1) for _ in range(2))
+    assert np.array_equal(pixels(a), pixels(b))
+
+
+@pytest.mark.parametrize("log", [False, True])
+@pytest.mark.parametrize("xlog", [False, True])
+def test_lines_have_the_axes_that_were_asked_for(log, xlog):
+    lines = {"one": ([1, 10, 100], [1e-3, 1, 1e3]), "seeds": ([1, 10, 100], [[1, 2, 3], [2, 3]])}
+    picture = draw_lines(lines, "step", "loss", log=log, xlog=xlog)
+    (axes,) = picture.figure.axes
+    assert (axes.get_xscale(), axes.get_yscale()) == ("log" if xlog else "linear", "log" if log else "linear")
+    assert (axes.get_xlabel(), axes.get_ylabel()) == ("step", "loss") and labels_of(picture) == ["one", "seeds"]
+    assert [line.get_ydata().tolist() for line in axes.lines] == [[1e-3, 1, 1e3], [1, 2, 3], [2, 3]]
+    low, high = axes.get_ylim()
+    assert low <= 1e-3 and high >= 1e3 and repr(picture) == "loss against step for one, seeds"
+    assert np.array_equal(pixels(picture.png(1)), pixels(draw_lines(lines, "step", "loss", log=log, xlog=xlog).png(1)))
+
+
+# An earlier run left on the chart
+
+
+def two_panels():
+    return Chart([Panel(("train",), "loss"), Panel(("test",), "accuracy", ylim=(0, 1))], "epoch", xlim=(0, 10))
+
+
+def test_kept_line_appears_behind_in_frame_and_picture():
+    chart, plain = two_panels(), two_panels()
+    for one in (chart, plain):
+        one.add(1, [2, 0.1])
+        one.add(9, [1, 0.8])
+        one.frame()
+    chart.keep(1, [0, 5, 10], [0.2, 0.9, 0.2])
+    assert chart.axes[1].lines[-1].get_zorder() < chart.lines[1].get_zorder()
+    frame, before = pixels(chart.frame()), pixels(plain.frame())
+    different = (frame != before).any(axis=2)
+    assert different.sum() > 100 and not different[:, : different.shape[1] // 2].any()  # the right panel's alone
+    assert np.array_equal(pixels(chart.frame()), frame)  # it stays
+    assert np.abs(pixels(chart.picture().png(1)) - frame).mean() < 0.02
+    assert [axes.get_xlim() for axes in chart.axes] == [axes.get_xlim() for axes in plain.axes]
+    assert [axes.get_ylim() for axes in chart.axes] == [axes.get_ylim() for axes in plain.axes]
+    assert (chart.xs, chart.ys) == (plain.xs, plain.ys)  # no series of its own
+
+
+def history_of(losses, test_acc, steps_an_epoch):
+    n = len(losses)
+    ends = [steps_an_epoch * (i + 1) for i in range(n // steps_an_epoch)]
+    return History(
+        loss=losses, lr=[0.1] * n, correct=[5] * n, size=[10] * n, test_acc=test_acc, epoch_ends=ends
+    )  # fmt: skip
+
+
+def test_run_chart_keeps_loss_and_test_accuracy_of_an_earlier_run():
+    losses = [3 - 0.05 * i for i in range(50)]
+    old, chart = history_of(losses, [0.5, 0.7], 20), RunChart(20, 3)
+    chart.keep(old)
+    (loss,) = [line for line in chart.chart.axes[0].lines if line not in chart.chart.lines]
+    (acc,) = [line for line in chart.chart.axes[1].lines if line not in chart.chart.lines]
+    assert acc.get_xdata().tolist() == [1, 2] and acc.get_ydata().tolist() == [0.5, 0.7]
+    assert loss.get_xdata() == pytest.approx([0.1 * i for i in range(1, 26)])
+    assert loss.get_ydata() == pytest.approx([(a + b) / 2 for a, b in zip(losses[::2], losses[1::2], strict=True)])
+    new = RunChart(20, 3)
+    new.update(old)
+    assert new.chart.ys[0] == pytest.approx(loss.get_ydata())  # the means are those that the run itself was drawn by
+    pixels(chart.chart.frame())
+    assert [axes.get_xlim() for axes in chart.chart.axes] == [(0, 3), (0, 3)]
+    assert [axes.get_ylim() for axes in chart.chart.axes] == [(0, 2.5), (0, 1)]
+
+
+@pytest.mark.parametrize(
+    "history, num_batches",
+    [
+        (History(), 20),
+        (history_of([2.0] * 3, [], 20), 20),  # stopped within its first tenth
+        (history_of([2.0] * 3, [0.4, 0.5, 0.6], 1), 1),
+        (history_of([2.0, float("nan"), float("inf"), 1.0], [], 4), 4),
+        (history_of([2.0] * 60, [0.4] * 6, 10), 10),  # longer than this run
+    ],
+    ids=["empty", "short", "one batch an epoch", "diverged", "longer"],
+)
+def test_run_chart_keeps_any_run(history, num_batches):
+    chart = RunChart(num_batches, 3)
+    chart.keep(history)
+    chart.update(history_of([1.0] * num_batches, [0.9], num_batches))
+    pixels(chart.chart.frame())
+    assert [axes.get_xlim() for axes in chart.chart.axes] == [(0, 3), (0, 3)]
+
+
+def test_texts_are_escaped_once():
+    svg = draw_volumes({AWKWARD: (lenet(), (1, 28, 28))}).svg()
+    assert html.escape(AWKWARD) in svg and "<b>" not in svg and "&amp;amp;" not in svg
+
+
+def test_blocks_with_normalisation_show_its_statistics():
+    for block, first in ((conv_bn_relu, True), (conv_relu_bn, False)):
+        net = vgg(((1, 4), (2, 6)), side=8, units=8, block=block)
+        seen = [relu_statistics(net, torch.rand(4, 1, 8, 8), number) for number in range(3)]
+        assert [s.batch_mean is not None for s in seen] == [first, True, True]
+        assert [len(s.batch_mean) for s in seen if s.batch_mean is not None] == ([4, 6, 6] if first else [4, 6])
