@@ -120,7 +120,9 @@ class Playground:
 
     def set(self, name, value):
         """Change a setting, as its control does."""
-        control = next(control for control in self.controls if control.name == name)
+        control = next((control for control in self.controls if control.name == name), None)
+        if control is None:
+            raise ValueError(f"there is no control {name!r} here, only {', '.join(self.runner.settings)}.")
         if name == "lr" and math.isclose(check_lr(value), self.runner.settings["lr"], rel_tol=1e-6):
             return  # the page rounds what it is shown
         self.runner.set(name, value, control.live)
