@@ -9,6 +9,7 @@ import nbformat
 import pytest
 from lab import chromium, jupyterlab, open_notebook, outputs, run_cell, save
 from nbformat.v4 import new_code_cell, new_notebook
+from playwright.sync_api import TimeoutError
 
 NOTEBOOKS = Path(__file__).parents[1] / "notebooks"
 KERNEL = {"kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}}
@@ -53,7 +54,7 @@ def open_panel(page, folder, chapter, *wanted):
     for index in range(len(chosen)):
         run_cell(page, index)
     page.panel, page.report = next(i for i, s in enumerate(sources) if PANEL in s), len(chosen)
-    page.locator(".cnnlib-playground").wait_for(timeout=30_000)
+    wait_for_status(page, "^Ready. Press Start")
     return page
 
 
@@ -65,11 +66,15 @@ def report(page):
 
 def wait_for_status(page, pattern, timeout=30_000):
     """Wait until the status line matches."""
-    page.wait_for_function(
-        "pattern => new RegExp(pattern).test(document.querySelector('.cnnlib-status')?.textContent)",
-        arg=pattern,
-        timeout=timeout,
-    )
+    try:
+        page.wait_for_function(
+            "pattern => new RegExp(pattern).test(document.querySelector('.cnnlib-status')?.textContent)",
+            arg=pattern,
+            timeout=timeout,
+        )
+    except TimeoutError as error:
+        shown = page.locator(".cnnlib-status").all_text_contents()
+        raise AssertionError(f"the status line says {shown}, expected {pattern!r}") from error
 
 
 def press(page, control, key, times=1):
@@ -103,12 +108,12 @@ def assert_it_ends_well(page, folder, chapter):
     start(page)
     for _ in range(2):
         run_cell(page, page.panel)
-    page.locator(".cnnlib-playground").wait_for()
+    wait_for_status(page, "^Ready. Press Start")
     now = report(page)
     assert now["threads"] == 0, "the old panel's thread went on"
     start(page)
     page.evaluate(f"i => window.jupyterapp.shell.currentWidget.content.widgets[{page.panel}].model.clearExecution()")
-    page.wait_for_timeout(1500)
+    page.wait_for_timeout(4000)  # it waits two seconds, should the page only be laid out anew
     now = report(page)
     assert now["state"] == "paused" and now["threads"] == 0, "nobody looks, and it trains"
     assert not page.errors

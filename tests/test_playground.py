@@ -469,11 +469,16 @@ def test_close_leaves_no_thread(panel):
     assert threads() == 0 and pg.box.comm is None
 
 
-def test_with_nobody_looking_it_pauses(panel):
+def test_with_nobody_looking_it_pauses(panel, monkeypatch):
+    monkeypatch.setattr(playground, "AWAY", 0.05)
     pg = panel()
     for count in (1, 2, 1):
         pg.box._view_count = count
     run(pg)
+    for count in (0, 1):  # the page was laid out anew
+        pg.box._view_count = count
+    time.sleep(0.15)
+    assert pg.runner.training, "a moment off the page is no reason to rest"
     pg.box._view_count = 0
     rest(pg)
     until(lambda: threads() == 0)

@@ -1,18 +1,18 @@
 """How the answers of chapter 3's exercises are checked, and what is said to the usual mistakes.
 
-Each exercise in `cnnlib.exercises.vgg` has the checker of its name here. Beside `number` there are three kinds: for
-modules that turn feature maps into feature maps, for a network with dropout, for functions that return a number.
+Each exercise in `cnnlib.exercises.vgg` has the checker of its name here. Blocks are judged by `feature_modules`,
+functions that return a number by `counting`.
 """
 
-from collections import Counter
-from copy import deepcopy
 from math import prod
 
 import torch
 from torch import nn
 
-from cnnlib.exercises.answers import agreement, as_number, call, number
+from cnnlib.exercises.answers import agreement, call, number
 from cnnlib.exercises.core import Wrong
+from cnnlib.exercises.counting import counting
+from cnnlib.exercises.feature_modules import is_lazy, judge_block, sizes
 from cnnlib.exercises.networks import (
     as_network,
     check_parameters,
@@ -81,96 +81,6 @@ quarter_width_saving = number(
     },
     otherwise="Which of the factors input channels, output channels, window and places change?",
 )
-
-
-def modules_agree(net, reference, shapes):
-    """Return by how much two modules with the same weights differ, relative to their numbers, or raise Wrong."""
-    device, dtype = next(((p.device, p.dtype) for p in net.parameters()), ("cpu", torch.float32))
-    for shape in shapes:
-        X = torch.randn(shape)
-        found, expected = forward(net, X.to(device, dtype), ""), reference(X)
-        if found.shape != expected.shape:
-            raise Wrong(f"Your network turns {shape} into {tuple(found.shape)}, expected {tuple(expected.shape)}.")
-    check_parameters(net, reference, "")
-    most = 0
-    for scale in (1, 10):  # 10, where an activation with a ceiling shows
-        weights = random_weights(reference, scale, dtype)
-        for shape in shapes:
-            X = torch.randn(shape).to(dtype)
-            right = compute(reference, weights, X)
-            for training in (False, True):
-                found = compute(net, weights, X.clone(), training)
-                if found.shape != right.shape or not near(found, right):
-                    if training:
-                        raise Wrong("The numbers are off in training mode only. Is there dropout or batch norm?")
-                    raise Wrong(f"The shapes fit, but the numbers are off (max difference {gap(found, right):.2g}).")
-                most = max(most, ((found - right).abs().max() / right.abs().max()).item())
-    return most
-
-
-def gap(found, right):
-    """Return the largest difference of two tensors, nan if they have different shapes."""
-    return (found - right).abs().max().item() if found.shape == right.shape else float("nan")
-
-
-def sizes(net):
-    """Count the sizes of a network's weights."""
-    return Counter(size_of(p) if p.dim() else None for p in net.parameters())
-
-
-def is_lazy(net):
-    """Tell whether a network still waits for its first batch to learn the sizes of its weights."""
-    return any(isinstance(p, nn.parameter.UninitializedParameter) for p in net.parameters())
-
-
-def alike(net, twin, shapes):
-    """Tell whether two modules have weights of the same sizes and, with the same weights, compute or fail alike."""
-    if sizes(net) != sizes(twin):
-        return False
-    dtype = next((p.dtype for p in net.parameters()), torch.float32)
-    weights = random_weights(twin, 1, dtype)
-
-    def outcome(module, X):
-        try:
-            return compute(module, weights, X.clone())
-        except Exception:
-            return None
-
-    for shape in shapes:
-        X = torch.randn(shape).to(dtype)
-        mine, theirs = outcome(net, X), outcome(twin, X)
-        if mine is None or theirs is None:
-            same = mine is theirs
-        else:
-            same = isinstance(mine, torch.Tensor) and mine.shape == theirs.shape and near(mine, theirs)
-        if not same:
-            return False
-    return True
-
-
-def usual(net, reference, shapes, mistakes):
-    """Return what to say to a module that makes one of `mistakes`, a list of (builder, message), or ''."""
-    if is_lazy(net):
-        return ""
-    for build, message in mistakes:
-        twin = build()
-        if alike(net, twin, shapes) and not alike(twin, reference, shapes):  # no mistake with these channels
-            return message
-    return ""
-
-
-def judge_block(net, reference, shapes, mistakes, otherwise, on=""):
-    """Return by how much a module that works on feature maps differs from the reference, or raise Wrong."""
-    if isinstance(net, nn.ModuleList):
-        raise Wrong("A ModuleList holds layers and does not run them. Which container runs them one after another?")
-    try:
-        return modules_agree(net, reference, shapes)
-    except Wrong as wrong:
-        fact = str(wrong).strip().replace("our network ", "our block ", 1)
-        fact = f"{on} {fact.replace('Images of shape', 'Feature maps of shape', 1)}".strip()
-        if fact.endswith("?"):
-            raise Wrong(fact) from wrong
-        raise Wrong(f"{fact} {usual(net, reference, shapes, mistakes) or otherwise}") from wrong
 
 
 def block_of(num_convs, in_channels, out_channels, activations=None, pool=nn.MaxPool2d, each=False, window=3, pad=1):
@@ -473,51 +383,6 @@ def check_dropout(net, reference, dtype, num_images=1000):
     if abs(largest - 4) > 0.01:
         found += f" What both hidden layers keep comes out up to {largest:.3g} times as large, expected 4 times."
     raise Wrong(f"{found} How large is the share that is dropped, and after which layers?")
-
-
-def counting(cases, reference, mistakes=(), otherwise=""):
-    """Make a checker for functions that return one whole number.
-
-    Parameters
-    ----------
-    cases : sequence of tuple
-        The arguments of each call; the first ones should be short, for they are shown.
-    reference : callable
-        What the function should return, by other means than the solution.
-    mistakes : sequence of (callable, str)
-        Functions that are wrong in a usual way, and what to say to an answer that agrees with one on all cases.
-    otherwise : str
-        The question for a wrong answer that matches no mistake.
-    """
-
-    def check(answer, solve):
-        name = solve.__name__
-        if not callable(answer) or isinstance(answer, type):
-            kind = type(answer).__name__
-            raise Wrong(f"What you hand in is of type `{kind}`, expected the function itself: `check({name})`?")
-        shown = [f"`{name}({', '.join(map(repr, args))})`" for args in cases]
-        results = [number_from(answer, args, on) for args, on in zip(cases, shown, strict=True)]
-        expected = [reference(*args) for args in cases]
-        off = next((i for i, value in enumerate(results) if abs(value - expected[i]) > 1e-6), None)
-        if off is None:
-            return f"On {len(cases)} inputs: exactly equal."
-        hint = next((message for mistake, message in mistakes if results == [mistake(*a) for a in cases]), otherwise)
-        raise Wrong(f"{shown[off]} returns {results[off]:,.10g}, expected {expected[off]:,}. {hint}")
-
-    return check
-
-
-def number_from(function, args, on):
-    """Call a reader's function and return its result as a number, or raise Wrong."""
-    given = deepcopy(args)
-    result = call(function, *given, on=f"For {on}")
-    if given != args:
-        raise Wrong(f"{on} changes its own input. Which line writes into it?")
-    try:
-        return as_number(result)
-    except Wrong:
-        kind = f"`{result!r}`" if isinstance(result, str | bool | float) else f"a `{type(result).__name__}`"
-        raise Wrong(f"{on} returns {kind}, expected one whole number. What does your `return` give back?") from None
 
 
 def backwards(windows):

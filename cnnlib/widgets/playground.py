@@ -23,9 +23,10 @@ from cnnlib.widgets.controls import LABEL, Control
 from cnnlib.widgets.live import FRAME_EVERY, SHARE, STATUS_EVERY, STEP, slider_range
 from cnnlib.widgets.routing import route
 from cnnlib.widgets.run_chart import RunChart
-from cnnlib.widgets.runner import Runner, shown
+from cnnlib.widgets.runner import Runner, borrowing, shown
 
 EARLIER = 4  # runs that stay on the chart as thin lines
+AWAY = 2.0  # seconds that a panel may be off the page, as while the page is laid out anew, before it rests
 
 _open = {}  # name: the playground that the cell of that name last made
 
@@ -116,7 +117,9 @@ class Playground:
 
     def _looked_at(self, change):
         if not change["new"] and change["old"]:
-            self.runner.pause()
+            timer = threading.Timer(AWAY, lambda: self.box._view_count or self.runner.pause())
+            timer.daemon = True
+            timer.start()
 
     def set(self, name, value):
         """Change a setting, as its control does."""
@@ -136,7 +139,7 @@ class Playground:
 
     def build(self):
         """Return a new network for the settings as they stand; everybody's random numbers stay as they are."""
-        with torch.random.fork_rng(devices=[]):
+        with borrowing, torch.random.fork_rng(devices=[]):
             return self._build(self.settings)
 
     # What the thread shows
@@ -154,8 +157,9 @@ class Playground:
         if (due or resting) and trainer is not None:
             self.chart.update(trainer.history, all=resting)
             if runner.state != "failed":  # perhaps because of a view
-                for view in self.views:
-                    view.show(trainer)
+                with borrowing:
+                    for view in self.views:
+                        view.show(trainer)
             self.image.value = self.chart.chart.frame()
             self._drawn = time.perf_counter()
             self._cost = self._drawn - now
@@ -179,8 +183,9 @@ class Playground:
             self.chart.keep(history)
         self.image.value = self.chart.chart.frame()  # the first frame draws the axes; those that follow are cheap
         self._drawn = time.perf_counter()
-        for view in self.views:
-            view.begin(trainer)
+        with borrowing:
+            for view in self.views:
+                view.begin(trainer)
 
     def _line(self, runner):
         trainer = runner.trainer

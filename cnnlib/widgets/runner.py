@@ -15,6 +15,9 @@ PATIENCE = 10.0  # seconds to wait for a thread to end: one long step
 
 _alive = weakref.WeakSet()
 
+# PyTorch's random numbers belong to the whole process: who borrows and puts them back does so alone
+borrowing = threading.RLock()
+
 
 def pause_all(but=None):
     """Pause every run in the background, because two at once slow each other down tenfold; return when they rest."""
@@ -153,7 +156,7 @@ class Runner:
         with self._lock:
             settings = dict(self.settings)
             self._changes.clear()
-        with torch.random.fork_rng(devices=[]):
+        with borrowing, torch.random.fork_rng(devices=[]):
             torch.manual_seed(self.seed)
             self.trainer = self.build(settings)
             self.trainer.load_state(self.trainer.state())  # from here on it draws random numbers of its own
