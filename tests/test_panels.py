@@ -120,7 +120,7 @@ def assert_it_ends_well(page, folder, chapter):
 
 
 def test_alexnet(page, folder):
-    open_panel(page, folder, "02_alexnet", "augment = v2", "SGD = partial", "def set_augmentation")
+    open_panel(page, folder, "02_alexnet", "def alexnet(", "augment = v2", "SGD = partial", "def set_augmentation")
     start(page)
     press(page, "lr", "ArrowRight", 3)
     press(page, "dropout", "ArrowLeft", 2)
