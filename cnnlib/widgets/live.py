@@ -97,12 +97,7 @@ class Controls:
 
     def __init__(self, trainer, chart):
         self.trainer, self.chart = trainer, chart
-        low, high = slider_range(trainer.lr)
-        self.lr = ipywidgets.FloatLogSlider(
-            value=trainer.lr, min=low, max=high, step=STEP, description="learning rate",
-            readout_format=".3g", tooltip="The learning rate, from the next batch on",
-            style={"description_width": "initial"}, layout={"width": "min(34em, 60%)"},
-        )  # fmt: skip
+        self.lr = lr_slider(trainer.lr, "min(34em, 60%)")
         self.stop = ipywidgets.Button(
             description="Stop", icon="stop", button_style="warning", tooltip="End the run after this batch; keep all"
         )
@@ -166,6 +161,16 @@ class Controls:
         self.box.close()
         for part in (self.lr, self.stop, self.status, self.image):
             part.close()
+
+
+def lr_slider(lr, width):
+    """Return a slider for the learning rate, logarithmic, with `lr` on one of its steps."""
+    low, high = slider_range(lr)
+    return ipywidgets.FloatLogSlider(
+        value=lr, min=low, max=high, step=STEP, description="learning rate", readout_format=".3g",
+        tooltip="The learning rate, from the next batch on", style={"description_width": "initial"},
+        layout={"width": width},
+    )  # fmt: skip
 
 
 def slider_range(lr):

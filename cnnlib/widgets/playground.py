@@ -19,8 +19,8 @@ from cnnlib.device import describe_device
 from cnnlib.frontend import is_live, kernel
 from cnnlib.training import Trainer
 from cnnlib.widgets.bundle import widget_bundle
-from cnnlib.widgets.controls import LABEL, Control
-from cnnlib.widgets.live import FRAME_EVERY, SHARE, STATUS_EVERY, STEP, slider_range
+from cnnlib.widgets.controls import Control
+from cnnlib.widgets.live import FRAME_EVERY, SHARE, STATUS_EVERY, lr_slider
 from cnnlib.widgets.routing import route
 from cnnlib.widgets.run_chart import RunChart
 from cnnlib.widgets.runner import Runner, borrowing, shown
@@ -66,7 +66,7 @@ class Playground:
         self.name, self.views, self.preview = name, tuple(views), preview
         self._build, self._data = build, data
         self._options = {} if optimizer is None else {"optimizer": optimizer}
-        rate = Control("lr", lr, lambda: _lr_slider(lr), _set_lr)
+        rate = Control("lr", lr, lambda: lr_slider(lr, "26em"), _set_lr)
         self.controls = (rate, *controls)
         settings = {control.name: control.default for control in self.controls}
         self.runner = Runner(self._make, settings, num_epochs, self._listen, seed)
@@ -129,8 +129,9 @@ class Playground:
         if name == "lr" and math.isclose(check_lr(value), self.runner.settings["lr"], rel_tol=1e-6):
             return  # the page rounds what it is shown
         self.runner.set(name, value, control.live)
-        for view in self.views:
-            view.settle(self)
+        if control.live is None:  # the network is another one
+            for view in self.views:
+                view.settle(self)
 
     @property
     def settings(self):
@@ -273,14 +274,6 @@ class View:
 
     def static(self):
         """Return what a page without a kernel shows, or None."""
-
-
-def _lr_slider(lr):
-    low, high = slider_range(lr)
-    return ipywidgets.FloatLogSlider(
-        value=lr, min=low, max=high, step=STEP, description="learning rate", readout_format=".3g",
-        tooltip="The learning rate, from the next batch on", style=LABEL, layout={"width": "26em"},
-    )  # fmt: skip
 
 
 def _set_lr(trainer, value):
