@@ -1,13 +1,18 @@
-"""Evaluation mode for a while."""
+"""Evaluation or training mode for a while."""
 
 from contextlib import contextmanager
 
 from torch import nn
 
 
-@contextmanager
 def evaluating(net):
-    """Put a network into evaluation mode, and every one of its modules back into its own mode afterwards.
+    """Put a network into evaluation mode for a while: `in_mode(net, training=False)`."""
+    return in_mode(net, training=False)
+
+
+@contextmanager
+def in_mode(net, training):
+    """Put a network into training or evaluation mode, and every one of its modules back into its own afterwards.
 
     Raises
     ------
@@ -17,9 +22,9 @@ def evaluating(net):
     if not isinstance(net, nn.Module):
         raise TypeError(f"net must be an nn.Module, got {type(net).__name__}. Build it first: lenet(), say.")
     modes = [(module, module.training) for module in net.modules()]
-    net.eval()
+    net.train(training)
     try:
         yield net
     finally:
-        for module, training in modes:
-            module.training = training
+        for module, mode in modes:
+            module.training = mode

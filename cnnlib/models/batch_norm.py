@@ -8,6 +8,8 @@ here the module's own mode decides, as it must.
 import torch
 from torch import nn
 
+from cnnlib.modes import in_mode
+
 
 def batch_norm(X, gamma, beta, running_mean, running_var, training, momentum=0.1, eps=1e-5):
     """Normalise each channel of X, then scale and shift it; in training, update the running statistics in place.
@@ -97,16 +99,14 @@ def recalibrate_(net, batches):
         `net` itself, changed in place.
     """
     norms = [module for module in net.modules() if isinstance(module, nn.modules.batchnorm._BatchNorm | BatchNorm)]
-    modes, momenta = [(module, module.training) for module in net.modules()], [norm.momentum for norm in norms]
-    net.train()
+    momenta = [norm.momentum for norm in norms]
     try:
-        for number, (X, _) in enumerate(batches, start=1):
-            for norm in norms:
-                norm.momentum = 1 / number  # the mean of all batches so far; the first replaces what was there
-            net(X.to(next(net.parameters()).device))
+        with in_mode(net, training=True):
+            for number, (X, _) in enumerate(batches, start=1):
+                for norm in norms:
+                    norm.momentum = 1 / number  # the mean of all batches so far; the first replaces what was there
+                net(X.to(next(net.parameters()).device))
     finally:
-        for module, mode in modes:
-            module.training = mode
         for norm, momentum in zip(norms, momenta, strict=True):
             norm.momentum = momentum
     return net

@@ -6,6 +6,7 @@ import torch
 from torch import nn
 
 from cnnlib.models.batch_norm import BatchNorm
+from cnnlib.modes import in_mode
 
 NORMS = (nn.modules.batchnorm._BatchNorm, BatchNorm)
 
@@ -77,14 +78,12 @@ def _look(net, X, relu, norm, training):
         seen[module] = args[0].clone()  # a ReLU may work in place
 
     hooks = [module.register_forward_pre_hook(keep) for module in (relu, norm) if module]
-    modes = [(module, module.training) for module in net.modules()]
     buffers = {name: buffer.clone() for name, buffer in net.named_buffers()}  # a pass in training mode updates these
     try:
-        with torch.no_grad(), torch.random.fork_rng([device] if device.type == "cuda" else []):
-            torch.func.functional_call(net.train(training), buffers, (X.to(device),))
+        borrowed = torch.random.fork_rng([device] if device.type == "cuda" else [])
+        with torch.no_grad(), borrowed, in_mode(net, training):
+            torch.func.functional_call(net, buffers, (X.to(device),))
     finally:
         for hook in hooks:
             hook.remove()
-        for module, mode in modes:
-            module.training = mode
     return seen[relu].flatten().cpu(), seen[norm].cpu() if norm else None
