@@ -2,29 +2,43 @@
 
 from cnnlib.models.alexnet import alexnet
 from cnnlib.models.batch_norm import BatchNorm, batch_norm, conv_bn_relu, conv_relu_bn, recalibrate_
-from cnnlib.models.initialisation import kaiming_, xavier_
+from cnnlib.models.cifar_resnet import SHORTCUTS, PostActivation, PreActivation, cifar_resnet
+from cnnlib.models.initialisation import fixup_, kaiming_, xavier_, zero_gamma_
 from cnnlib.models.lenet import lenet
+from cnnlib.models.resnet import BasicBlock, Residual, resnet18, resnet_block
+from cnnlib.models.resnet_v1 import resnet_v1
 from cnnlib.models.settings import set_dropout, set_momentum
 from cnnlib.models.vgg import VGG11, VGG13, VGG16, VGG19, narrower, vgg, vgg11, vgg_block
 
 __all__ = [
+    "SHORTCUTS",
     "VGG11",
     "VGG13",
     "VGG16",
     "VGG19",
+    "BasicBlock",
     "BatchNorm",
+    "PostActivation",
+    "PreActivation",
+    "Residual",
     "alexnet",
     "batch_norm",
+    "cifar_resnet",
     "conv_bn_relu",
     "conv_relu_bn",
+    "fixup_",
     "kaiming_",
     "lenet",
     "narrower",
     "recalibrate_",
+    "resnet18",
+    "resnet_block",
+    "resnet_v1",
     "set_dropout",
     "set_momentum",
     "vgg",
     "vgg11",
     "vgg_block",
     "xavier_",
+    "zero_gamma_",
 ]

@@ -1,6 +1,9 @@
 """How the weights of a network begin, where PyTorch's own default is not what the book wants."""
 
+import torch
 from torch import nn
+
+from cnnlib.models.cifar_resnet import PostActivation, PreActivation
 
 
 def xavier_(net):
@@ -35,3 +38,70 @@ def kaiming_(net):
         if isinstance(layer, nn.Conv2d | nn.Linear):
             nn.init.kaiming_normal_(layer.weight, nonlinearity="relu")
     return net
+
+
+@torch.no_grad()
+def zero_gamma_(net):
+    """Let every residual block begin as its shortcut: set γ of its last normalisation to zero.
+
+    Goyal and others 2017 (arXiv:1706.02677, section 5.1). A pre-activation block has no normalisation behind its
+    last convolution; there the convolution itself begins at zero. Blocks without a shortcut, which would pass
+    nothing on, stay as they are.
+
+    Returns
+    -------
+    nn.Module
+        `net` itself, changed in place.
+
+    Raises
+    ------
+    ValueError
+        If the network has no block with a shortcut, or one whose residual ends in neither.
+    """
+    for block in _residual_blocks(net):
+        last = block.conv2 if isinstance(block, PreActivation) else block.norm2
+        if not hasattr(last, "weight"):
+            raise ValueError("zero γ needs blocks with batch normalisation. Without it, use fixup_.")
+        last.weight.zero_()
+        if getattr(last, "bias", None) is not None:
+            last.bias.zero_()
+    return net
+
+
+@torch.no_grad()
+def fixup_(net):
+    """Begin a residual network without normalisation so that it can be trained all the same.
+
+    Zhang, Dauphin & Ma 2019 (arXiv:1901.09321): He's weights, of which the first convolution of each of the L
+    residual branches is scaled by L^(-1/2); the second convolution of each and the dense layer at the end begin at
+    zero. The paper's scalar biases and multipliers, which begin at 0 and 1, are left out: at the start they change
+    nothing.
+
+    Returns
+    -------
+    nn.Module
+        `net` itself, changed in place.
+
+    Raises
+    ------
+    ValueError
+        If the network has no block with a shortcut.
+    """
+    blocks = _residual_blocks(net)
+    kaiming_(net)
+    for layer in net.modules():
+        if isinstance(layer, nn.Conv2d | nn.Linear) and layer.bias is not None:
+            layer.bias.zero_()
+        if isinstance(layer, nn.Linear):
+            layer.weight.zero_()
+    for block in blocks:
+        block.conv1.weight.mul_(len(blocks) ** -0.5)
+        block.conv2.weight.zero_()
+    return net
+
+
+def _residual_blocks(net):
+    blocks = [m for m in net.modules() if isinstance(m, PostActivation | PreActivation) and m.shortcut is not None]
+    if not blocks:
+        raise ValueError("the network has no residual block: build it by cifar_resnet, with a shortcut.")
+    return blocks
