@@ -93,9 +93,9 @@ def resnet18(width=64, block=Residual):
         nn.Conv2d(1, width, kernel_size=7, stride=2, padding=3), nn.BatchNorm2d(width), nn.ReLU(),
         nn.MaxPool2d(kernel_size=3, stride=2, padding=1))  # fmt: skip
     return nn.Sequential(
-        stem,                                                                             # for 224 × 224: (N, 64, 56, 56)
-        nn.Sequential(*resnet_block(width, width, 2, first_block=True, block=block)),     # (N, 64, 56, 56)
-        nn.Sequential(*resnet_block(width, 2 * width, 2, block=block)),                   # (N, 128, 28, 28)
-        nn.Sequential(*resnet_block(2 * width, 4 * width, 2, block=block)),               # (N, 256, 14, 14)
-        nn.Sequential(*resnet_block(4 * width, 8 * width, 2, block=block)),               # (N, 512, 7, 7)
+        stem,                                                                          # (N, 64, 56, 56) for 224 × 224
+        nn.Sequential(*resnet_block(width, width, 2, first_block=True, block=block)),  # (N, 64, 56, 56)
+        nn.Sequential(*resnet_block(width, 2 * width, 2, block=block)),                # (N, 128, 28, 28)
+        nn.Sequential(*resnet_block(2 * width, 4 * width, 2, block=block)),            # (N, 256, 14, 14)
+        nn.Sequential(*resnet_block(4 * width, 8 * width, 2, block=block)),            # (N, 512, 7, 7)
         nn.AdaptiveAvgPool2d((1, 1)), nn.Flatten(), nn.Linear(8 * width, 10))  # fmt: skip
