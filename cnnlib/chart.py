@@ -11,6 +11,8 @@ import numpy as np
 from cnnlib.picture import Picture, encode_png
 from cnnlib.style import BAND, COLOURS, DASHES, FAINT, FONT, INK, MARKERS, new_figure, style_axes
 
+THIN = 1.4  # points: a line from before
+
 
 @dataclass(frozen=True)
 class Panel:
@@ -99,9 +101,14 @@ class Chart:
         )  # fmt: skip
         self._background = None
 
-    def keep(self, panel, xs, ys):
-        """Draw a thin grey line behind a panel: something from before, to compare with."""
-        self.axes[panel].plot(xs, ys, color=FAINT, alpha=0.55, linewidth=1.2, zorder=1)
+    def keep(self, panel, xs, ys, colour=FAINT, label=""):
+        """Draw a thin line behind a panel, with its name at its end: something from before, to compare with."""
+        axes = self.axes[panel]
+        axes.plot(xs, ys, color=colour, alpha=0.8, linewidth=THIN, zorder=1)
+        points = [(x, y) for x, y in zip(xs, ys, strict=True) if math.isfinite(y)]
+        if label and points:
+            style = {"color": colour, "fontsize": FONT - 3, "va": "bottom", "ha": "right", "clip_on": True}
+            axes.text(*points[-1], label, **style)
         self._background = None
 
     def mark(self, x, label):

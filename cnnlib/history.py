@@ -1,5 +1,7 @@
 """What a training run recorded, step by step and epoch by epoch: to read, to plot, to save, to compare."""
 
+import csv
+import io
 import json
 import math
 import os
@@ -86,11 +88,30 @@ class History:
         """Return after how many steps the batch loss was first below `loss`, or None if it never was."""
         return next((step for step, value in enumerate(self.loss, 1) if value < loss), None)
 
+    def to_json(self):
+        """Return the record as JSON, all of it."""
+        return json.dumps({"cnnlib history": FORMAT, **asdict(self)}, allow_nan=False)
+
+    def to_csv(self):
+        """Return the steps as a table for spreadsheets: one row a step, its test accuracy where an epoch ended."""
+        marks, tests = {}, dict(zip(self.epoch_ends, self.test_acc, strict=False))
+        for step, label in self.marks:
+            marks[step] = f"{marks[step]}; {label}" if step in marks else label
+        text = io.StringIO()
+        writer = csv.writer(text, lineterminator="\n")
+        writer.writerow(
+            ["step", "loss", "train accuracy", "learning rate", "examples", "test accuracy", "changed before"]
+        )
+        rows = zip(self.loss, self.correct, self.size, self.lr, strict=True)
+        for step, (loss, correct, size, lr) in enumerate(rows, 1):
+            writer.writerow([step, loss, correct / size, lr, size, tests.get(step, ""), marks.get(step, "")])
+        return text.getvalue()
+
     def save(self, path):
         """Write the record as JSON; the file is whole or not there at all, even if the disk fills up."""
         path = Path(path)
         path.parent.mkdir(parents=True, exist_ok=True)
-        _write_whole(path, json.dumps({"cnnlib history": FORMAT, **asdict(self)}, allow_nan=False))
+        _write_whole(path, self.to_json())
         return path
 
     @classmethod
@@ -104,19 +125,35 @@ class History:
         ValueError
             If the file is damaged or is something else.
         """
+        return cls.from_json(Path(path).read_bytes(), path)
+
+    @classmethod
+    def from_json(cls, text, name="this text"):
+        """Read a record that `to_json` returned, as text or as bytes; `name` stands in messages.
+
+        Raises
+        ------
+        ValueError
+            If the text is damaged or is something else.
+        """
         try:
-            record = json.loads(Path(path).read_text(encoding="utf-8"))
-        except (json.JSONDecodeError, UnicodeDecodeError) as error:
-            raise ValueError(f"{path} is no history of cnnlib, or is damaged: {error}. Save the run again.") from None
+            record = json.loads(text if isinstance(text, str) else bytes(text).decode("utf-8"))
+        except (json.JSONDecodeError, UnicodeDecodeError, RecursionError) as error:
+            raise ValueError(f"{name} is no history of cnnlib, or is damaged: {error}. Save the run again.") from None
         names = {f.name for f in fields(cls)}
         if not isinstance(record, dict) or record.pop("cnnlib history", None) != FORMAT or set(record) != names:
-            raise ValueError(f"{path} is no history of cnnlib, format {FORMAT}. Save the run again.")
-        if any(type(record[name]) is not type(value) for name, value in asdict(cls()).items()):
-            raise ValueError(f"{path} is damaged: a column is of the wrong kind. Save the run again.")
+            raise ValueError(f"{name} is no history of cnnlib, format {FORMAT}. Save the run again.")
+        if any(type(record[key]) is not type(value) for key, value in asdict(cls()).items()):
+            raise ValueError(f"{name} is damaged: a column is of the wrong kind. Save the run again.")
         history = cls(**record)
+        numbers = (*history.loss, *history.lr, *history.correct, *history.size, *history.train_loss, *history.train_acc)
+        numbers += (*history.test_acc, *history.epoch_ends)
         lengths = {len(history.loss), len(history.lr), len(history.correct), len(history.size)}
-        if len(lengths) != 1 or not all(isinstance(mark, list) for mark in history.marks):
-            raise ValueError(f"{path} is damaged: its columns do not fit each other. Save the run again.")
+        marks = all(isinstance(m, list) and len(m) == 2 and isinstance(m[1], str) for m in history.marks)
+        if len(lengths) != 1 or not marks:
+            raise ValueError(f"{name} is damaged: its columns do not fit each other. Save the run again.")
+        if not all(isinstance(number, int | float) for number in (*numbers, *(step for step, _ in history.marks))):
+            raise ValueError(f"{name} is damaged: there is something else among its numbers. Save the run again.")
         history.marks = [tuple(mark) for mark in history.marks]
         return history
 

@@ -42,6 +42,45 @@ class Picture:
         return self.text
 
 
+class Sheet(Picture):
+    """Several pictures below each other, as one.
+
+    Parameters
+    ----------
+    pictures : sequence of Picture
+    text : str
+    """
+
+    def __init__(self, pictures, text):
+        super().__init__(pictures[0].figure, text)
+        self.pictures = pictures
+
+    def png(self, scale=2):
+        """Return the pictures as the bytes of one PNG file."""
+        return encode_png(self._pixels(scale))
+
+    def bundle(self):
+        """Return the MIME bundle and metadata."""
+        sizes = [picture.figure.get_size_inches() * picture.figure.dpi for picture in self.pictures]
+        size = {"width": int(round(max(w for w, _ in sizes))), "height": int(round(sum(h for _, h in sizes)))}
+        return {"image/png": self.png(), "text/plain": self.text}, {"image/png": size}
+
+    def _pixels(self, scale):
+        parts = [_figure_pixels(picture.figure, scale) for picture in self.pictures]
+        width = max(part.shape[1] for part in parts)
+        white = [np.pad(p, ((0, 0), (0, width - p.shape[1]), (0, 0)), constant_values=255) for p in parts]
+        return np.ascontiguousarray(np.concatenate(white))
+
+
+def _figure_pixels(figure, scale):
+    """Render a figure at `scale` times its own resolution, as an array of shape (H, W, 4)."""
+    dpi = figure.dpi
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format="rgba", dpi=dpi * scale)
+    height = int(figure.get_size_inches()[1] * dpi * scale)
+    return np.frombuffer(buffer.getvalue(), np.uint8).reshape(height, -1, 4)
+
+
 def figure_png(figure, scale):
     """Render a figure at `scale` times its own resolution, as PNG bytes."""
     buffer = io.BytesIO()

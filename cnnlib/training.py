@@ -156,6 +156,11 @@ class Trainer:
             step, total, step / self.num_batches, self._num_epochs, seconds, history.examples_per_second, left
         )
 
+    def next_batch(self):
+        """Return the batch (X, y) that the next step will train on, on the device; None at the end of an epoch."""
+        batch = next(iter(self._batches()), None)
+        return None if batch is None else tuple(part.to(self.device) for part in batch)
+
     # The loop
 
     def fit(self, num_epochs):

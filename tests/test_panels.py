@@ -20,7 +20,7 @@ def shown(value):
     return getattr(value, "__name__", value)
 runner = panel.runner
 threads = [t.name for t in threading.enumerate()].count("cnnlib training")
-now = {"state": runner.state, "threads": threads, "earlier": len(panel._earlier),
+now = {"state": runner.state, "threads": threads, "earlier": len(panel.book.earlier),
        "settings": {name: shown(value) for name, value in runner.settings.items()}}
 if runner.trainer is not None:
     marks = [label for _, label in runner.trainer.history.marks]

@@ -1,5 +1,7 @@
 """Pictures of the book: each function takes data and returns a Picture."""
 
+from cnnlib.figures.blocks import draw_blocks
+from cnnlib.figures.flow import draw_gradient_flow
 from cnnlib.figures.images import draw_feature_maps, draw_filters, show_images
 from cnnlib.figures.networks import draw_network
 from cnnlib.figures.plots import draw_bars, draw_confusions, draw_lines, draw_runs
@@ -9,9 +11,11 @@ from cnnlib.figures.volumes import draw_volumes
 
 __all__ = [
     "draw_bars",
+    "draw_blocks",
     "draw_confusions",
     "draw_feature_maps",
     "draw_filters",
+    "draw_gradient_flow",
     "draw_lines",
     "draw_network",
     "draw_receptive_fields",

@@ -3,7 +3,7 @@
 from cnnlib.models.alexnet import alexnet
 from cnnlib.models.batch_norm import BatchNorm, batch_norm, conv_bn_relu, conv_relu_bn, recalibrate_
 from cnnlib.models.cifar_resnet import SHORTCUTS, PostActivation, PreActivation, cifar_resnet
-from cnnlib.models.initialisation import fixup_, kaiming_, xavier_, zero_gamma_
+from cnnlib.models.initialisation import default_, fixup_, kaiming_, xavier_, zero_gamma_
 from cnnlib.models.lenet import lenet
 from cnnlib.models.resnet import BasicBlock, Residual, resnet18, resnet_block
 from cnnlib.models.resnet_v1 import resnet_v1
@@ -26,6 +26,7 @@ __all__ = [
     "cifar_resnet",
     "conv_bn_relu",
     "conv_relu_bn",
+    "default_",
     "fixup_",
     "kaiming_",
     "lenet",

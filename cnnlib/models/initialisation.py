@@ -6,6 +6,17 @@ from torch import nn
 from cnnlib.models.cifar_resnet import PostActivation, PreActivation
 
 
+def default_(net):
+    """Leave the weights as PyTorch drew them, from a uniform distribution of variance 1 / (3 · inputs).
+
+    Returns
+    -------
+    nn.Module
+        `net` itself, unchanged.
+    """
+    return net
+
+
 def xavier_(net):
     """Draw the weights of every convolution and dense layer afresh from Xavier's uniform distribution.
 

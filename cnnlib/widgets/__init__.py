@@ -4,12 +4,14 @@ from cnnlib.widgets.controls import choice, slider, switch
 from cnnlib.widgets.live import fit
 from cnnlib.widgets.playground import Playground
 from cnnlib.widgets.predict import guess
-from cnnlib.widgets.views import Blueprint, Microscope
+from cnnlib.widgets.views import Blueprint, GradientFlow, Microscope, Shortcuts
 
 __all__ = [
     "Blueprint",
+    "GradientFlow",
     "Microscope",
     "Playground",
+    "Shortcuts",
     "choice",
     "fit",
     "guess",

@@ -13,12 +13,23 @@ LABEL = {"description_width": "initial"}
 
 @dataclass(frozen=True)
 class Control:
-    """One setting. `make()` returns its widget; `live(trainer, value)` is called in the loop's thread, or is None."""
+    """One setting. `make()` returns its widget; `live(trainer, value)` is called in the loop's thread, or is None.
+
+    `words` has the words for values that are chosen by words.
+    """
 
     name: str
     default: object
     make: Callable
     live: Callable | None = None
+    words: dict | None = None
+
+    def label_of(self, value):
+        """Return the words for a value: those of the page, or 'on', '0.4', 'ReLU'."""
+        for text, option in (self.words or {}).items():
+            if option is value or option == value:
+                return text
+        return shown(value)
 
 
 def slider(name, low, high, default, step=1, *, label=None, live=None):
@@ -45,7 +56,7 @@ def choice(name, options, default=None, *, label=None, live=None):
             layout={"width": "max-content"},
         )  # fmt: skip
 
-    return Control(name, default, make, live)
+    return Control(name, default, make, live, dict(options))
 
 
 def switch(name, default=False, *, label=None, live=None):
@@ -57,3 +68,10 @@ def switch(name, default=False, *, label=None, live=None):
         )
 
     return Control(name, default, make, live)
+
+
+def shown(value):
+    """Return a setting's value in the words of a chart: 'on', '0.4', 'ReLU'."""
+    if isinstance(value, bool):
+        return ("off", "on")[value]
+    return f"{value:.3g}" if isinstance(value, float) else getattr(value, "__name__", str(value))

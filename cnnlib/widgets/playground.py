@@ -1,7 +1,8 @@
 """The playground: a network that the reader builds, trains and changes with controls, while everything shows live.
 
 It trains in a thread of its own, so it works on every page and kernel that shows widgets, and no cell has to wait.
-Training starts only by its button. Where no kernel answers, the page shows the picture that it left.
+Training starts only by its button. Every change leaves a mark, and every mark can be gone back to. Where no kernel
+answers, the page shows the picture that it left.
 """
 
 import html
@@ -17,15 +18,19 @@ from IPython.display import display
 from cnnlib.checks import check_count, check_lr
 from cnnlib.device import describe_device
 from cnnlib.frontend import is_live, kernel
+from cnnlib.picture import Sheet
 from cnnlib.training import Trainer
 from cnnlib.widgets.bundle import widget_bundle
 from cnnlib.widgets.controls import Control
+from cnnlib.widgets.listing import write_listing
 from cnnlib.widgets.live import FRAME_EVERY, SHARE, STATUS_EVERY, lr_slider
+from cnnlib.widgets.pulse import Pulse
 from cnnlib.widgets.routing import route
 from cnnlib.widgets.run_chart import RunChart
-from cnnlib.widgets.runner import Runner, borrowing, shown
+from cnnlib.widgets.runner import Runner, borrowing
+from cnnlib.widgets.runs import RunBook
 
-EARLIER = 4  # runs that stay on the chart as thin lines
+VISIBLE = 4  # controls beside the learning rate that are always in view; the others fold away
 AWAY = 2.0  # seconds that a panel may be off the page, as while the page is laid out anew, before it rests
 
 _open = {}  # name: the playground that the cell of that name last made
@@ -43,7 +48,7 @@ class Playground:
     data : callable
         `data(s)` returns `(train_iter, test_iter)`.
     controls : sequence of Control
-        Beside the learning rate, which is always there.
+        Beside the learning rate, which is always there. The first four are in view, the others under a button.
     lr : float
         The learning rate at the start.
     num_epochs : int
@@ -73,8 +78,11 @@ class Playground:
         self._pen = threading.RLock()  # a cell may ask for the picture while the thread draws
         self._drawn = self._told = self._cost = 0.0
         self._run = None  # the trainer whose run the chart shows
-        self._earlier, self._handles, self._rest = [], [], "ready"
+        self._handles, self._rest = [], "ready"
+        self._quiet = False  # while the controls are being set to what a mark had
         self.chart = RunChart(1, num_epochs)
+        self.book = RunBook(self._redraw, self.fork, self.runner.mark)
+        self.pulse = Pulse()
         self._build_page()
         _open[name] = self
 
@@ -94,19 +102,33 @@ class Playground:
             self.inputs[control.name] = widget
         self.start = _button("Start", "play", "Train this network", "success")
         self.pause = _button("Pause", "pause", "Rest after this step; Start goes on")
+        self.step = _button("Step", "step-forward", "Train on one batch, then rest")
+        self.stop = _button("Stop", "stop", "End this run and keep its curves; Start begins a new one")
         self.reset = _button("Reset", "refresh", "Begin again with a new network")
         self.start.on_click(lambda button: self.runner.start())
         self.pause.on_click(lambda button: self.runner.pause())
+        self.step.on_click(lambda button: self.runner.start(steps=1))
+        self.stop.on_click(lambda button: self.runner.stop())
         self.reset.on_click(lambda button: self.runner.reset())
         self.status = ipywidgets.HTML("Ready. Press Start.")
         self.image = ipywidgets.Image(value=self.chart.chart.frame(), format="png", width="1000")
-        self.status.add_class("cnnlib-status")
-        self.image.add_class("cnnlib-chart")
+        self.listing = ipywidgets.HTML()
+        for part, name in ((self.status, "status"), (self.image, "chart"), (self.listing, "code")):
+            part.add_class(f"cnnlib-{name}")
         row = {"layout": {"flex_flow": "row wrap", "grid_gap": "4px 12px"}}
+        others = [widget for name, widget in self.inputs.items() if name != "lr"]
+        more = ipywidgets.HBox(others[VISIBLE:], **row)
+        self.folds = [
+            _fold("More controls", "sliders", more),
+            _fold("Runs", "list", self.book.widget),
+            _fold("Show the code", "code", self.listing, self._write_code),
+        ][not others[VISIBLE:] :]
         self.box = ipywidgets.VBox([
-            ipywidgets.HBox([self.start, self.pause, self.reset, self.inputs["lr"]], **row),
-            ipywidgets.HBox([w for name, w in self.inputs.items() if name != "lr"], **row),
-            self.status, self.image, *[view.widget for view in self.views],
+            ipywidgets.HBox([self.start, self.pause, self.step, self.stop, self.reset, self.inputs["lr"]], **row),
+            ipywidgets.HBox([*others[:VISIBLE], *self.folds], **row),
+            *([more] if others[VISIBLE:] else []),
+            self.status, self.image, self.book.widget, self.listing, *[view.widget for view in self.views],
+            self.pulse.widget,
         ])  # fmt: skip
         self.box.add_class("cnnlib-playground")
         self.box._view_count = 0  # asks the page to keep count: with nobody looking, nothing need run
@@ -126,6 +148,8 @@ class Playground:
         control = next((control for control in self.controls if control.name == name), None)
         if control is None:
             raise ValueError(f"there is no control {name!r} here, only {', '.join(self.runner.settings)}.")
+        if self._quiet or value == self.runner.settings[name]:
+            return
         if name == "lr" and math.isclose(check_lr(value), self.runner.settings["lr"], rel_tol=1e-6):
             return  # the page rounds what it is shown
         self.runner.set(name, value, control.live)
@@ -154,7 +178,8 @@ class Playground:
         if trainer is not self._run and trainer is not None:
             self._begin(trainer)
         resting = runner.state != "training"
-        due = now - self._drawn > max(FRAME_EVERY, self._cost / SHARE)
+        self.pulse.beating = not resting
+        due = now - self._drawn > max(FRAME_EVERY, self._cost / SHARE) and self.pulse.in_front
         if (due or resting) and trainer is not None:
             self.chart.update(trainer.history, all=resting)
             if runner.state != "failed":  # perhaps because of a view
@@ -164,29 +189,84 @@ class Playground:
             self.image.value = self.chart.chart.frame()
             self._drawn = time.perf_counter()
             self._cost = self._drawn - now
-        if due or resting or now - self._told > STATUS_EVERY:
+        if due or resting or (now - self._told > STATUS_EVERY and self.pulse.in_front):
             self._told = now
             self.status.value = self._line(runner)
+        if trainer is not None and self.book.current and self.book.current.moments is not runner.moments:
+            self.book.current.moments = runner.moments
+            self.book.refresh()
         if resting and runner.state != self._rest:
             self._rest = runner.state
             if runner.state != "ready":
+                self.book.refresh()
+                self._write_code()
                 self._leave_picture()
         elif not resting:
             self._rest = "training"
 
     def _begin(self, trainer):
         """Put an empty chart in place for a new network; earlier runs stay as thin lines."""
-        if self._run is not None and self._run.history.steps > self._run.num_batches // 10:
-            self._earlier = [*self._earlier, self._run.history][-EARLIER:]
+        before = self._run
+        self.book.archive(before is not None and before.history.steps > before.num_batches // 10)
         self._run = trainer
-        self.chart = RunChart(trainer.num_batches, self.runner.num_epochs)
-        for history in self._earlier:
-            self.chart.keep(history)
-        self.image.value = self.chart.chart.frame()  # the first frame draws the axes; those that follow are cheap
+        settings = {control.name: self._words(control) for control in self.controls}
+        self.book.begin(trainer.history, settings, self.runner.moments)
+        self._new_chart()
         self._drawn = time.perf_counter()
         with borrowing:
             for view in self.views:
                 view.begin(trainer)
+
+    def _words(self, control):
+        return control.label_of(self.runner.settings[control.name])
+
+    def _new_chart(self):
+        """Draw the axes and the earlier runs; the frames that follow are cheap."""
+        self.chart = RunChart(self._run.num_batches if self._run else 1, self.runner.num_epochs)
+        for run in self.book.earlier:
+            if run.shown:
+                self.chart.keep(run.history, run.colour, run.name)
+        if self._run is not None:
+            self.chart.update(self._run.history, all=self.runner.state != "training")
+        self.image.value = self.chart.chart.frame()
+
+    def _redraw(self):
+        """Follow what the reader did in the list of runs."""
+        with self._pen:
+            self._new_chart()
+            if self.runner.state not in ("ready", "training"):
+                self._leave_picture()
+
+    # Going back, and the code of a run
+
+    def fork(self, run, moment):
+        """Go back to a moment of a run and go on from there, as a new run; the controls go back as well."""
+        self._quiet = True
+        try:
+            for name, value in moment.settings.items():
+                self.inputs[name].value = value
+        finally:
+            self._quiet = False
+        self.runner.fork(moment)
+        for view in self.views:
+            view.settle(self)
+
+    def code(self):
+        """Return the lines of Python that repeat the present run: network, data, and every change at its step."""
+        runner, trainer = self.runner, self._run
+        lives = {control.name: control.live for control in self.controls if control.live}
+        steps, num_batches = (trainer.history.steps, trainer.num_batches) if trainer else (0, 1)
+        return write_listing(
+            self._build, self._data, SimpleNamespace(**runner.base), list(runner.events), lives, steps=steps,
+            num_batches=num_batches, seed=runner.seed, options=self._options,
+        )  # fmt: skip
+
+    def _write_code(self):
+        if self.listing.layout.display != "none":
+            text = html.escape(self.code())
+            self.listing.value = (
+                f"<pre style='color:#222;background:#f6f6f6;padding:.6em;line-height:1.35'>{text}</pre>"
+            )
 
     def _line(self, runner):
         trainer = runner.trainer
@@ -215,12 +295,14 @@ class Playground:
     # Static pictures
 
     def picture(self):
-        """Return the chart as it stands as a Picture."""
+        """Return the chart and the views below it, as they stand, as a Picture."""
         runner = self.runner
         if runner.trainer is not None:
-            settings = ", ".join(f"{name} {shown(value)}" for name, value in runner.settings.items())
+            settings = ", ".join(f"{control.name} {self._words(control)}" for control in self.controls)
             self.chart.chart.footer(f"{settings}. Run this cell in JupyterLab to train and change it.")
-        return self.chart.chart.picture()
+        chart = self.chart.chart.picture()
+        drawings = [drawing for drawing in (view.static() for view in self.views) if drawing is not None]
+        return Sheet([chart, *[drawing.picture() for drawing in drawings]], chart.text) if drawings else chart
 
     def _bundle(self):
         with self._pen:
@@ -242,16 +324,14 @@ class Playground:
         handle = display(bundle, raw=True, metadata=metadata, display_id=True)
         if kernel() is not None:
             self._handles.append(handle)
-        for view in self.views:
-            static = view.static()
-            if static and not is_live():
-                display(static)
 
     def close(self):
         """End the training and take the controls off the page."""
         self.runner.close()
         self.box.close()
-        for widget in (*self.inputs.values(), self.start, self.pause, self.reset, self.status, self.image):
+        parts = [*self.inputs.values(), self.start, self.pause, self.step, self.stop, self.reset, *self.folds]
+        parts += [self.status, self.image, self.listing, self.pulse.widget, *self.book.parts()]
+        for widget in (*parts, *[view.widget for view in self.views]):
             widget.close()
 
     def __repr__(self):
@@ -284,3 +364,18 @@ def _button(text, icon, tooltip, style=""):
     return ipywidgets.Button(
         description=text, icon=icon, tooltip=tooltip, button_style=style, layout={"width": "max-content"}
     )
+
+
+def _fold(text, icon, widget, opened=None):
+    """Return a button that shows a widget and hides it again; `opened()` is called before it is shown."""
+    button = ipywidgets.ToggleButton(description=text, icon=icon, layout={"width": "max-content"})
+    shown = widget.layout.display
+    widget.layout.display = "none"
+
+    def turn(change):
+        widget.layout.display = shown if change["new"] else "none"
+        if change["new"] and opened is not None:
+            opened()
+
+    button.observe(turn, "value")
+    return button

@@ -1,6 +1,7 @@
 """The chart of a training run, drawn from its history: the same picture live, static and from a loaded record."""
 
 from cnnlib.chart import Chart, Panel
+from cnnlib.style import FAINT
 
 POINTS = 10  # points of the training curves in an epoch
 
@@ -53,14 +54,16 @@ class RunChart:
             self._marks += 1
         return before != (self._steps, self._epochs, self._marks)
 
-    def keep(self, history):
-        """Leave an earlier run on the chart, as thin grey lines behind the others."""
-        every = max(1, self.num_batches // POINTS)
-        xs = [stop / self.num_batches for stop in range(every, history.steps + 1, every)]
-        means = [history.window(stop - every, stop) for stop in range(every, history.steps + 1, every)]
-        ends = [end / self.num_batches for end in history.epoch_ends[: len(history.test_acc)]]
-        self.chart.keep(0, xs, [loss for loss, _ in means])
-        self.chart.keep(1, ends, history.test_acc)
+    def keep(self, history, colour=FAINT, label=""):
+        """Leave another run on the chart, as thin lines behind the others, with its name at their ends."""
+        num_batches = history.settings.get("num_batches", self.num_batches)
+        every = max(1, num_batches // POINTS)
+        stops = [*range(every, history.steps, every), history.steps][: history.steps]
+        means = [history.window(max(0, stop - every), stop) for stop in stops]
+        ends = [end / num_batches for end in history.epoch_ends[: len(history.test_acc)]]
+        self.chart.keep(0, [stop / num_batches for stop in stops], [loss for loss, _ in means], colour, label)
+        if ends:
+            self.chart.keep(1, ends, history.test_acc, colour, label)
 
     def _next_stop(self):
         """Return the step at which the next point of the training curves is due."""

@@ -6,12 +6,16 @@ touches the network. When a run is paused or done, the thread ends; the next com
 
 import threading
 import weakref
+from dataclasses import dataclass, field
 
 import torch
 
 from cnnlib.training import DivergenceError
+from cnnlib.widgets.controls import shown
 
 PATIENCE = 10.0  # seconds to wait for a thread to end: one long step
+ROOM = 256 * 2**20  # bytes of the states that one run may keep to go back to
+CLOSE = 5  # steps; of several changes as close as this, as while a slider is dragged, the last one is kept
 
 _alive = weakref.WeakSet()
 
@@ -26,6 +30,37 @@ def pause_all(but=None):
         runner.pause()
     for runner in others:
         runner.wait(PATIENCE)
+
+
+@dataclass(frozen=True)
+class Moment:
+    """A point of a run to go back to.
+
+    Attributes
+    ----------
+    step : int
+        How many steps were done.
+    label : str
+        What happened there.
+    settings : dict
+        The settings from there on.
+    base, events : dict, tuple of (step, name, value)
+        How the run got there: the settings that its network was built with, and the changes since.
+    state : dict or None
+        What `Trainer.state` returned; None at the start of a run.
+    """
+
+    step: int
+    label: str
+    settings: dict
+    base: dict
+    events: tuple = ()
+    state: dict | None = field(default=None, repr=False)
+
+    @property
+    def bytes(self):
+        """How much memory it takes."""
+        return _bytes(self.state)
 
 
 class Runner:
@@ -47,9 +82,13 @@ class Runner:
     ----------
     trainer : Trainer or None
     state : str
-        'ready', 'training', 'paused', 'finished', 'diverged' or 'failed'.
+        'ready', 'training', 'paused', 'stopped', 'finished', 'diverged' or 'failed'.
     error : Exception or None
         What went wrong, if the state is 'diverged' or 'failed'.
+    base, events : dict, list of (step, name, value)
+        The settings that the network was built with, and what was changed in it since.
+    moments : list of Moment
+        The points of this run to go back to: its start, and every change.
     """
 
     def __init__(self, build, settings, num_epochs, listener, seed=0):
@@ -60,8 +99,13 @@ class Runner:
         self._thread = None
         self._go = self._closed = False
         self._stale = True  # a network is to be built
+        self._ending = False  # the run is over for good
         self._steps_left = None  # of a run that only goes some steps
         self._changes = {}  # name: (function, value), for the running network
+        self._asked = []  # labels of moments that somebody wants to keep
+        self._moved = {}  # name: value, of settings that a new network was built for
+        self._origin = None  # the moment to go on from, instead of from the start
+        self.base, self.events, self.moments = dict(settings), [], []
         _alive.add(self)
 
     # Commands, from any thread
@@ -71,7 +115,7 @@ class Runner:
         pause_all(but=self)
         with self._lock:
             self._go, self._steps_left = True, steps
-            if self.state == "failed":
+            if self.state in ("failed", "stopped") or self._ending:
                 self._stale = True
             self._wake()
 
@@ -79,10 +123,30 @@ class Runner:
         """Rest after the present step; the network and its record stay."""
         self._go = False
 
+    def stop(self):
+        """End the run after the present step; another start begins a new one."""
+        with self._lock:
+            self._go, self._ending = False, True
+            self._wake()
+
     def reset(self):
         """Throw the network away and build a new one from the settings; go on if it was training."""
         with self._lock:
             self._stale = True
+            self._wake()
+
+    def mark(self, label):
+        """Keep the present point of the run, to go back to."""
+        with self._lock:
+            self._asked.append(label)
+            self._wake()
+
+    def fork(self, moment):
+        """Go back to a moment, of this run or another, and go on from there; go on training if it was training."""
+        with self._lock:
+            self.settings = dict(moment.settings)
+            self._changes.clear()
+            self._origin, self._stale = moment, True
             self._wake()
 
     def set(self, name, value, live=None):
@@ -90,7 +154,9 @@ class Runner:
         with self._lock:
             self.settings[name] = value
             if live is None:
-                self._stale = True
+                self._stale, self._origin = True, None
+                if self.trainer is not None and self.trainer.step:
+                    self._moved[name] = value
                 self._wake()
             else:
                 self._changes[name] = (live, value)
@@ -126,7 +192,7 @@ class Runner:
     def _work(self):
         while True:
             with self._lock:
-                if self._closed or not (self._go or self._stale):
+                if self._closed or not (self._go or self._stale or self._ending or self._asked):
                     self._thread = None
                     return
                 stale, self._stale = self._stale, False
@@ -146,22 +212,43 @@ class Runner:
         return False
 
     def _advance(self, stale):
+        with self._lock:
+            ending, self._ending = self._ending, False
+        if ending and not stale and self.trainer is not None:
+            self._end("stopped")
+            return
         if stale:
             self._rebuild()
+            self._tell()  # before its first step
         if self._go:
             self._train()
+        elif self.trainer is not None:
+            self._keep_asked(self.trainer)
+        self._asked.clear()
 
     def _rebuild(self):
-        self.trainer, self.error, self.state = None, None, "ready"
+        before, self.trainer, self.error, self.state = self.moments, None, None, "ready"
         with self._lock:
             settings = dict(self.settings)
+            origin, self._origin = self._origin, None
+            moved, self._moved = self._moved, {}
             self._changes.clear()
         with borrowing, torch.random.fork_rng(devices=[]):
             torch.manual_seed(self.seed)
-            self.trainer = self.build(settings)
-            self.trainer.load_state(self.trainer.state())  # from here on it draws random numbers of its own
-        self.trainer.listeners.append(self._between)
+            trainer = self.build(settings)
+            # from here on it draws random numbers of its own
+            trainer.load_state(trainer.state() if origin is None or origin.state is None else origin.state)
+        if origin is None:
+            self.base, self.events = settings, []
+            self.moments = [Moment(0, "start", settings, settings)]
+        else:
+            self.base, self.events = dict(origin.base), list(origin.events)
+            self.moments = before[: before.index(origin) + 1] if origin in before else [origin]
+        for name, value in moved.items():
+            trainer.history.marks.append((1, f"{name} {shown(value)}"))
+        trainer.listeners.append(self._between)
         self._target = self.num_epochs
+        self.trainer = trainer  # whole, as whoever looks at it may expect
 
     def _train(self):
         if self.trainer is None:
@@ -175,7 +262,7 @@ class Runner:
         with self._lock:  # a start or a reset since the last step goes on
             if history.ended == "finished" and not self._stale:
                 self._end("finished")
-            elif not self._go and not self._stale:
+            elif not self._go and not self._stale and not self._ending:
                 self._end("paused")
 
     def _between(self, trainer):
@@ -195,8 +282,32 @@ class Runner:
             changes, self._changes = self._changes, {}
         for name, (live, value) in changes.items():
             live(trainer, value)
+            self.events.append((trainer.step, name, value))
             if name != "lr":  # the trainer marks that itself
                 trainer.history.marks.append((trainer.step + 1, f"{name} {shown(value)}"))
+        if changes and trainer.step:
+            self._keep(trainer, ", ".join(f"{name} {shown(value)}" for name, (_, value) in changes.items()))
+        self._keep_asked(trainer)
+
+    def _keep_asked(self, trainer):
+        with self._lock:
+            asked = list(self._asked)
+            self._asked.clear()
+        for label in asked:
+            trainer.history.marks.append((trainer.step + 1, label))
+            self._keep(trainer, label, always=True)
+
+    def _keep(self, trainer, label, always=False):
+        """Keep the present point of the run, in place of the last one if that is close; forget the oldest if many."""
+        with self._lock:
+            settings = dict(self.settings)
+        moments = list(self.moments)
+        if len(moments) > 1 and trainer.step - moments[-1].step < CLOSE and not always:
+            moments.pop()
+        moments.append(Moment(trainer.step, label, settings, self.base, tuple(self.events), trainer.state()))
+        while sum(moment.bytes for moment in moments) > ROOM and len(moments) > 1:
+            del moments[1]  # not the start, which takes no room
+        self.moments = moments
 
     def _end(self, state, error=None):
         self._go = False
@@ -207,8 +318,9 @@ class Runner:
             self.listener(self)
 
 
-def shown(value):
-    """Return a setting's value in the words of a chart: 'on', '0.4', 'ReLU'."""
-    if isinstance(value, bool):
-        return ("off", "on")[value]
-    return f"{value:.3g}" if isinstance(value, float) else getattr(value, "__name__", str(value))
+def _bytes(value):
+    if isinstance(value, torch.Tensor):
+        return value.nbytes
+    if isinstance(value, dict):
+        return sum(map(_bytes, value.values()))
+    return sum(map(_bytes, value)) if isinstance(value, list | tuple) else 0

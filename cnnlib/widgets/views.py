@@ -4,12 +4,38 @@ import html
 
 import ipywidgets
 
-from cnnlib.figures import draw_statistics, draw_volumes
-from cnnlib.probes import layer_table, receptive_fields, relu_statistics
+from cnnlib.figures import draw_blocks, draw_gradient_flow, draw_statistics, draw_volumes
+from cnnlib.probes import gradient_norms, layer_table, present_gradients, receptive_fields, relu_statistics
 from cnnlib.widgets.playground import View
 
 
-class Blueprint(View):
+class SettingsView(View):
+    """A drawing of the network that the controls describe. A subclass says what to draw of it."""
+
+    def __init__(self, input_shape):
+        self.input_shape = input_shape
+        self.widget = ipywidgets.HTML()
+        self._drawing = None
+
+    def draw(self, net):
+        """Return a Drawing of the network."""
+        raise NotImplementedError
+
+    def settle(self, playground):
+        """Draw the network of the present settings, or say why there is none."""
+        try:
+            self._drawing = self.draw(playground.build())
+            self.widget.value = self._drawing.svg()
+        except Exception as error:  # whatever the cell's own code raises
+            self._drawing = None
+            self.widget.value = f"<div role='alert' style='color:#b00020'>{html.escape(str(error))}</div>"
+
+    def static(self):
+        """Return the drawing."""
+        return self._drawing
+
+
+class Blueprint(SettingsView):
     """The network that the controls describe: drawn to scale, its cost, and how far its last map sees.
 
     Parameters
@@ -19,23 +45,30 @@ class Blueprint(View):
     """
 
     def __init__(self, input_shape):
-        self.input_shape = input_shape
-        self.widget = ipywidgets.HTML()
+        super().__init__(input_shape)
         self.widget.add_class("cnnlib-blueprint")
-        self._drawing = None
 
-    def settle(self, playground):
-        """Draw the network of the present settings, or say why there is none."""
-        try:
-            self._drawing = describe_network(playground.build(), self.input_shape)
-            self.widget.value = self._drawing.svg()
-        except Exception as error:  # whatever the cell's own code raises
-            self._drawing = None
-            self.widget.value = f"<div role='alert' style='color:#b00020'>{html.escape(str(error))}</div>"
+    def draw(self, net):
+        """Return the network drawn to scale, under a line that says what it costs."""
+        return describe_network(net, self.input_shape)
 
-    def static(self):
-        """Return the drawing."""
-        return self._drawing
+
+class Shortcuts(SettingsView):
+    """The network that the controls describe as a row of blocks with their shortcuts.
+
+    Parameters
+    ----------
+    input_shape : tuple of int
+        Shape of one example: (1, 14, 14).
+    """
+
+    def __init__(self, input_shape):
+        super().__init__(input_shape)
+        self.widget.add_class("cnnlib-shortcuts")
+
+    def draw(self, net):
+        """Return the row of blocks."""
+        return draw_blocks(net, self.input_shape, "The network")
 
 
 def describe_network(net, input_shape):
@@ -77,3 +110,39 @@ class Microscope(View):
     def static(self):
         """Return the drawing."""
         return self._drawing
+
+
+class GradientFlow(View):
+    """How much gradient reaches each layer: before the first step, and now.
+
+    Before the first step it is measured on the run's first batch. After that it costs nothing: what the last step
+    left in the weights is read.
+    """
+
+    def __init__(self):
+        self.widget = ipywidgets.HTML()
+        self.widget.add_class("cnnlib-flow")
+        self._drawing, self._start = None, []
+
+    def begin(self, trainer):
+        """Measure a new network; a run that goes on from a mark keeps what its first network had."""
+        batch = trainer.next_batch()
+        if batch is not None and (trainer.step == 0 or not self._start):
+            self._start = main_path(gradient_norms(trainer.net, *batch, trainer.loss))
+        self.show(trainer)
+
+    def show(self, trainer):
+        """Read the gradients of the last step and draw them."""
+        now = main_path(present_gradients(trainer.net)) if trainer.step else []
+        title = f"after {trainer.step:,} steps" if now else "at the start"
+        self._drawing = draw_gradient_flow(self._start, now, title)
+        self.widget.value = self._drawing.svg()
+
+    def static(self):
+        """Return the drawing."""
+        return self._drawing
+
+
+def main_path(norms):
+    """Return the norms of the layers on the main path, in order: without those of projections."""
+    return [value for name, value in norms.items() if "shortcut" not in name and "conv3" not in name]

@@ -1,0 +1,54 @@
+"""Gradients from the first layer to the last, on a logarithmic scale. Plain SVG, as live pictures must be cheap."""
+
+import math
+
+from cnnlib.drawing import Drawing, Line, Words
+from cnnlib.style import COLOURS, FAINT, GRID, INK
+
+START, NOW = COLOURS[1], COLOURS[0]
+WIDTH, HEIGHT = 1000, 300
+LEFT, TOP, RIGHT, BOTTOM = 90, 50, 980, 245
+
+
+def draw_gradient_flow(start, now=None, title=""):
+    """Draw the gradient that reaches each layer: dashed orange before the first step, solid blue now.
+
+    Parameters
+    ----------
+    start, now : list of float
+        One number a layer, from the first to the last: the root mean square of the gradient of its weights.
+    title : str
+
+    Returns
+    -------
+    Drawing
+    """
+    parts = [Words(8, 22, f"Gradient of each layer{', ' + title if title else ''}", 17, weight="bold", anchor="start")]
+    rows = [("before the first step", start, START, (7, 4)), ("now", now or [], NOW, ())]
+    values = [v for _, row, _, _ in rows for v in row if math.isfinite(v) and v > 0]
+    if not values:
+        return Drawing([*parts, Words(500, 150, "no gradient yet", 17, FAINT)], WIDTH, HEIGHT, "No gradient yet")
+    low, high = math.floor(math.log10(min(values))), math.ceil(math.log10(max(values)))
+    low, high = (low - 1, high + 1) if high - low < 2 else (low, high)
+    layers = max(len(start), 2)
+
+    def place(number, value):
+        share = (math.log10(value) - low) / (high - low)
+        return LEFT + (RIGHT - LEFT) * number / (layers - 1), BOTTOM - (BOTTOM - TOP) * share
+
+    for power in range(low, high + 1, max(1, math.ceil((high - low) / 6))):
+        y = BOTTOM - (BOTTOM - TOP) * (power - low) / (high - low)
+        parts += [Line([(LEFT, y), (RIGHT, y)], GRID, 1), Words(LEFT - 8, y + 5, f"{10.0**power:g}", 14, anchor="end")]
+    parts.append(Line([(LEFT, BOTTOM), (RIGHT, BOTTOM)], INK, 1.2))
+    for number in range(0, layers, max(1, math.ceil(layers / 14))):
+        parts.append(Words(place(number, 10.0**low)[0], BOTTOM + 20, str(number + 1), 14, FAINT))
+    parts.append(Words((LEFT + RIGHT) / 2, BOTTOM + 42, "layer, from the image to the scores", 14))
+    x = 520
+    for name, row, colour, dash in rows:
+        points = [place(i, v) for i, v in enumerate(row) if math.isfinite(v) and v > 0]
+        if len(points) > 1:
+            parts.append(Line(points, colour, 2.6, dash))
+        if row:
+            parts += [Line([(x, 17), (x + 40, 17)], colour, 2.6, dash), Words(x + 48, 22, name, 15, anchor="start")]
+            x += 230
+    return Drawing(parts, WIDTH, HEIGHT, f"Gradient of each layer, from {start[0]:.2g} to {start[-1]:.2g} at the start")

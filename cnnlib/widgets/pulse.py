@@ -1,0 +1,50 @@
+"""Tell whether somebody may be looking: a page that is in front beats twice a second, one behind at most once.
+
+A kernel cannot ask a page whether it is in front. But browsers slow the clocks of pages that lie behind others to one
+tick a second, later to one a minute, and stop them when the page is closed or the machine sleeps. So the page is
+given a clock, the counter that ipywidgets calls Play, and the kernel listens to it.
+"""
+
+import time
+
+import ipywidgets
+
+EVERY = 0.4  # seconds between two beats of a page in front
+BEHIND = 0.9  # seconds between two beats of a page behind, at least
+BEATS = 3  # so many slow beats in a row are no accident
+LOST = 3.0  # seconds without a beat after which the page is gone, or fast asleep
+
+
+class Pulse:
+    """The clock of one page; `widget` must be shown in it, and `beating` set while it matters."""
+
+    def __init__(self):
+        self.widget = ipywidgets.Play(
+            min=0, max=2**31 - 1, interval=int(1000 * EVERY), playing=False, layout={"display": "none"}
+        )
+        self.widget.observe(self._beat, "value")
+        self._last, self._slow = None, 0
+
+    @property
+    def beating(self):
+        """Whether the clock runs."""
+        return self.widget.playing
+
+    @beating.setter
+    def beating(self, on):
+        if on != self.widget.playing:
+            self._last, self._slow = None, 0
+            self.widget.playing = on
+
+    def _beat(self, change):
+        now = time.monotonic()
+        if self._last is not None:
+            self._slow = self._slow + 1 if now - self._last > BEHIND else 0
+        self._last = now
+
+    @property
+    def in_front(self):
+        """Whether the page may be in front. True until it has been heard, as some pages have no clock."""
+        if self._last is None:
+            return True
+        return self._slow < BEATS and time.monotonic() - self._last < LOST

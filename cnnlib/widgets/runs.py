@@ -1,0 +1,296 @@
+"""The runs of a playground side by side: name them, hide them, go back to a mark, export them, load them again.
+
+Files go to and come from the reader's browser, so this works on every server and needs no folder to write to.
+"""
+
+import base64
+import html
+import re
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+
+import ipywidgets
+
+from cnnlib.history import History
+from cnnlib.style import COLOURS, FAINT, INK
+from cnnlib.widgets.controls import LABEL
+
+RUN_COLOURS = COLOURS[2:6]  # the first two are the present run's
+SHOWN = 6  # of the runs that are over, so many of the latest are on the chart unless the reader says otherwise
+LONGEST = 40  # characters of a run's name
+LARGEST = 20 * 2**20  # bytes of a file to load
+LAST = 50  # steps over which the last loss is a mean
+
+
+@dataclass(eq=False)
+class Run:
+    """One run: its record, and what tells it from others.
+
+    Attributes
+    ----------
+    settings : dict of str to str
+        Each control's value, as the page says it.
+    moments : list
+        The points to go back to; none for a run that was loaded.
+    """
+
+    name: str
+    history: History
+    settings: dict
+    colour: str
+    moments: list = field(default_factory=list, repr=False)
+    shown: bool = True
+
+    def record(self):
+        """Return the history with the run's name and settings noted in it, as it goes to a file."""
+        return replace(self.history, settings={**self.history.settings, "run": self.name, "controls": self.settings})
+
+
+class RunBook:
+    """The list of runs, and the part of the page that shows it.
+
+    Parameters
+    ----------
+    changed : callable
+        `changed()` is called when the chart is to be drawn anew.
+    fork : callable
+        `fork(run, moment)`: the reader wants to go on from there.
+    mark : callable
+        `mark(label)`: the reader wants to be able to come back to the present point.
+    """
+
+    def __init__(self, changed, fork, mark):
+        self._changed, self._fork, self._mark = changed, fork, mark
+        self.runs, self.current = [], None
+        self._count = self._marks = 0
+        self._quiet = False  # while the widgets are being filled
+        self._build_page()
+
+    def begin(self, history, settings, moments):
+        """Begin a new run, which is the current one from now on."""
+        self._count += 1
+        self.current = Run(f"run {self._count}", history, settings, COLOURS[0], moments)
+        self.runs.append(self.current)
+        self.refresh()
+
+    def archive(self, keep):
+        """Let the current run become one of the earlier ones, or forget it."""
+        run, self.current = self.current, None
+        if run is None:
+            return
+        if not keep:
+            self.runs.remove(run)
+            self._count -= 1
+            return
+        self._paint(run)
+
+    def _paint(self, run):
+        """Give an earlier run a colour that the chart does not show yet, if there is one; hide the oldest."""
+        others = [other for other in self.earlier if other is not run]
+        used = [other.colour for other in others if other.shown]
+        run.colour = min(RUN_COLOURS, key=lambda colour: (used.count(colour), RUN_COLOURS.index(colour)))
+        for other in [other for other in others if other.shown][: -(SHOWN - 1)]:
+            other.shown = False
+
+    @property
+    def earlier(self):
+        """The runs beside the current one, oldest first."""
+        return [run for run in self.runs if run is not self.current]
+
+    def rename(self, run, name):
+        """Give a run another name."""
+        name = " ".join(str(name).split())[:LONGEST]
+        if name:
+            run.name = name
+        self._change()
+
+    def show(self, run, shown):
+        """Show a run on the chart, or hide it."""
+        run.shown = bool(shown)
+        self._change()
+
+    def load(self, text, name="this file"):
+        """Add a run from a file that the page exported, its JSON as text or bytes.
+
+        Raises
+        ------
+        ValueError
+            If it is no such file, is damaged, too large, or holds no step.
+        """
+        if len(text) > LARGEST:
+            raise ValueError(f"{name} has {len(text):,} bytes; a run has at most {LARGEST:,}. Is it the right file?")
+        history = History.from_json(text, name)
+        if not history.steps:
+            raise ValueError(f"{name} holds a run without a single step: there is nothing to show.")
+        controls = history.settings.get("controls")
+        controls = {str(k): str(v) for k, v in controls.items()} if isinstance(controls, dict) else {}
+        self._count += 1
+        label = " ".join(str(history.settings.get("run") or f"run {self._count}").split())[:LONGEST]
+        run = Run(label, history, controls, FAINT)
+        self.runs.append(run)
+        self._paint(run)
+        self._change()
+        return run
+
+    # The page
+
+    def _build_page(self):
+        wide = {"width": "max-content"}
+        self.table = ipywidgets.HTML()
+        self.table.add_class("cnnlib-runs")
+        self.pick = ipywidgets.Dropdown(description="run", style=LABEL, layout=wide)
+        self.name = ipywidgets.Text(
+            description="its name", continuous_update=False, style=LABEL, layout={"width": "18em"}
+        )
+        self.visible = ipywidgets.Checkbox(description="on the chart", indent=False, layout=wide)
+        self.moment = ipywidgets.Dropdown(description="go back to", style=LABEL, layout=wide)
+        self.fork = _button("Fork here", "code-fork", "Go back to this mark and go on from there, as a new run")
+        self.mark = _button("Mark", "bookmark", "Remember the present step, to come back to it")
+        self.export = _button("Export", "download", "Make files of this run: JSON to load again, CSV for a spreadsheet")
+        self.upload = ipywidgets.FileUpload(accept=".json", description="Load a run", layout=wide)
+        self.note = ipywidgets.HTML()
+        for part, name in (
+            (self.pick, "pick"), (self.name, "name"), (self.visible, "visible"), (self.moment, "moment"),
+            (self.upload, "upload"), (self.note, "note"),
+        ):  # fmt: skip
+            part.add_class(f"cnnlib-run-{name}")
+        self.pick.observe(lambda change: self._picked(), "value")
+        self.name.observe(self._heard(lambda value: self.rename(self.pick.value, value)), "value")
+        self.visible.observe(self._heard(lambda value: self.show(self.pick.value, value)), "value")
+        self.upload.observe(self._heard(self._uploaded), "value")
+        self.fork.on_click(lambda button: self._fork_here())
+        self.mark.on_click(lambda button: self._mark_here())
+        self.export.on_click(lambda button: self._export())
+        row = {"layout": {"flex_flow": "row wrap", "grid_gap": "4px 12px"}}
+        self.widget = ipywidgets.VBox([
+            self.table,
+            ipywidgets.HBox([self.pick, self.name, self.visible], **row),
+            ipywidgets.HBox([self.moment, self.fork, self.mark], **row),
+            ipywidgets.HBox([self.export, self.upload], **row),
+            self.note,
+        ])  # fmt: skip
+        self.refresh()
+
+    def _heard(self, act):
+        """Return an observer that acts on what the reader does, and not on what `refresh` writes."""
+
+        def observer(change):
+            if not self._quiet:
+                act(change["new"])
+
+        return observer
+
+    @contextmanager
+    def _filling(self):
+        before, self._quiet = self._quiet, True
+        try:
+            yield
+        finally:
+            self._quiet = before
+
+    def refresh(self):
+        """Write the table and the choices anew."""
+        with self._filling():
+            self.table.value = self._table()
+            runs = list(reversed(self.runs))  # the current one first
+            picked = self.pick.value if any(self.pick.value is run for run in runs) else next(iter(runs), None)
+            if self._last_current is not self.current:
+                picked, self._last_current = self.current or picked, self.current
+            options = [(f"{i}: {run.name}", run) for i, run in zip(range(len(runs), 0, -1), runs, strict=True)]
+            self.pick.options = options
+            self.pick.value = picked
+            self._fill()
+
+    _last_current = None
+
+    def _picked(self):
+        if not self._quiet:
+            with self._filling():
+                self._fill()
+
+    def _fill(self):
+        """Show the picked run in the controls beside it."""
+        run = self.pick.value
+        for part in (self.name, self.visible, self.export, self.moment, self.fork):
+            part.disabled = run is None
+        moments = [] if run is None else run.moments
+        self.fork.disabled = self.moment.disabled = not moments
+        chosen = self.moment.value
+        self.moment.options = [(f"step {m.step:,}: {m.label}", m) for m in moments]
+        if moments:
+            self.moment.value = next((m for m in moments if m is chosen), moments[-1])
+        if run is not None:
+            self.name.value, self.visible.value = run.name, run.shown
+            self.visible.disabled = run is self.current
+
+    def _change(self):
+        self.refresh()
+        self._changed()
+
+    def _fork_here(self):
+        if self.moment.value is not None:
+            self._fork(self.pick.value, self.moment.value)
+
+    def _mark_here(self):
+        self._marks += 1
+        self._mark(f"mark {self._marks}")
+
+    def _export(self):
+        run = self.pick.value
+        if run is not None:
+            self.note.value = "Save: " + " · ".join(links(run))
+
+    def _uploaded(self, files):
+        for file in files:
+            try:
+                run = self.load(file["content"], file["name"])
+                self.note.value = f"Loaded <b>{html.escape(run.name)}</b>."
+            except ValueError as error:
+                self.note.value = f"<div role='alert' style='color:#b00020'>{html.escape(str(error))}</div>"
+        with self._filling():
+            self.upload.value = ()
+
+    def _table(self):
+        if not self.runs:
+            return "<i>No run yet.</i>"
+        names = list(dict.fromkeys(name for run in self.runs for name in run.settings))
+        values = {name: {run.settings.get(name, "–") for run in self.runs} for name in names}
+        differ = [name for name in names if len(values[name]) > 1]
+        head = ["", "run", *differ, "steps", f"train loss, last {LAST}", "test accuracy"]
+        lines = ["<tr>" + "".join(f"<th style='padding:0 .8em'>{html.escape(text)}</th>" for text in head) + "</tr>"]
+        for run in self.runs:
+            history, colour = run.history, run.colour if run.shown else "transparent"
+            swatch = f"background:{colour};display:inline-block;width:2em;height:4px"
+            cells = [f"<span style='{swatch}' aria-hidden='true'></span>"]
+            cells.append(html.escape(run.name) + ("" if run.shown else " <i>(hidden)</i>"))
+            cells += [html.escape(run.settings.get(name, "–")) for name in differ]
+            cells.append(f"{history.steps:,}")
+            cells.append(f"{history.window(max(0, history.steps - LAST))[0]:.3f}" if history.steps else "–")
+            cells.append(f"{history.test_acc[-1]:.3f}" if history.test_acc else "–")
+            weight = "bold" if run is self.current else "normal"
+            body = "".join(f"<td style='padding:0 .8em;font-weight:{weight}'>{cell}</td>" for cell in cells)
+            lines.append(f"<tr>{body}</tr>")
+        same = [f"{name} {html.escape(next(iter(values[name])))}" for name in names if name not in differ]
+        caption = f"<div style='color:{FAINT}'>in all: {', '.join(same)}</div>" if same else ""
+        return f"<table style='color:{INK};background:white;font-size:1.05em'>{''.join(lines)}</table>{caption}"
+
+    def parts(self):
+        """Return all widgets, to close them."""
+        return [
+            self.widget, *self.widget.children, self.pick, self.name, self.visible, self.moment, self.fork, self.mark,
+            self.export, self.upload,
+        ]  # fmt: skip
+
+
+def links(run):
+    """Return two links that save a run as JSON and as CSV, in the reader's browser."""
+    stem = re.sub(r"[^\w-]+", "_", run.name).strip("_") or "run"
+    record, made = run.record(), []
+    for ending, kind, text in (("json", "application/json", record.to_json()), ("csv", "text/csv", record.to_csv())):
+        data = base64.b64encode(text.encode()).decode()
+        made.append(f"<a download='{stem}.{ending}' href='data:{kind};base64,{data}'>{stem}.{ending}</a>")
+    return made
+
+
+def _button(text, icon, tooltip):
+    return ipywidgets.Button(description=text, icon=icon, tooltip=tooltip, layout={"width": "max-content"})
