@@ -107,8 +107,10 @@ class Chart:
         axes.plot(xs, ys, color=colour, alpha=0.8, linewidth=THIN, zorder=1)
         points = [(x, y) for x, y in zip(xs, ys, strict=True) if math.isfinite(y)]
         if label and points:
-            style = {"color": colour, "fontsize": FONT - 3, "va": "bottom", "ha": "right", "clip_on": True}
-            axes.text(*points[-1], label, **style)
+            (x, y), (low, high) = points[-1], axes.get_xlim()
+            side = "left" if x < low + 0.8 * (high - low) else "right"  # where there is room
+            style = {"color": colour, "fontsize": FONT - 3, "va": "bottom", "ha": side, "clip_on": True}
+            axes.text(x, y, f" {label} ", **style)
         self._background = None
 
     def mark(self, x, label):

@@ -35,7 +35,7 @@ class Rect:
         """Add it to a matplotlib axes whose unit is a pixel."""
         from matplotlib.patches import Rectangle
 
-        style = {"facecolor": self.fill, "edgecolor": self.stroke, "linewidth": 0.8 * POINTS}
+        style = {"facecolor": self.fill, "edgecolor": self.stroke, "linewidth": 0.8 * POINTS, "zorder": 2}
         axes.add_patch(Rectangle((self.x, self.y), self.width, self.height, **style))
 
 

@@ -3,6 +3,7 @@
 from cnnlib.figures.blocks import draw_blocks
 from cnnlib.figures.flow import draw_gradient_flow
 from cnnlib.figures.images import draw_feature_maps, draw_filters, show_images
+from cnnlib.figures.lesions import draw_lesions
 from cnnlib.figures.networks import draw_network
 from cnnlib.figures.plots import draw_bars, draw_confusions, draw_lines, draw_runs
 from cnnlib.figures.receptive import draw_receptive_fields
@@ -16,6 +17,7 @@ __all__ = [
     "draw_feature_maps",
     "draw_filters",
     "draw_gradient_flow",
+    "draw_lesions",
     "draw_lines",
     "draw_network",
     "draw_receptive_fields",

@@ -6,6 +6,8 @@ A block keeps its two parts apart, `block.shortcut(X)` and `block.residual(X)`, 
 removed, one by one.
 """
 
+from numbers import Integral
+
 from torch import nn
 from torch.nn import functional as F
 
@@ -110,6 +112,8 @@ def make_shortcut(kind, in_channels, out_channels, stride=1, norm=True):
         raise ValueError(f"shortcut must be one of {', '.join(map(repr, SHORTCUTS))}, got {kind!r}.")
     if kind == "none":
         return None
+    if out_channels < in_channels and kind == "identity":
+        raise ValueError(f"an identity cannot drop channels, from {in_channels} to {out_channels}: use a projection.")
     same = stride == 1 and in_channels == out_channels
     if kind == "all projections" or (kind == "projection" and not same):
         conv = nn.Conv2d(in_channels, out_channels, kernel_size=1, stride=stride, bias=False)
@@ -146,18 +150,16 @@ def cifar_resnet(
     ValueError
         If the depth is not 6n + 2, or there is no such shortcut.
     """
-    if not isinstance(depth, int) or depth < 8 or depth % 6 != 2:
+    if not isinstance(depth, Integral) or depth < 8 or depth % 6 != 2:
         raise ValueError(f"depth must be 6n + 2 with n of at least 1 (8, 14, 20, 26, 32, …), got {depth!r}.")
-    pre = block is PreActivation
-    stem = nn.Sequential(nn.Conv2d(in_channels, width, 3, padding=1, bias=not norm))
-    if not pre:
-        stem.extend([nn.BatchNorm2d(width) if norm else nn.Identity(), activation()])
     blocks, channels = [], width
     for out_channels in (width, 2 * width, 4 * width):
         for _ in range((depth - 2) // 6):
             stride = 1 if out_channels == channels else 2
             blocks.append(block(channels, out_channels, stride, shortcut, norm, activation))
             channels = out_channels
-    last = [nn.BatchNorm2d(channels) if norm else nn.Identity(), activation()] if pre else []
-    head = nn.Sequential(*last, nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(channels, 10))
+    pre = isinstance(blocks[0], PreActivation)  # then what stands before the first block comes after the last instead
+    first, last = [nn.Sequential(nn.BatchNorm2d(c) if norm else nn.Identity(), activation()) for c in (width, channels)]
+    stem = nn.Sequential(nn.Conv2d(in_channels, width, 3, padding=1, bias=not norm), *([] if pre else first))
+    head = nn.Sequential(*(last if pre else []), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(channels, 10))
     return nn.Sequential(stem, *blocks, head)

@@ -69,10 +69,10 @@ def zero_gamma_(net):
     ValueError
         If the network has no block with a shortcut, or one whose residual ends in neither.
     """
-    for block in _residual_blocks(net):
-        last = block.conv2 if isinstance(block, PreActivation) else block.norm2
-        if not hasattr(last, "weight"):
-            raise ValueError("zero γ needs blocks with batch normalisation. Without it, use fixup_.")
+    lasts = [b.conv2 if isinstance(b, PreActivation) else b.norm2 for b in _residual_blocks(net)]
+    if not all(hasattr(last, "weight") for last in lasts):
+        raise ValueError("zero γ needs blocks with batch normalisation. Without it, use fixup_.")
+    for last in lasts:
         last.weight.zero_()
         if getattr(last, "bias", None) is not None:
             last.bias.zero_()
@@ -114,5 +114,5 @@ def fixup_(net):
 def _residual_blocks(net):
     blocks = [m for m in net.modules() if isinstance(m, PostActivation | PreActivation) and m.shortcut is not None]
     if not blocks:
-        raise ValueError("the network has no residual block: build it by cifar_resnet, with a shortcut.")
+        raise ValueError("the network has no residual block of cifar_resnet: build it by that, with a shortcut.")
     return blocks

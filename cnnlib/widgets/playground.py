@@ -298,7 +298,9 @@ class Playground:
         """Return the chart and the views below it, as they stand, as a Picture."""
         runner = self.runner
         if runner.trainer is not None:
-            settings = ", ".join(f"{control.name} {self._words(control)}" for control in self.controls)
+            now = runner.settings
+            told = [c for i, c in enumerate(self.controls) if i <= VISIBLE or now[c.name] != c.default]
+            settings = ", ".join(f"{control.name} {self._words(control)}" for control in told)
             self.chart.chart.footer(f"{settings}. Run this cell in JupyterLab to train and change it.")
         chart = self.chart.chart.picture()
         drawings = [drawing for drawing in (view.static() for view in self.views) if drawing is not None]

@@ -215,10 +215,11 @@ class RunBook:
             part.disabled = run is None
         moments = [] if run is None else run.moments
         self.fork.disabled = self.moment.disabled = not moments
-        chosen = self.moment.value
+        chosen, before = self.moment.value, self.moment.options
+        latest = not before or chosen is before[-1][1]  # then it follows
         self.moment.options = [(f"step {m.step:,}: {m.label}", m) for m in moments]
         if moments:
-            self.moment.value = next((m for m in moments if m is chosen), moments[-1])
+            self.moment.value = next((m for m in moments if m is chosen and not latest), moments[-1])
         if run is not None:
             self.name.value, self.visible.value = run.name, run.shown
             self.visible.disabled = run is self.current

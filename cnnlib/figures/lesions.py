@@ -1,0 +1,53 @@
+"""Accuracy of a network after one part was taken out, part by part. Plain SVG, as it follows a slider."""
+
+from cnnlib.drawing import Drawing, Line, Rect, Words
+from cnnlib.style import COLOURS, FAINT, GRID, INK
+
+WIDTH, HEIGHT = 1000, 300
+LEFT, TOP, RIGHT, BOTTOM = 70, 60, 980, 245
+
+
+def draw_lesions(whole, results, number=None, title="", chance=0.1):
+    """Draw a bar for each part that was tried: the accuracy without it.
+
+    Parameters
+    ----------
+    whole : float
+        The accuracy of the network as it is: a dashed line.
+    results : list of float or None
+        One a part, from the image to the scores; None for a part that was not tried yet.
+    number : int, optional
+        The part in question, counted from 0; its bar is dark and has its value on it.
+    title : str
+    chance : float
+        The accuracy of guessing: a dotted line.
+
+    Returns
+    -------
+    Drawing
+    """
+
+    def height(accuracy):
+        return BOTTOM - (BOTTOM - TOP) * accuracy
+
+    parts = [Words(8, 24, title, 18, weight="bold", anchor="start")]
+    for tick in (0, 0.5, 1):
+        parts += [Line([(LEFT, height(tick)), (RIGHT, height(tick))], GRID, 1)]
+        parts.append(Words(LEFT - 8, height(tick) + 5, f"{tick:g}", 14, anchor="end"))
+    slot = (RIGHT - LEFT) / max(len(results), 1)
+    for i, accuracy in enumerate(results):
+        x, wide = LEFT + slot * (i + 0.15), 0.7 * slot
+        parts.append(Words(x + wide / 2, BOTTOM + 20, str(i + 1), 14, INK if i == number else FAINT))
+        if accuracy is None:
+            parts.append(Rect(x, height(0.02), wide, BOTTOM - height(0.02), "none", FAINT))
+            continue
+        fill = COLOURS[0] if i == number else "#9ecae1"
+        parts.append(Rect(x, height(accuracy), wide, BOTTOM - height(accuracy), fill))
+        if i == number:
+            parts.append(Words(x + wide / 2, height(accuracy) - 8, f"{accuracy:.2f}", 17, weight="bold"))
+    for accuracy, dash, words in ((whole, (8, 5), f"whole: {whole:.2f}"), (chance, (2, 3), f"chance: {chance:g}")):
+        parts.append(Line([(LEFT, height(accuracy)), (RIGHT, height(accuracy))], INK, 1.6, dash))
+        parts.append(Words(RIGHT, height(accuracy) - 6, words, 14, anchor="end"))
+    parts.append(Words((LEFT + RIGHT) / 2, BOTTOM + 44, "part, from the image to the scores", 14))
+    parts.append(Words(22, (TOP + BOTTOM) / 2, "test accuracy", 14, turned=True))
+    return Drawing(parts, WIDTH, HEIGHT, f"Test accuracy with one part of a network changed: {title}")

@@ -1,0 +1,117 @@
+"""Take a part out of a trained network, or swap two, and see what is left (Veit, Wilber & Belongie 2016, "Residual
+networks behave like ensembles of relatively shallow networks", arXiv:1605.06431, section 4).
+"""
+
+import copy
+from dataclasses import dataclass
+
+from torch import nn
+
+from cnnlib.models.batch_norm import BatchNorm
+from cnnlib.models.cifar_resnet import PostActivation, PreActivation
+from cnnlib.models.resnet import BasicBlock
+
+BLOCKS = (PostActivation, PreActivation, BasicBlock)
+NORMS = (nn.BatchNorm2d, BatchNorm)
+
+
+@dataclass(frozen=True)
+class Site:
+    """A part of a network that keeps the shape of its input, so that the network runs without it.
+
+    Attributes
+    ----------
+    names : tuple of str
+        The submodules that it is made of: one block, or a convolution and what follows it.
+    channels : int
+    """
+
+    names: tuple
+    channels: int
+
+
+def lesion_sites(net):
+    """Find the parts of a network that can be taken out: those whose output has the shape of their input.
+
+    A block with or without a shortcut is one part; elsewhere, a convolution with the normalisation and the ReLU
+    behind it is.
+
+    Parameters
+    ----------
+    net : nn.Module
+
+    Returns
+    -------
+    list of Site
+        From the image to the scores; two sites of equal `channels` in a row can be swapped.
+    """
+    sites, inside = [], ()
+    for name, module in net.named_modules():
+        if inside and name.startswith(inside):
+            continue
+        if isinstance(module, BLOCKS):
+            inside = (*inside, f"{name}.")
+            if _keeps_shape(module.conv1):
+                sites.append(Site((name,), module.conv1.in_channels))
+        elif isinstance(module, nn.Sequential):
+            sites += _units(name, module)
+    return sites
+
+
+def without(net, *sites):
+    """Return a copy of a network without these sites: what came to them goes on to the next layer.
+
+    Of a block with a shortcut, the shortcut is what stays.
+
+    Parameters
+    ----------
+    net : nn.Module
+        Stays as it is.
+    *sites : Site
+    """
+    return _rewired(net, {name: None for site in sites for name in site.names})
+
+
+def swapped(net, one, other):
+    """Return a copy of a network in which two sites have changed places.
+
+    Raises
+    ------
+    ValueError
+        If they differ in channels or in what they are made of.
+    """
+    if one.channels != other.channels or len(one.names) != len(other.names):
+        raise ValueError(
+            f"only sites of one kind can be swapped, got {one.channels} channels in {len(one.names)} modules and "
+            f"{other.channels} in {len(other.names)}. Choose two of the same stage."
+        )
+    places = dict(zip(one.names, other.names, strict=True))
+    return _rewired(net, places | {there: here for here, there in places.items()})
+
+
+def _rewired(net, places):
+    """Return a copy of a network with another module in some places; nn.Identity where that is None."""
+    net = copy.deepcopy(net)
+    modules = {name: net.get_submodule(name) for name in places}
+    for name, source in places.items():
+        parent, _, last = name.rpartition(".")
+        setattr(net.get_submodule(parent), last, nn.Identity() if source is None else modules[source])
+    return net
+
+
+def _units(prefix, sequence):
+    """Find convolutions that keep their shape, with what follows each, among the layers of a Sequential."""
+    layers = [(f"{prefix}.{name}".lstrip("."), layer) for name, layer in sequence.named_children()]
+    for number, (name, layer) in enumerate(layers):
+        if isinstance(layer, nn.Conv2d) and _keeps_shape(layer):
+            names = [name]
+            for after, follower in layers[number + 1 : number + 3]:
+                if not isinstance(follower, (*NORMS, nn.ReLU)):
+                    break
+                names.append(after)
+            yield Site(tuple(names), layer.in_channels)
+
+
+def _keeps_shape(conv):
+    same = conv.padding == "same" or all(2 * p == k - 1 for p, k in zip(conv.padding, conv.kernel_size, strict=True))
+    return same and conv.in_channels == conv.out_channels and set(conv.stride) == {1}
