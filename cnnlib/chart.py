@@ -95,10 +95,9 @@ class Chart:
         """Lay a band behind a panel: where somebody else's results lie."""
         axes = self.axes[panel]
         axes.axhspan(low, high, color=BAND, alpha=0.25, linewidth=0, zorder=0)
-        axes.text(
-            0.985, low, f"{label} ", transform=axes.get_yaxis_transform(), ha="right", va="top", fontsize=FONT - 2,
-            color=INK,
-        )  # fmt: skip
+        # above it at the left, where a run that has just begun is still far below
+        transform, style = axes.get_yaxis_transform(), {"ha": "left", "va": "bottom", "fontsize": FONT - 2}
+        axes.text(0.015, high, label, transform=transform, color=INK, **style)
         self._background = None
 
     def keep(self, panel, xs, ys, colour=FAINT, label=""):

@@ -9,90 +9,18 @@ from functools import partial
 import ipywidgets
 import pytest
 import torch
+from panels import STEPS, go, marks, rest, run, thin_lines, threads, until
+from panels import panel as panel
+from panels import pictures as pictures
 from torch import nn
 from traitlets import TraitError
 
 from cnnlib import Trainer
-from cnnlib.chart import THIN, Chart
-from cnnlib.widgets import Blueprint, Microscope, Playground, choice, fit, playground, runner, slider, switch
+from cnnlib.widgets import Blueprint, Microscope, choice, fit, playground, runner, slider, switch
 from cnnlib.widgets.bundle import WIDGET
 from cnnlib.widgets.playground import View
 from cnnlib.widgets.runner import pause_all
 from cnnlib.widgets.runs import SHOWN
-
-STEPS = 20  # of an epoch of the panels' data
-FOREVER = 100_000  # epochs
-
-
-def until(condition, seconds=8):
-    """Wait until a condition holds."""
-    end = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < end, "this never happened"
-        time.sleep(0.002)
-
-
-def threads():
-    """Count the threads that train."""
-    return [thread.name for thread in threading.enumerate()].count("cnnlib training")
-
-
-def rest(pg):
-    """Wait until a panel has nothing more to do."""
-    assert pg.runner.wait(8), "it never came to rest"
-
-
-def go(pg, steps):
-    """Train some steps and rest."""
-    pg.runner.start(steps=steps)
-    rest(pg)
-
-
-def step_of(pg):
-    trainer = pg.runner.trainer  # None while another is being built
-    return 0 if trainer is None else trainer.step
-
-
-def run(pg, steps=3):
-    """Press Start and wait until some more steps are done."""
-    wanted = step_of(pg) + steps
-    pg.start.click()
-    until(lambda: step_of(pg) >= wanted and threads() == 1)
-    assert pg.runner.state == "training"
-
-
-def marks(pg):
-    return [label for _, label in pg.runner.trainer.history.marks]
-
-
-def thin_lines(pg):
-    """Count the earlier runs on the chart."""
-    axes = pg.chart.chart.axes[0]
-    return len([line for line in axes.lines if line not in pg.chart.chart.lines and line.get_linewidth() == THIN])
-
-
-@pytest.fixture
-def pictures():
-    """Let the panels draw; without this they send an empty picture, because drawing takes most of a test's time."""
-
-
-@pytest.fixture
-def panel(noise, dense, monkeypatch, request):
-    """Return a maker of playgrounds, which are closed afterwards."""
-    if "pictures" not in request.fixturenames:
-        monkeypatch.setattr(Chart, "frame", lambda chart: b"")
-    made, batches = [], (noise(32 * STEPS), noise(64, shuffle=False))
-
-    def make(build=lambda s: dense(0.5), data=lambda s: batches, controls=(), *, name="panel", lr=0.1, **options):
-        made.append(Playground(name, build, data, controls, lr=lr, **{"num_epochs": FOREVER, **options}))
-        return made[-1]
-
-    yield make
-    for one in made:
-        one.close()
-    playground._open.clear()
-    until(lambda: threads() == 0)
-
 
 # Start, Pause, Reset
 

@@ -455,7 +455,7 @@ def test_block_may_be_another():
     assert net(torch.rand(2, 1, 9, 9)).shape == (2, 10)
 
 
-@pytest.mark.parametrize("depth", [9, 2, 0, -4, 7, 18, 20.0, True, "20", None, (20,)], ids=repr)
+@pytest.mark.parametrize("depth", [9, 2, 0, -4, 7, 18, 20.5, True, "20", None, (20,)], ids=repr)
 def test_depth_that_is_none(depth):
     with pytest.raises(ValueError, match=rf"depth must be 6n \+ 2 .*, got {re.escape(repr(depth))}\."):
         cifar_resnet(depth)

@@ -4,12 +4,10 @@ import torch
 from torch import nn
 
 from cnnlib.drawing import Drawing, Line, Rect, Words
-from cnnlib.models.cifar_resnet import PostActivation, PreActivation, ZeroPad
-from cnnlib.models.resnet import BasicBlock, Residual
+from cnnlib.models.cifar_resnet import ZeroPad, is_block
 from cnnlib.modes import evaluating
 from cnnlib.style import COLOURS, FAINT, INK
 
-BLOCKS = (PostActivation, PreActivation, BasicBlock, Residual)
 WIDTH, MIDDLE, TALL = 1000, 150, 84  # pixels
 STAGES = ("#9ecae1", "#fdd0a2", "#a1d99b", "#dadaeb", "#d9d9d9")  # light enough for what is drawn over them
 KINDS = {  # of a shortcut: colour and dash
@@ -77,7 +75,7 @@ def _blocks(net, input_shape):
     hooks = [
         module.register_forward_hook(lambda m, args, output: found.append((m, tuple(output.shape[1:3]))))
         for module in net.modules()
-        if isinstance(module, BLOCKS)
+        if is_block(module)
     ]
     parameter = next(net.parameters())
     try:
@@ -90,7 +88,7 @@ def _blocks(net, input_shape):
 
 
 def _kind(block):
-    if isinstance(block, Residual):
+    if not hasattr(block, "shortcut"):
         return "identity" if block.conv3 is None else "1×1 projection"
     if block.shortcut is None:
         return None

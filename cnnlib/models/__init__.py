@@ -2,7 +2,8 @@
 
 from cnnlib.models.alexnet import alexnet
 from cnnlib.models.batch_norm import BatchNorm, batch_norm, conv_bn_relu, conv_relu_bn, recalibrate_
-from cnnlib.models.cifar_resnet import SHORTCUTS, PostActivation, PreActivation, cifar_resnet
+from cnnlib.models.cifar_resnet import SHORTCUTS, PostActivation, PreActivation, cifar_resnet, make_shortcut
+from cnnlib.models.identity import deepened
 from cnnlib.models.initialisation import default_, fixup_, kaiming_, xavier_, zero_gamma_
 from cnnlib.models.lenet import lenet
 from cnnlib.models.resnet import BasicBlock, Residual, resnet18, resnet_block
@@ -26,10 +27,12 @@ __all__ = [
     "cifar_resnet",
     "conv_bn_relu",
     "conv_relu_bn",
+    "deepened",
     "default_",
     "fixup_",
     "kaiming_",
     "lenet",
+    "make_shortcut",
     "narrower",
     "recalibrate_",
     "resnet18",

@@ -3,7 +3,7 @@
 import torch
 from torch import nn
 
-from cnnlib.models.cifar_resnet import PostActivation, PreActivation
+from cnnlib.models.cifar_resnet import PreActivation, is_block
 
 
 def default_(net):
@@ -112,7 +112,7 @@ def fixup_(net):
 
 
 def _residual_blocks(net):
-    blocks = [m for m in net.modules() if isinstance(m, PostActivation | PreActivation) and m.shortcut is not None]
+    blocks = [m for m in net.modules() if is_block(m) and hasattr(m, "norm2") and m.shortcut is not None]
     if not blocks:
         raise ValueError("the network has no residual block of cifar_resnet: build it by that, with a shortcut.")
     return blocks

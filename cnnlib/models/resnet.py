@@ -4,8 +4,8 @@ print it: its convolutions have biases, which the normalisation behind them take
 no normalisation. `BasicBlock` is the block of the paper, and of torchvision.
 """
 
+import torch
 from torch import nn
-from torch.nn import functional as F
 
 
 class Residual(nn.Module):
@@ -31,10 +31,10 @@ class Residual(nn.Module):
         self.bn2 = nn.BatchNorm2d(num_channels)
 
     def forward(self, X):
-        Y = F.relu(self.bn1(self.conv1(X)))
+        Y = torch.relu(self.bn1(self.conv1(X)))
         Y = self.bn2(self.conv2(Y))
         shortcut = X if self.conv3 is None else self.conv3(X)
-        return F.relu(Y + shortcut)
+        return torch.relu(Y + shortcut)
 
 
 class BasicBlock(nn.Module):
@@ -60,9 +60,9 @@ class BasicBlock(nn.Module):
             )
 
     def forward(self, X):
-        Y = F.relu(self.bn1(self.conv1(X)))
+        Y = torch.relu(self.bn1(self.conv1(X)))
         Y = self.bn2(self.conv2(Y))
-        return F.relu(Y + self.shortcut(X))
+        return torch.relu(Y + self.shortcut(X))
 
 
 def resnet_block(input_channels, num_channels, num_residuals, first_block=False, block=Residual):

@@ -8,10 +8,8 @@ from dataclasses import dataclass
 from torch import nn
 
 from cnnlib.models.batch_norm import BatchNorm
-from cnnlib.models.cifar_resnet import PostActivation, PreActivation
-from cnnlib.models.resnet import BasicBlock
+from cnnlib.models.cifar_resnet import is_block
 
-BLOCKS = (PostActivation, PreActivation, BasicBlock)
 NORMS = (nn.BatchNorm2d, BatchNorm)
 
 
@@ -49,7 +47,7 @@ def lesion_sites(net):
     for name, module in net.named_modules():
         if inside and name.startswith(inside):
             continue
-        if isinstance(module, BLOCKS):
+        if is_block(module):
             inside = (*inside, f"{name}.")
             if _keeps_shape(module.conv1):
                 sites.append(Site((name,), module.conv1.in_channels))

@@ -111,6 +111,9 @@ class Lesions:
             self.image.value = alert if isinstance(drawing, str) else drawing.svg()
 
     def _repr_mimebundle_(self, include=None, exclude=None):
+        name, operation, number = self._choice
+        for other in range(len(self.sites[name])):
+            self.accuracy(name, "without", other)  # a page without a kernel shows all that it can
         static, metadata = self.draw().picture().bundle()
         if kernel() is None:
             return static, metadata

@@ -6,6 +6,7 @@ settings put in; what is constant then is worked out (`a if True else b` becomes
 
 import ast
 import builtins
+import copy
 import importlib
 import inspect
 import textwrap
@@ -68,14 +69,15 @@ class Listing:
         return name
 
     def call(self, function, *values):
-        """Return the expression of a function of one `return`, with values in place of its parameters; or a call."""
+        """Return the expression that a function returns, with values in place of its parameters; or a call of it."""
         body = _body(function)
         if body is None:
             return f"{self.value(function)}({', '.join(map(self._settings, values))})"
-        names, expression = body
-        known = _names_of(function)
-        tree = _Fill(self, dict(zip(names, values, strict=False)), known).visit(expression)
-        return ast.unparse(ast.fix_missing_locations(tree))
+        names, local, expression = body
+        fill = _Fill(self, dict(zip(names, values, strict=False)), _names_of(function))
+        for name, value in local:
+            fill.values[name] = fill.visit(value)
+        return ast.unparse(ast.fix_missing_locations(fill.visit(expression)))
 
     def _settings(self, value):
         if isinstance(value, _Name):
@@ -145,7 +147,13 @@ def write_listing(build, data, base, events, lives, *, steps, num_batches, seed,
 
 
 def _body(function):
-    """Return the parameters' names and the expression of a function that only returns one, or None."""
+    """Take a function apart that returns an expression, perhaps after giving names to others.
+
+    Returns
+    -------
+    (list of str, list of (str, expression), expression) or None
+        Its parameters, what it gives names to, what it returns; None if it does anything else.
+    """
     try:
         source = textwrap.dedent(inspect.getsource(function))
         tree = ast.parse(source if function.__name__ != "<lambda>" else _around(source))
@@ -153,12 +161,13 @@ def _body(function):
         return None
     for node in ast.walk(tree):
         if isinstance(node, ast.FunctionDef) and node.name == function.__name__:
-            body = node.body[1:] if ast.get_docstring(node) else node.body
-            if len(body) == 1 and isinstance(body[0], ast.Return):
-                return [a.arg for a in node.args.args], body[0].value
-            return None
+            *first, last = node.body[1:] if ast.get_docstring(node) else node.body
+            plain = all(isinstance(s, ast.Assign) and isinstance(s.targets[0], ast.Name) for s in first)
+            if not plain or any(len(s.targets) > 1 for s in first) or not isinstance(last, ast.Return):
+                return None
+            return [a.arg for a in node.args.args], [(s.targets[0].id, s.value) for s in first], last.value
         if isinstance(node, ast.Lambda) and function.__name__ == "<lambda>" and _is(node, function):
-            return [a.arg for a in node.args.args], node.body
+            return [a.arg for a in node.args.args], [], node.body
     return None
 
 
@@ -193,12 +202,14 @@ class _Fill(ast.NodeTransformer):
         self.bound = set()  # names that the expression itself defines
 
     def _expression(self, value):
+        if isinstance(value, ast.AST):
+            return copy.deepcopy(value)
         text = value if isinstance(value, _Name) else self.listing.value(value)
         return ast.parse(text, mode="eval").body
 
     def visit_Attribute(self, node):
         base = node.value
-        if isinstance(base, ast.Name) and base.id in self.values and not isinstance(self.values[base.id], _Name):
+        if isinstance(base, ast.Name) and base.id in self.values and isinstance(self.values[base.id], SimpleNamespace):
             return self._expression(getattr(self.values[base.id], node.attr))
         return self.generic_visit(node)
 
@@ -255,18 +266,24 @@ def _same(theirs, mine):
     """Tell whether a definition of the library is the notebook's: the same thing, or the same source."""
     if theirs is None or theirs is mine:
         return theirs is mine and mine is not None
-    if not (inspect.isfunction(mine) or inspect.isclass(mine)):
-        return False
     try:
-        return _plain(theirs) == _plain(mine)
+        if inspect.isclass(mine) and inspect.isclass(theirs):  # a notebook's classes have no source, their methods do
+            one, other = _methods(theirs), _methods(mine)
+            return one.keys() == other.keys() and all(_plain(one[name]) == _plain(other[name]) for name in one)
+        return inspect.isfunction(mine) and _plain(theirs) == _plain(mine)
     except (OSError, TypeError, SyntaxError):
         return False
 
 
+def _methods(thing):
+    return {name: value for name, value in vars(thing).items() if inspect.isfunction(value)}
+
+
 def _plain(thing):
+    """Return the source of a function without its docstring, as a text that layout and comments do not change."""
     tree = ast.parse(textwrap.dedent(inspect.getsource(thing)))
     for node in ast.walk(tree):
-        if isinstance(node, ast.FunctionDef | ast.ClassDef) and ast.get_docstring(node):
+        if isinstance(node, ast.FunctionDef) and ast.get_docstring(node):
             del node.body[0]
     return ast.dump(tree)
 

@@ -31,6 +31,7 @@ from cnnlib.widgets.runner import Runner, borrowing
 from cnnlib.widgets.runs import RunBook
 
 VISIBLE = 4  # controls beside the learning rate that are always in view; the others fold away
+RARELY = 10.0  # seconds between two frames for a page that has fallen silent: perhaps its messages only have to wait
 AWAY = 2.0  # seconds that a panel may be off the page, as while the page is laid out anew, before it rests
 
 _open = {}  # name: the playground that the cell of that name last made
@@ -179,7 +180,7 @@ class Playground:
             self._begin(trainer)
         resting = runner.state != "training"
         self.pulse.beating = not resting
-        due = now - self._drawn > max(FRAME_EVERY, self._cost / SHARE) and self.pulse.in_front
+        due = now - self._drawn > self._pause()
         if (due or resting) and trainer is not None:
             self.chart.update(trainer.history, all=resting)
             if runner.state != "failed":  # perhaps because of a view
@@ -189,7 +190,7 @@ class Playground:
             self.image.value = self.chart.chart.frame()
             self._drawn = time.perf_counter()
             self._cost = self._drawn - now
-        if due or resting or (now - self._told > STATUS_EVERY and self.pulse.in_front):
+        if due or resting or (now - self._told > STATUS_EVERY and not self.pulse.behind):
             self._told = now
             self.status.value = self._line(runner)
         if trainer is not None and self.book.current and self.book.current.moments is not runner.moments:
@@ -203,6 +204,12 @@ class Playground:
                 self._leave_picture()
         elif not resting:
             self._rest = "training"
+
+    def _pause(self):
+        """Return how many seconds lie between two frames: none are drawn for a page that lies behind another."""
+        if self.pulse.behind:
+            return math.inf
+        return max(RARELY if self.pulse.lost else FRAME_EVERY, self._cost / SHARE)
 
     def _begin(self, trainer):
         """Put an empty chart in place for a new network; earlier runs stay as thin lines."""
@@ -330,6 +337,7 @@ class Playground:
     def close(self):
         """End the training and take the controls off the page."""
         self.runner.close()
+        self.pulse.beating = False
         self.box.close()
         parts = [*self.inputs.values(), self.start, self.pause, self.step, self.stop, self.reset, *self.folds]
         parts += [self.status, self.image, self.listing, self.pulse.widget, *self.book.parts()]

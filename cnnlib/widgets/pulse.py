@@ -12,7 +12,8 @@ import ipywidgets
 EVERY = 0.4  # seconds between two beats of a page in front
 BEHIND = 0.9  # seconds between two beats of a page behind, at least
 BEATS = 3  # so many slow beats in a row are no accident
-LOST = 3.0  # seconds without a beat after which the page is gone, or fast asleep
+LOST = 3.0  # seconds without a beat after which the page is gone, or fast asleep, or its messages must wait
+AHEAD = 50  # beats that the page may go on for without an answer: when its kernel is gone, its clock stops
 
 
 class Pulse:
@@ -20,7 +21,7 @@ class Pulse:
 
     def __init__(self):
         self.widget = ipywidgets.Play(
-            min=0, max=2**31 - 1, interval=int(1000 * EVERY), playing=False, layout={"display": "none"}
+            min=0, max=AHEAD, interval=int(1000 * EVERY), playing=False, layout={"display": "none"}
         )
         self.widget.observe(self._beat, "value")
         self._last, self._slow = None, 0
@@ -34,6 +35,7 @@ class Pulse:
     def beating(self, on):
         if on != self.widget.playing:
             self._last, self._slow = None, 0
+            self.widget.max = self.widget.value + AHEAD
             self.widget.playing = on
 
     def _beat(self, change):
@@ -41,10 +43,15 @@ class Pulse:
         if self._last is not None:
             self._slow = self._slow + 1 if now - self._last > BEHIND else 0
         self._last = now
+        if change["new"] > self.widget.max - AHEAD // 2:
+            self.widget.max = change["new"] + AHEAD
 
     @property
-    def in_front(self):
-        """Whether the page may be in front. True until it has been heard, as some pages have no clock."""
-        if self._last is None:
-            return True
-        return self._slow < BEATS and time.monotonic() - self._last < LOST
+    def behind(self):
+        """Whether the page lies behind another, by the pace of its beats."""
+        return self._slow >= BEATS
+
+    @property
+    def lost(self):
+        """Whether the page has fallen silent. False until it has been heard, as some pages have no clock."""
+        return self._last is not None and time.monotonic() - self._last > LOST

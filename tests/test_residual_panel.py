@@ -1,0 +1,266 @@
+"""Chapter 5's panel in a real browser: every control, going back, no thread left, what drawing costs."""
+
+import json
+import random
+import statistics
+import time
+from pathlib import Path
+
+import nbformat
+import pytest
+from lab import chromium, jupyterlab, open_notebook, outputs, run_cell
+from nbformat.v4 import new_code_cell, new_notebook
+
+CHAPTER = Path(__file__).parents[1] / "notebooks" / "05_resnet.ipynb"
+KERNEL = {"kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}}
+MOVES = 20
+SLOW = 30_000  # milliseconds: nothing takes as long
+
+# Write down, for the page to read, when the loop took over each new setting: the learning rate for the next step, any
+# other when the first step with it is done.
+WATCHED = """
+import json, threading, time
+import ipywidgets
+seen, probe, spent, frames = [], ipywidgets.HTML(), [], []
+panel.image.observe(lambda change: frames.append(time.time()), "value")
+probe.add_class("probe")
+def watch(runner, tell=panel.runner.listener):
+    start = time.perf_counter()
+    trainer = runner.trainer
+    if trainer is not None and trainer.history.steps and runner.state == "training":
+        now = ({**runner.base, "lr": None}, trainer.lr)
+        if not seen or now != seen[-1]:
+            seen.append(now)
+            probe.value = json.dumps([len(seen), 1000 * time.time()])
+    tell(runner)
+    spent.append(time.perf_counter() - start)
+panel.runner.listener = watch
+panel.runner.num_epochs = 1000
+probe
+"""
+REPORT = """
+threads = [t.name for t in threading.enumerate()].count("cnnlib training")
+history = panel.runner.trainer and panel.runner.trainer.history
+print(json.dumps({
+    "threads": threads, "state": panel.runner.state, "runs": len(panel.book.runs), "spent": sum(spent),
+    "seconds": history and history.seconds, "steps": history and history.steps,
+    "loss": history and history.loss, "earlier": [run.history.loss for run in panel.book.earlier],
+    "marks": history and [label for _, label in history.marks], "frames": frames,
+}))
+"""
+CODE = """
+scope = {}
+exec(panel.code(), scope)
+print(json.dumps(scope["history"].loss == panel.runner.trainer.history.loss))
+"""
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    return tmp_path_factory.mktemp("residual")
+
+
+@pytest.fixture(scope="module")
+def page(folder):
+    sources = [c.source for c in nbformat.read(CHAPTER, as_version=4).cells if c.cell_type == "code"]
+    wanted = (
+        "from functools import",
+        "class PostActivation",
+        "def cifar_resnet",
+        "def build(s)",
+        "panel = Playground(",
+    )
+    chosen = [s for s in sources if any(word in s for word in wanted)]
+    assert len(chosen) == len(wanted)
+    chosen.insert(1, "SGD = partial(torch.optim.SGD, momentum=0.9)")
+    cells = list(map(new_code_cell, [*chosen, WATCHED, REPORT, CODE]))
+    nbformat.write(new_notebook(cells=cells, metadata=KERNEL), folder / "panel.ipynb")
+    with jupyterlab(folder) as address, chromium() as page:
+        page.watched = len(chosen)
+        page.panel, page.report, page.code = page.watched - 1, page.watched + 1, page.watched + 2
+        open_notebook(page, address, "panel.ipynb")
+        for index in range(page.watched + 1):
+            run_cell(page, index)
+        page.locator(".probe").wait_for(state="attached")
+        yield page
+
+
+def ask(page, index=None):
+    """Run a cell of the kernel and return what it printed; the panel's thread goes on meanwhile."""
+    run_cell(page, page.report if index is None else index)
+    return json.loads(outputs(page, page.report if index is None else index)[0]["text"])
+
+
+def press(page, name):
+    page.locator(f".cnnlib-playground button:has-text('{name}')").first.click()
+
+
+def effects(page):
+    """Return how many changes the loop has trained with, and when it did so first with the last of them."""
+    text = page.locator(".probe").text_content().strip()
+    return json.loads(text) if text else [0, 0]
+
+
+def wait_for_effect(page, before):
+    """Wait until the loop has trained with one more change; return when, in milliseconds."""
+    page.wait_for_function(
+        "before => JSON.parse(document.querySelector('.probe').textContent || '[0]')[0] > before",
+        arg=before,
+        timeout=SLOW,
+        polling=20,
+    )
+    count, when = effects(page)
+    assert count == before + 1, "one move, more than one change"
+    return when
+
+
+def wait_for_status(page, pattern):
+    page.wait_for_function(
+        "pattern => new RegExp(pattern).test(document.querySelector('.cnnlib-status')?.textContent)",
+        arg=pattern,
+        timeout=SLOW,
+    )
+
+
+def slide(page, name, number):
+    """Move a slider one step: up and down in turn, so that it never leaves its middle."""
+    page.locator(f".cnnlib-{name} .noUi-handle").focus()
+    started = 1000 * time.time()
+    page.keyboard.press(("ArrowRight", "ArrowLeft")[number % 2])
+    return started
+
+
+def tick(page, name, number):
+    box = page.locator(f".cnnlib-{name} input")
+    started = 1000 * time.time()
+    box.click()
+    return started
+
+
+def select(page, name, number):
+    box = page.locator(f".cnnlib-{name} select")
+    options = box.locator("option").all_text_contents()
+    here = options.index(box.evaluate("e => e.selectedOptions[0].textContent"))
+    started = 1000 * time.time()
+    box.select_option(options[(here + 1) % len(options)])
+    return started
+
+
+CONTROLS = [
+    ("lr", slide, 200), ("depth", slide, 1000), ("residual", tick, 1000), ("shortcut", select, 1000),
+    ("norm", tick, 1000), ("width", slide, 1000), ("block", select, 1000), ("activation", select, 1000),
+    ("start", select, 1000),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("name, move, limit", CONTROLS, ids=[name for name, _, _ in CONTROLS])
+def test_twenty_moves_all_take_effect(page, name, move, limit):
+    """From the key to the loop that has taken it over; a new network has been built and has done its first step."""
+    if effects(page)[0] == 0:
+        page.locator(".cnnlib-playground button:has-text('More controls')").click()
+        press(page, "Start")
+        wait_for_effect(page, 0)
+    if name in ("shortcut", "start") and not page.locator(".cnnlib-residual input").is_checked():
+        before = effects(page)[0]
+        tick(page, "residual", 0)
+        wait_for_effect(page, before)
+    delays = []
+    for number in range(MOVES):
+        before = effects(page)[0]
+        started = move(page, name, number)
+        delays.append(wait_for_effect(page, before) - started)
+        page.wait_for_timeout(random.Random(number).randrange(60))  # not in step with the loop
+    delays.sort()
+    print(f"{name}: median {statistics.median(delays):.0f} ms, 95th percentile {delays[18]:.0f} ms")
+    assert delays[18] <= limit
+    assert not page.errors
+    assert ask(page)["threads"] == 1
+
+
+def test_marks_forks_and_code(page):
+    press(page, "Stop")
+    wait_for_status(page, "stopped")
+    press(page, "Start")
+    wait_for_status(page, r"training.*step [1-9]\d")
+    for number in (0, 2):
+        slide(page, "lr", number)
+        page.wait_for_timeout(1200)
+    press(page, "Pause")
+    wait_for_status(page, "paused")
+    before = ask(page)
+    assert len(before["marks"]) == 2 and all(mark.startswith("lr") for mark in before["marks"])
+    press(page, "Runs")
+    page.locator(".cnnlib-run-moment select").select_option(index=1)
+    press(page, "Fork here")
+    wait_for_status(page, "ready")
+    forked = ask(page)
+    assert 0 < forked["steps"] < before["steps"] and before["loss"] in forked["earlier"]
+    press(page, "Start")
+    page.wait_for_timeout(1500)
+    press(page, "Stop")
+    wait_for_status(page, "stopped")
+    after = ask(page)
+    pairs = zip(after["loss"], before["loss"], strict=False)
+    parted = next((i for i, (a, b) in enumerate(pairs) if a != b), before["steps"])
+    assert parted > forked["steps"] + 5, "the fork left the curve at once"  # at the second change it does
+    assert ask(page, page.code) is True
+    table = page.locator(".cnnlib-runs").text_content()
+    assert "run 1" in table and "test accuracy" in table
+    page.locator(".cnnlib-run-name input").fill("<b>mine</b>")
+    page.keyboard.press("Enter")
+    page.locator(".cnnlib-runs").get_by_text("<b>mine</b>").wait_for()
+    press(page, "Export")
+    with page.expect_download() as saved:
+        page.locator(".cnnlib-run-note a").first.click()
+    record = json.loads(Path(saved.value.path()).read_text(encoding="utf-8"))
+    assert record["loss"] == after["loss"] and record["settings"]["run"] == "<b>mine</b>"
+    with page.expect_file_chooser() as chooser:
+        page.locator(".cnnlib-run-upload").click()
+    chooser.value.set_files(saved.value.path())
+    page.locator(".cnnlib-run-note").get_by_text("Loaded").wait_for()
+    assert ask(page)["runs"] == after["runs"] + 1
+    press(page, "Show the code")
+    page.locator(".cnnlib-code").get_by_text("def steer(trainer)").wait_for()
+    assert not page.errors
+
+
+def test_drawing_takes_a_twentieth_of_the_time_at_most(page):
+    run_cell(page, page.panel)
+    run_cell(page, page.watched)
+    wait_for_status(page, "^Ready. Press Start")
+    press(page, "Start")
+    page.wait_for_timeout(12_000)
+    press(page, "Pause")
+    wait_for_status(page, "paused")
+    now = ask(page)
+    share = now["spent"] / now["seconds"]
+    print(f"drawing: {100 * share:.1f} % of {now['seconds']:.1f} s, {now['steps']} steps")
+    assert share <= 0.05
+
+
+def test_a_page_that_sleeps_is_not_drawn_for(page):
+    press(page, "Start")
+    wait_for_status(page, "training")
+    session = page.context.new_cdp_session(page)
+    session.send("Page.setWebLifecycleState", {"state": "frozen"})
+    asleep = time.time()
+    time.sleep(9)
+    session.send("Page.setWebLifecycleState", {"state": "active"})
+    awake = time.time()
+    page.wait_for_timeout(2000)
+    press(page, "Pause")
+    wait_for_status(page, "paused")
+    now = ask(page)
+    assert now["steps"] > 50
+    assert not [when for when in now["frames"] if asleep + 6 < when < awake], "drawn, and nobody looks"
+    assert [when for when in now["frames"] if when > awake]
+
+
+def test_five_times_run_again_leaves_no_thread(page):
+    for _ in range(5):
+        press(page, "Start")
+        wait_for_status(page, r"training.*step [1-9]")
+        run_cell(page, page.panel)
+        wait_for_status(page, "^Ready. Press Start")
+    assert ask(page)["threads"] == 0
+    assert not page.errors
