@@ -271,6 +271,22 @@ def test_refresh_beside_the_reader_leaves_the_page_listening(book):
     assert book.current.name == "heard"
 
 
+def test_a_new_moment_is_chosen_unless_the_reader_chose_an_earlier_one(book):
+    moments = [SimpleNamespace(step=step, label="here") for step in (0, 7, 9, 11)]
+    run = begin(book, moments=moments[:1])
+    for number in (2, 3):
+        run.moments = moments[:number]
+        book.refresh()
+        assert book.moment.value is moments[number - 1]
+    book.moment.value = moments[1]
+    run.moments = moments
+    book.refresh()
+    assert book.moment.value is moments[1] and len(book.moment.options) == 4
+    run.moments = [moments[0], moments[3]]  # memory is short
+    book.refresh()
+    assert book.moment.value is moments[3]
+
+
 def test_a_new_run_is_picked_but_no_other_refresh_picks(book):
     first = begin(book)
     second = begin(book)

@@ -182,6 +182,7 @@ class Playground:
         self.pulse.beating = not resting
         due = now - self._drawn > self._pause()
         if (due or resting) and trainer is not None:
+            started = time.perf_counter()  # after a new network was taken note of, which happens once
             self.chart.update(trainer.history, all=resting)
             if runner.state != "failed":  # perhaps because of a view
                 with borrowing:
@@ -189,7 +190,7 @@ class Playground:
                         view.show(trainer)
             self.image.value = self.chart.chart.frame()
             self._drawn = time.perf_counter()
-            self._cost = self._drawn - now
+            self._cost = self._drawn - started
         if due or resting or (now - self._told > STATUS_EVERY and not self.pulse.behind):
             self._told = now
             self.status.value = self._line(runner)

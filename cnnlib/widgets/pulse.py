@@ -10,8 +10,9 @@ import time
 import ipywidgets
 
 EVERY = 0.4  # seconds between two beats of a page in front
-BEHIND = 0.9  # seconds between two beats of a page behind, at least
-BEATS = 3  # so many slow beats in a row are no accident
+SLOW = 0.8  # seconds between two beats, on average over the last few, of a page behind; messages come unevenly
+QUICK = 0.6  # seconds between the last two beats of a page that is in front again
+BEATS = 4  # so many gaps are looked at
 LOST = 3.0  # seconds without a beat after which the page is gone, or fast asleep, or its messages must wait
 AHEAD = 50  # beats that the page may go on for without an answer: when its kernel is gone, its clock stops
 
@@ -24,7 +25,7 @@ class Pulse:
             min=0, max=AHEAD, interval=int(1000 * EVERY), playing=False, layout={"display": "none"}
         )
         self.widget.observe(self._beat, "value")
-        self._last, self._slow = None, 0
+        self._times = []
 
     @property
     def beating(self):
@@ -34,24 +35,24 @@ class Pulse:
     @beating.setter
     def beating(self, on):
         if on != self.widget.playing:
-            self._last, self._slow = None, 0
+            self._times = []
             self.widget.max = self.widget.value + AHEAD
             self.widget.playing = on
 
     def _beat(self, change):
-        now = time.monotonic()
-        if self._last is not None:
-            self._slow = self._slow + 1 if now - self._last > BEHIND else 0
-        self._last = now
+        self._times = [*self._times[-BEATS:], time.monotonic()]
         if change["new"] > self.widget.max - AHEAD // 2:
             self.widget.max = change["new"] + AHEAD
 
     @property
     def behind(self):
         """Whether the page lies behind another, by the pace of its beats."""
-        return self._slow >= BEATS
+        times = self._times
+        if len(times) <= BEATS or times[-1] - times[-2] < QUICK:
+            return False
+        return (times[-1] - times[0]) / BEATS > SLOW
 
     @property
     def lost(self):
         """Whether the page has fallen silent. False until it has been heard, as some pages have no clock."""
-        return self._last is not None and time.monotonic() - self._last > LOST
+        return bool(self._times) and time.monotonic() - self._times[-1] > LOST
