@@ -470,7 +470,7 @@ def with_settings(s):
         nn.Linear(*s.sizes, bias=s.bias),
         nn.Dropout(0.1 if s.name == "it's" else 0.9),
         nn.Identity() if s.nothing == None else nn.ReLU(),  # noqa: E711
-        s.last(s.sizes[-1], 10),
+        nn.Linear(s.sizes[-1], *s.outputs),
     )
 
 
@@ -478,7 +478,7 @@ def leaky():
     return nn.LeakyReLU(0.2)
 
 
-DEFAULTS = {"bias": True, "name": "it's", "activation": nn.ReLU, "sizes": (7, 4), "last": nn.Linear, "nothing": 0}
+DEFAULTS = {"bias": True, "name": "it's", "activation": nn.ReLU, "sizes": (7, 4), "outputs": [10], "nothing": 0}
 SETTINGS = {
     "bool": switch("bias"),
     "str": choice("name", {"a": 'say "no"\\', "b": "it's"}),
@@ -486,6 +486,7 @@ SETTINGS = {
     "function": choice("activation", {"leaky": leaky}),
     "partial": choice("activation", {"leaky": partial(nn.LeakyReLU, negative_slope=0.3)}),
     "tuple": choice("sizes", {"small": (6, 5)}),
+    "tuple of one": choice("outputs", {"ten": (10,)}),
     "list": choice("sizes", {"small": [6, 5]}),
     "None": choice("nothing", {"none": None}),
 }

@@ -661,22 +661,24 @@ def test_start_that_comes_while_steps_are_counted_is_not_lost(noise, dense):
     """Another thread may begin at any point between two instructions of the one that trains."""
 
     class Fine(Runner):
+        other = None
+
         @property
         def _steps_left(self):
-            value, self._read = self._count, self._read + 1
-            if value is not None and self._read == 2:  # right after the first look at it
-                other = threading.Thread(target=self.start)
-                other.start()
-                other.join(0.2)  # it may have to wait for the lock
+            value = self._count
+            if self.other is None:  # right after the first look at it
+                self.other = threading.Thread(target=self.start)
+                self.other.start()
+                self.other.join(0.2)  # it may have to wait for the lock
             return value
 
         @_steps_left.setter
         def _steps_left(self, value):
-            self._count, self._read = value, 0
+            self._count = value
 
     batches = noise(32 * STEPS)
     fine = Fine(lambda settings: Trainer(dense(), batches, None, 0.1), {"lr": 0.1}, 1, lambda runner: None)
-    fine.start(steps=4)
+    fine.start(steps=2)
     until(lambda: threads() == 0)
     assert fine.error is None and (fine.state, fine.trainer.step) == ("finished", STEPS)
 
