@@ -109,7 +109,7 @@ class Chart:
             (x, y), (low, high) = points[-1], axes.get_xlim()
             side = "left" if x < low + 0.8 * (high - low) else "right"  # where there is room
             style = {"color": colour, "fontsize": FONT - 3, "va": "bottom", "ha": side, "clip_on": True}
-            axes.text(x, y, f" {label} ", **style)
+            axes.text(x, y, f" {label} ", parse_math=False, **style)
         self._background = None
 
     def mark(self, x, label):

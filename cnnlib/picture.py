@@ -77,7 +77,7 @@ def _figure_pixels(figure, scale):
     dpi = figure.dpi
     buffer = io.BytesIO()
     figure.savefig(buffer, format="rgba", dpi=dpi * scale)
-    height = int(figure.get_size_inches()[1] * dpi * scale)
+    height = round(figure.get_size_inches()[1] * dpi * scale)
     return np.frombuffer(buffer.getvalue(), np.uint8).reshape(height, -1, 4)
 
 

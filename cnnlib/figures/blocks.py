@@ -77,7 +77,7 @@ def _blocks(net, input_shape):
         for module in net.modules()
         if is_block(module)
     ]
-    parameter = next(net.parameters())
+    parameter = next(net.parameters(), torch.zeros(1))
     try:
         with torch.no_grad(), evaluating(net):
             net(torch.zeros(1, *input_shape, device=parameter.device, dtype=parameter.dtype))

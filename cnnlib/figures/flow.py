@@ -30,7 +30,7 @@ def draw_gradient_flow(start, now=None, title=""):
         return Drawing([*parts, Words(500, 150, "no gradient yet", 17, FAINT)], WIDTH, HEIGHT, "No gradient yet")
     low, high = math.floor(math.log10(min(values))), math.ceil(math.log10(max(values)))
     low, high = (low - 1, high + 1) if high - low < 2 else (low, high)
-    layers = max(len(start), 2)
+    layers = max(len(start), len(now or []), 2)
 
     def place(number, value):
         share = (math.log10(value) - low) / (high - low)
@@ -51,4 +51,4 @@ def draw_gradient_flow(start, now=None, title=""):
         if row:
             parts += [Line([(x, 17), (x + 40, 17)], colour, 2.6, dash), Words(x + 48, 22, name, 15, anchor="start")]
             x += 230
-    return Drawing(parts, WIDTH, HEIGHT, f"Gradient of each layer, from {start[0]:.2g} to {start[-1]:.2g} at the start")
+    return Drawing(parts, WIDTH, HEIGHT, "Gradient of each layer")

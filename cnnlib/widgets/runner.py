@@ -32,7 +32,7 @@ def pause_all(but=None):
         runner.wait(PATIENCE)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Moment:
     """A point of a run to go back to.
 
@@ -48,6 +48,8 @@ class Moment:
         How the run got there: the settings that its network was built with, and the changes since.
     state : dict or None
         What `Trainer.state` returned; None at the start of a run.
+    asked : bool
+        Whether somebody asked to keep it.
     """
 
     step: int
@@ -56,6 +58,7 @@ class Moment:
     base: dict
     events: tuple = ()
     state: dict | None = field(default=None, repr=False)
+    asked: bool = False
 
     @property
     def bytes(self):
@@ -126,7 +129,10 @@ class Runner:
     def stop(self):
         """End the run after the present step; another start begins a new one."""
         with self._lock:
-            self._go, self._ending = False, True
+            self._go = False
+            if self.trainer is None and self._thread is None:
+                return
+            self._ending = True
             self._wake()
 
     def reset(self):
@@ -138,6 +144,8 @@ class Runner:
     def mark(self, label):
         """Keep the present point of the run, to go back to."""
         with self._lock:
+            if self.trainer is None and self._thread is None:
+                return
             self._asked.append(label)
             self._wake()
 
@@ -146,6 +154,7 @@ class Runner:
         with self._lock:
             self.settings = dict(moment.settings)
             self._changes.clear()
+            self._moved.clear()
             self._origin, self._stale = moment, True
             self._wake()
 
@@ -232,7 +241,10 @@ class Runner:
             settings = dict(self.settings)
             origin, self._origin = self._origin, None
             moved, self._moved = self._moved, {}
-            self._changes.clear()
+            if origin is None:
+                self._changes.clear()
+            else:
+                settings = dict(origin.settings)
         with borrowing, torch.random.fork_rng(devices=[]):
             torch.manual_seed(self.seed)
             trainer = self.build(settings)
@@ -268,10 +280,12 @@ class Runner:
     def _between(self, trainer):
         """Look between two steps for what has been asked for."""
         self._apply(trainer)
-        if trainer.running and self._steps_left is not None:
-            self._steps_left -= trainer.batch > 0
-            if self._steps_left <= 0:
-                self._go = False
+        with self._lock:
+            left = self._steps_left
+            if trainer.running and left is not None and not self._stale:
+                self._steps_left = left = left - (trainer.batch > 0)
+                if left <= 0:
+                    self._go = False
         if not self._go or self._stale:
             trainer.stop()
         if trainer.running:
@@ -285,6 +299,8 @@ class Runner:
             self.events.append((trainer.step, name, value))
             if name != "lr":  # the trainer marks that itself
                 trainer.history.marks.append((trainer.step + 1, f"{name} {shown(value)}"))
+        if changes and not trainer.step:
+            self.moments = [Moment(0, "start", dict(self.settings), self.base, tuple(self.events))]
         if changes and trainer.step:
             self._keep(trainer, ", ".join(f"{name} {shown(value)}" for name, (_, value) in changes.items()))
         self._keep_asked(trainer)
@@ -302,9 +318,9 @@ class Runner:
         with self._lock:
             settings = dict(self.settings)
         moments = list(self.moments)
-        if len(moments) > 1 and trainer.step - moments[-1].step < CLOSE and not always:
+        if len(moments) > 1 and trainer.step - moments[-1].step < CLOSE and not always and not moments[-1].asked:
             moments.pop()
-        moments.append(Moment(trainer.step, label, settings, self.base, tuple(self.events), trainer.state()))
+        moments.append(Moment(trainer.step, label, settings, self.base, tuple(self.events), trainer.state(), always))
         while sum(moment.bytes for moment in moments) > ROOM and len(moments) > 1:
             del moments[1]  # not the start, which takes no room
         self.moments = moments

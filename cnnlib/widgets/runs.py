@@ -5,6 +5,7 @@ Files go to and come from the reader's browser, so this works on every server an
 
 import base64
 import html
+import math
 import re
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
@@ -43,7 +44,11 @@ class Run:
 
     def record(self):
         """Return the history with the run's name and settings noted in it, as it goes to a file."""
-        return replace(self.history, settings={**self.history.settings, "run": self.name, "controls": self.settings})
+        names = ("loss", "lr", "correct", "size")
+        steps = min(len(getattr(self.history, name)) for name in names)  # a run that goes on is just adding a step
+        columns = {name: getattr(self.history, name)[:steps] for name in names}
+        settings = {**self.history.settings, "run": self.name, "controls": self.settings}
+        return replace(self.history, **columns, settings=settings)
 
 
 class RunBook:
@@ -63,7 +68,7 @@ class RunBook:
         self._changed, self._fork, self._mark = changed, fork, mark
         self.runs, self.current = [], None
         self._count = self._marks = 0
-        self._quiet = False  # while the widgets are being filled
+        self._quiet = 0  # while the widgets are being filled
         self._build_page()
 
     def begin(self, history, settings, moments):
@@ -87,10 +92,13 @@ class RunBook:
     def _paint(self, run):
         """Give an earlier run a colour that the chart does not show yet, if there is one; hide the oldest."""
         others = [other for other in self.earlier if other is not run]
-        used = [other.colour for other in others if other.shown]
-        run.colour = min(RUN_COLOURS, key=lambda colour: (used.count(colour), RUN_COLOURS.index(colour)))
+        run.colour = self._free_colour(others)
         for other in [other for other in others if other.shown][: -(SHOWN - 1)]:
             other.shown = False
+
+    def _free_colour(self, others):
+        used = [other.colour for other in others if other.shown]
+        return min(RUN_COLOURS, key=lambda colour: (used.count(colour), RUN_COLOURS.index(colour)))
 
     @property
     def earlier(self):
@@ -106,6 +114,9 @@ class RunBook:
 
     def show(self, run, shown):
         """Show a run on the chart, or hide it."""
+        if shown and not run.shown and run is not self.current:
+            if run.colour in [other.colour for other in self.earlier if other.shown]:
+                run.colour = self._free_colour(self.earlier)
         run.shown = bool(shown)
         self._change()
 
@@ -122,10 +133,14 @@ class RunBook:
         history = History.from_json(text, name)
         if not history.steps:
             raise ValueError(f"{name} holds a run without a single step: there is nothing to show.")
+        batches = history.settings.get("num_batches", 1)
+        sound = type(batches) is int and batches > 0 and min(history.size) > 0 and all(map(math.isfinite, history.loss))
+        if not sound or len(history.test_acc) > len(history.epoch_ends):
+            raise ValueError(f"{name} is damaged: its numbers do not fit each other. Save the run again.")
         controls = history.settings.get("controls")
         controls = {str(k): str(v) for k, v in controls.items()} if isinstance(controls, dict) else {}
         self._count += 1
-        label = " ".join(str(history.settings.get("run") or f"run {self._count}").split())[:LONGEST]
+        label = " ".join(str(history.settings.get("run") or "").split())[:LONGEST] or f"run {self._count}"
         run = Run(label, history, controls, FAINT)
         self.runs.append(run)
         self._paint(run)
@@ -182,11 +197,11 @@ class RunBook:
 
     @contextmanager
     def _filling(self):
-        before, self._quiet = self._quiet, True
+        self._quiet += 1
         try:
             yield
         finally:
-            self._quiet = before
+            self._quiet -= 1
 
     def refresh(self):
         """Write the table and the choices anew."""
@@ -271,7 +286,7 @@ class RunBook:
             weight = "bold" if run is self.current else "normal"
             body = "".join(f"<td style='padding:0 .8em;font-weight:{weight}'>{cell}</td>" for cell in cells)
             lines.append(f"<tr>{body}</tr>")
-        same = [f"{name} {html.escape(next(iter(values[name])))}" for name in names if name not in differ]
+        same = [html.escape(f"{name} {next(iter(values[name]))}") for name in names if name not in differ]
         caption = f"<div style='color:{FAINT}'>in all: {', '.join(same)}</div>" if same else ""
         return f"<table style='color:{INK};background:white;font-size:1.05em'>{''.join(lines)}</table>{caption}"
 

@@ -3,6 +3,7 @@
 import html
 
 import ipywidgets
+import torch
 
 from cnnlib.figures import draw_blocks, draw_gradient_flow, draw_statistics, draw_volumes
 from cnnlib.probes import gradient_norms, layer_table, present_gradients, receptive_fields, relu_statistics
@@ -123,16 +124,23 @@ class GradientFlow(View):
         self.widget = ipywidgets.HTML()
         self.widget.add_class("cnnlib-flow")
         self._drawing, self._start = None, []
+        self._starts = {}  # by a run's first loss, which its forks share
 
     def begin(self, trainer):
-        """Measure a new network; a run that goes on from a mark keeps what its first network had."""
-        batch = trainer.next_batch()
-        if batch is not None and (trainer.step == 0 or not self._start):
+        """Measure a new network before its first step; a run that goes on from a mark has been measured then."""
+        loss = trainer.history.loss
+        if loss:
+            self._start = self._starts.get(loss[0], [])
+        else:
+            with torch.random.fork_rng([trainer.device] if trainer.device.type == "cuda" else []):
+                batch = trainer.next_batch()  # which a transform may change at random
             self._start = main_path(gradient_norms(trainer.net, *batch, trainer.loss))
         self.show(trainer)
 
     def show(self, trainer):
         """Read the gradients of the last step and draw them."""
+        if trainer.history.loss:
+            self._starts[trainer.history.loss[0]] = self._start
         now = main_path(present_gradients(trainer.net)) if trainer.step else []
         title = f"after {trainer.step:,} steps" if now else "at the start"
         self._drawing = draw_gradient_flow(self._start, now, title)
@@ -145,4 +153,5 @@ class GradientFlow(View):
 
 def main_path(norms):
     """Return the norms of the layers on the main path, in order: without those of projections."""
-    return [value for name, value in norms.items() if "shortcut" not in name and "conv3" not in name]
+    side = [name for name in norms if ".shortcut." in f".{name}" or name.endswith(".conv3.weight")]
+    return [value for name, value in norms.items() if name not in side]
