@@ -3,11 +3,15 @@
 A cell whose metadata say `"cnnlib": "cnnlib.models.lenet.lenet"` shows that definition from the library; it is
 written anew from there. Then every notebook is run from top to bottom and stored with its outputs, without widget
 state: a page without a kernel shows the pictures that the cells left.
+
+They run on one thread, as `make test` runs them: sums in another order round otherwise, and after some hundred steps
+of training that shows in the second digit.
 """
 
 import ast
 import importlib
 import inspect
+import os
 import sys
 import textwrap
 from pathlib import Path
@@ -35,6 +39,7 @@ def refresh(path):
     for cell in notebook.cells:
         if "cnnlib" in cell.metadata:
             cell.source = library_source(cell.metadata["cnnlib"])
+    os.environ["OMP_NUM_THREADS"] = "1"
     client = NotebookClient(
         notebook, timeout=900, kernel_name="python3", store_widget_state=False, record_timing=False,
         resources={"metadata": {"path": str(HERE)}},

@@ -1,7 +1,8 @@
 """Write down a playground's run as a few lines of Python that do the same again.
 
 The lines come from the panel's own `build` and `data` functions, read from their source, with the values of the
-settings put in; what is constant then is worked out (`a if True else b` becomes `a`).
+settings put in; what is constant then is worked out (`a if True else b` becomes `a`). What cannot be read so is called
+by its name, and a comment says that the notebook has it.
 """
 
 import ast
@@ -22,83 +23,9 @@ PLACES = (
     "cnnlib.datasets",
     "cnnlib.training",
 )  # where a chapter imports from, in this order
+TORCH = ((nn, "nn"), (torch.optim, "torch.optim"), (torch, "torch"))
 MODULES = {torch: "import torch", nn: "from torch import nn"}
-
-
-class Listing:
-    """Collects lines, the imports that they need, and the names that only the notebook has."""
-
-    def __init__(self):
-        self.lines, self.imports, self.own = [], {"import torch"}, set()
-
-    def value(self, thing):
-        """Return an expression for a value: a number, a word, a function by its name, a partial call."""
-        if isinstance(thing, partial):
-            self.imports.add("from functools import partial")
-            given = [self.value(a) for a in thing.args] + [f"{k}={self.value(v)}" for k, v in thing.keywords.items()]
-            return f"partial({', '.join([self.value(thing.func), *given])})"
-        if isinstance(thing, list | tuple):
-            items = ", ".join(map(self.value, thing))
-            return f"[{items}]" if isinstance(thing, list) else f"({items}{',' * (len(thing) == 1)})"
-        if not callable(thing):
-            return repr(thing)
-        name = getattr(thing, "__name__", None)
-        if name is None or name == "<lambda>":
-            return repr(thing)
-        return self.name(name, thing)
-
-    def name(self, name, thing):
-        """Return the name by which the lines call a function, a class or a module, and note where it is from."""
-        if isinstance(thing, ModuleType):
-            renamed = "" if thing.__name__ == name else f" as {name}"
-            self.imports.add(MODULES.get(thing, f"import {thing.__name__}{renamed}"))
-            return name
-        for module, prefix in ((nn, "nn"), (torch.optim, "torch.optim"), (torch, "torch")):
-            if getattr(module, getattr(thing, "__name__", name), None) is thing:
-                self.imports.add("from torch import nn" if prefix == "nn" else "import torch")
-                return f"{prefix}.{thing.__name__}"
-        for place in PLACES:
-            if _same(getattr(importlib.import_module(place), name, None), thing):
-                self.imports.add(f"from {place} import {name}")
-                return name
-        home = getattr(thing, "__module__", None) or "__main__"
-        if home == "__main__" or home.startswith("test"):
-            self.own.add(name)
-        else:
-            self.imports.add(f"from {home} import {name}")
-        return name
-
-    def call(self, function, *values):
-        """Return the expression that a function returns, with values in place of its parameters; or a call of it."""
-        body = _body(function)
-        if body is None:
-            return f"{self.value(function)}({', '.join(map(self._settings, values))})"
-        names, local, expression = body
-        fill = _Fill(self, dict(zip(names, values, strict=False)), _names_of(function))
-        for name, value in local:
-            fill.values[name] = fill.visit(value)
-        return ast.unparse(ast.fix_missing_locations(fill.visit(expression)))
-
-    def _settings(self, value):
-        if isinstance(value, _Name):
-            return value
-        if not isinstance(value, SimpleNamespace):
-            return self.value(value)
-        self.imports.add("from types import SimpleNamespace")
-        return f"SimpleNamespace({', '.join(f'{k}={self.value(v)}' for k, v in vars(value).items())})"
-
-    def text(self):
-        """Return the whole listing."""
-        plain = sorted(line for line in self.imports if line.startswith("import"))
-        from_library = sorted(line for line in self.imports if line.startswith("from cnnlib"))
-        others = sorted(self.imports - set(plain) - set(from_library))
-        own = [f"# {', '.join(sorted(self.own))}: as defined in this notebook"] if self.own else []
-        blocks = [[*others, *plain], _join(from_library), own, self.lines]
-        return "\n\n".join("\n".join(block) for block in blocks if block) + "\n"
-
-
-class _Name(str):
-    """A name that stands for itself in a listing."""
+TAKEN = {"train_iter", "test_iter", "trainer", "history", "steer", "torch", "nn", "partial", "Trainer"}  # names of ours
 
 
 def write_listing(build, data, base, events, lives, *, steps, num_batches, seed, options):
@@ -120,16 +47,18 @@ def write_listing(build, data, base, events, lives, *, steps, num_batches, seed,
     """
     listing = Listing()
     listing.imports.add("from cnnlib import Trainer")
-    extra = "".join(f", {name}={listing.value(value)}" for name, value in options.items())
+    extra = "".join(f", {name}={listing.value(value, name)}" for name, value in options.items())
     listing.lines += [
         f"torch.manual_seed({seed})",
-        f"train_iter, test_iter = {listing.call(data, base)}",
-        f"net = {listing.call(build, base)}",
+        *listing.assign("train_iter, test_iter", data, base, role="data"),
+        *listing.assign("net", build, base, role="build"),
         f"trainer = Trainer(net, train_iter, test_iter, lr={base.lr!r}{extra})",
     ]
     by_step = {}
     for step, name, value in events:
-        done = f"trainer.lr = {value!r}" if name == "lr" else listing.call(lives[name], _Name("trainer"), value)
+        done = f"trainer.lr = {value!r}"
+        if name != "lr":
+            done = listing.call(lives[name], Name("trainer"), value, role=f"change_{name}")
         by_step.setdefault(step, {})[name] = done
     epochs, rest = divmod(steps, num_batches)
     if rest:
@@ -146,104 +75,160 @@ def write_listing(build, data, base, events, lives, *, steps, num_batches, seed,
     return listing.text()
 
 
-def _body(function):
-    """Take a function apart that returns an expression, perhaps after giving names to others.
-
-    Returns
-    -------
-    (list of str, list of (str, expression), expression) or None
-        Its parameters, what it gives names to, what it returns; None if it does anything else.
-    """
-    try:
-        source = textwrap.dedent(inspect.getsource(function))
-        tree = ast.parse(source if function.__name__ != "<lambda>" else _around(source))
-    except (OSError, TypeError, SyntaxError, AttributeError):
-        return None
-    for node in ast.walk(tree):
-        if isinstance(node, ast.FunctionDef) and node.name == function.__name__:
-            *first, last = node.body[1:] if ast.get_docstring(node) else node.body
-            plain = all(isinstance(s, ast.Assign) and isinstance(s.targets[0], ast.Name) for s in first)
-            if not plain or any(len(s.targets) > 1 for s in first) or not isinstance(last, ast.Return):
-                return None
-            return [a.arg for a in node.args.args], [(s.targets[0].id, s.value) for s in first], last.value
-        if isinstance(node, ast.Lambda) and function.__name__ == "<lambda>" and _is(node, function):
-            return [a.arg for a in node.args.args], [], node.body
-    return None
+class Name(str):
+    """A name that stands for itself in a listing."""
 
 
-def _around(source):
-    """Return a piece of source that holds a lambda so that it can be parsed: a line of a longer call, say."""
-    piece = source.strip().rstrip(",")
-    for text in (source, f"f({piece})", f"f({piece}", f"[{piece}", piece.rstrip("),]")):
-        try:
-            ast.parse(text)
-            return text
-        except SyntaxError:
-            continue
-    return source
+class Listing:
+    """Collects lines, the imports that they need, and the names that only the notebook has."""
+
+    def __init__(self):
+        self.lines, self.imports, self.own = [], {"import torch"}, set()
+
+    def value(self, thing, name="value"):
+        """Return an expression for a value; one that has none goes by `name`, which the notebook has to define."""
+        if isinstance(thing, Name):
+            return str(thing)
+        if isinstance(thing, partial):
+            self.imports.add("from functools import partial")
+            given = [self.value(a) for a in thing.args] + [f"{k}={self.value(v)}" for k, v in thing.keywords.items()]
+            return f"partial({', '.join([self.value(thing.func), *given])})"
+        if isinstance(thing, SimpleNamespace):
+            self.imports.add("from types import SimpleNamespace")
+            return f"SimpleNamespace({', '.join(f'{k}={self.value(v, k)}' for k, v in vars(thing).items())})"
+        if type(thing) in (list, tuple):
+            items = ", ".join(self.value(item, name) for item in thing)
+            return f"[{items}]" if isinstance(thing, list) else f"({items}{',' * (len(thing) == 1)})"
+        if type(thing) is dict:
+            return f"{{{', '.join(f'{self.value(k)}: {self.value(v, name)}' for k, v in thing.items())}}}"
+        if isinstance(thing, bool | int | float | str | None) and type(thing).__module__ == "builtins":
+            return repr(thing) if not isinstance(thing, float) or thing - thing == 0 else f"float('{thing}')"
+        if (inspect.isfunction(thing) or inspect.isclass(thing) or inspect.isbuiltin(thing)) and _named(thing):
+            return self.name(thing.__name__, thing)
+        self.own.add(name)
+        return name
+
+    def name(self, name, thing):
+        """Return the name by which the lines call a function, a class or a module, and note where it is from."""
+        if isinstance(thing, ModuleType):
+            renamed = "" if thing.__name__ == name else f" as {name}"
+            self.imports.add(MODULES.get(thing, f"import {thing.__name__}{renamed}"))
+            return name
+        for module, prefix in TORCH:
+            if getattr(module, thing.__name__, None) is thing:
+                self.imports.add("from torch import nn" if prefix == "nn" else "import torch")
+                return f"{prefix}.{thing.__name__}"
+        for place in PLACES:
+            if _same(getattr(importlib.import_module(place), thing.__name__, None), thing):
+                self.imports.add(f"from {place} import {thing.__name__}")
+                return thing.__name__
+        if getattr(thing, "__module__", "") == "builtins":
+            return thing.__name__
+        if (getattr(thing, "__module__", None) or "").startswith("cnnlib."):
+            self.imports.add(f"from {thing.__module__} import {thing.__name__}")
+        else:
+            self.own.add(name)
+        return name
+
+    def assign(self, target, function, settings, role):
+        """Return the lines that give `target` what a function returns for the settings."""
+        body = _body(function)
+        if body is None or any(name in TAKEN for name in body.local):
+            return [f"{target} = {self.by_name(function, [settings], role)}"]
+        fill = Fill(self, body.bind([settings]), body)
+        made = [ast.unparse(ast.fix_missing_locations(fill.visit(statement))) for statement in body.statements]
+        return [*made, f"{target} = {fill.text(body.expression)}"]
+
+    def call(self, function, *values, role):
+        """Return the expression that a function returns, with values in place of its parameters; or a call of it."""
+        body = _body(function)
+        if body is None or body.statements:
+            return self.by_name(function, values, role)
+        return Fill(self, body.bind(values), body).text(body.expression)
+
+    def by_name(self, function, values, role):
+        """Return a call of a function by its name, or by the part that it plays if it has none."""
+        called = self.value(function, role)
+        return f"{called}({', '.join(self.value(value) for value in values)})"
+
+    def text(self):
+        """Return the whole listing."""
+        library = sorted(line for line in self.imports if line.startswith("from cnnlib"))
+        others = self.imports - set(library)
+        standard = sorted(line for line in others if "torch" not in line)
+        torchs = sorted((line for line in others if "torch" in line), key=lambda line: (line.startswith("from"), line))
+        own = [f"# {', '.join(sorted(self.own))}: as defined in this notebook"] if self.own else []
+        blocks = [[*standard, *torchs], _join(library), own, self.lines]
+        return "\n\n".join("\n".join(block) for block in blocks if block) + "\n"
 
 
-def _is(node, function):
-    code = compile(ast.Expression(ast.fix_missing_locations(node)), "", "eval").co_consts[0]
-    mine = function.__code__
-    return (code.co_code, code.co_names, code.co_varnames) == (mine.co_code, mine.co_names, mine.co_varnames)
+class Body:
+    """A function taken apart that returns an expression, perhaps after giving names to others."""
+
+    def __init__(self, function, parameters, statements, expression):
+        self.parameters, self.statements, self.expression = parameters, statements, expression
+        self.defaults = {
+            name: p.default for name, p in inspect.signature(function).parameters.items() if p.default is not p.empty
+        }
+        self.known = {**function.__globals__, **inspect.getclosurevars(function).nonlocals}
+        targets = [target for statement in statements for target in statement.targets]
+        self.local = {node.id for target in targets for node in ast.walk(target) if isinstance(node, ast.Name)}
+
+    def bind(self, values):
+        """Return each parameter's value."""
+        return self.defaults | dict(zip(self.parameters, values, strict=False))
 
 
-def _names_of(function):
-    cells = inspect.getclosurevars(function)
-    return {**function.__globals__, **cells.nonlocals}
-
-
-class _Fill(ast.NodeTransformer):
+class Fill(ast.NodeTransformer):
     """Put values in place of parameters and of their attributes; work out what is constant then."""
 
-    def __init__(self, listing, values, known):
-        self.listing, self.values, self.known = listing, values, known
-        self.bound = set()  # names that the expression itself defines
+    def __init__(self, listing, values, body):
+        self.listing, self.values, self.known = listing, values, body.known
+        self.bound = set(body.local)  # names that the lines themselves define
 
-    def _expression(self, value):
-        if isinstance(value, ast.AST):
-            return copy.deepcopy(value)
-        text = value if isinstance(value, _Name) else self.listing.value(value)
-        return ast.parse(text, mode="eval").body
+    def text(self, node):
+        """Return the source of an expression with its values put in."""
+        return ast.unparse(ast.fix_missing_locations(self.visit(copy.deepcopy(node))))
+
+    def _expression(self, value, name):
+        return ast.parse(self.listing.value(value, name), mode="eval").body
 
     def visit_Attribute(self, node):
         base = node.value
-        if isinstance(base, ast.Name) and base.id in self.values and isinstance(self.values[base.id], SimpleNamespace):
-            return self._expression(getattr(self.values[base.id], node.attr))
+        if isinstance(base, ast.Name) and isinstance(self.values.get(base.id), SimpleNamespace):
+            return self._expression(getattr(self.values[base.id], node.attr), node.attr)
         return self.generic_visit(node)
 
-    def visit_comprehension(self, node):
-        self.bound |= {n.id for n in ast.walk(node.target) if isinstance(n, ast.Name)}
+    def visit_Lambda(self, node):
+        arguments = node.args
+        self.bound |= {a.arg for a in (*arguments.args, *arguments.kwonlyargs, arguments.vararg, arguments.kwarg) if a}
         return self.generic_visit(node)
 
     def visit_ListComp(self, node):
-        node.generators = [self.visit(generator) for generator in node.generators]
-        node.elt = self.visit(node.elt)
-        return node
+        for generator in node.generators:
+            self.bound |= {n.id for n in ast.walk(generator.target) if isinstance(n, ast.Name)}
+        return self.generic_visit(node)
 
-    visit_GeneratorExp = visit_ListComp
+    visit_GeneratorExp = visit_SetComp = visit_DictComp = visit_ListComp
 
     def visit_Name(self, node):
-        if node.id in self.bound:
+        if node.id in self.bound or isinstance(node.ctx, ast.Store):
             return node
         if node.id in self.values:
-            return self._expression(self.values[node.id])
+            return self._expression(self.values[node.id], node.id)
         if node.id in self.known:
             thing = self.known[node.id]
-            if isinstance(thing, partial | int | float | str):
-                return self._expression(thing)
-            name = getattr(thing, "__name__", None)
-            if isinstance(thing, ModuleType) or name == node.id:
-                return ast.parse(self.listing.name(node.id, thing), mode="eval").body
-            self.listing.own.add(node.id)
-        elif not hasattr(builtins, node.id):
+            if isinstance(thing, ModuleType):
+                self.listing.name(node.id, thing)
+                return node
+            return self._expression(thing, node.id)
+        if not hasattr(builtins, node.id):
             self.listing.own.add(node.id)
         return node
 
     def visit_IfExp(self, node):
         try:
-            test = constant(self.visit(node.test))
+            test = constant(self.visit(copy.deepcopy(node.test)))
         except ValueError:
             return self.generic_visit(node)
         return self.visit(node.body if test else node.orelse)
@@ -251,15 +236,64 @@ class _Fill(ast.NodeTransformer):
 
 def constant(node):
     """Return the value of an expression of constants; ValueError if it is none."""
-    if isinstance(node, ast.Compare) and len(node.ops) == 1 and isinstance(node.ops[0], ast.Eq | ast.NotEq):
-        same = constant(node.left) == constant(node.comparators[0])
-        return same is isinstance(node.ops[0], ast.Eq)
+    if isinstance(node, ast.Compare) and len(node.ops) == 1:
+        one, other = constant(node.left), constant(node.comparators[0])
+        if isinstance(node.ops[0], ast.Eq | ast.NotEq):
+            return (one == other) is isinstance(node.ops[0], ast.Eq)
+        if isinstance(node.ops[0], ast.Lt | ast.GtE):
+            return (one < other) is isinstance(node.ops[0], ast.Lt)
+        if isinstance(node.ops[0], ast.Gt | ast.LtE):
+            return (one > other) is isinstance(node.ops[0], ast.Gt)
     if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.Not):
         return not constant(node.operand)
     if isinstance(node, ast.BoolOp):
         values = [constant(value) for value in node.values]
         return all(values) if isinstance(node.op, ast.And) else any(values)
-    return ast.literal_eval(ast.fix_missing_locations(node))
+    try:
+        return ast.literal_eval(ast.fix_missing_locations(node))
+    except (TypeError, SyntaxError, MemoryError) as error:
+        raise ValueError("no constant") from error
+
+
+def _body(function):
+    """Take a function apart: a Body, or None if it does more than give names and return an expression."""
+    if not inspect.isfunction(function):
+        return None
+    try:
+        lines, _ = inspect.findsource(function)
+        tree = ast.parse("".join(lines))
+    except (OSError, SyntaxError, ValueError):
+        return None
+    line = function.__code__.co_firstlineno
+    for node in ast.walk(tree):
+        if isinstance(node, ast.FunctionDef) and node.name == function.__name__ and node.lineno == line:
+            *first, last = node.body[1:] if ast.get_docstring(node) else node.body
+            if all(isinstance(s, ast.Assign) and _only_names(s.targets) for s in first) and isinstance(
+                last, ast.Return
+            ):
+                return Body(function, [a.arg for a in node.args.args], first, last.value)
+            return None
+        if isinstance(node, ast.Lambda) and function.__name__ == "<lambda>" and _place(node.body) in _places(function):
+            return Body(function, [a.arg for a in node.args.args], [], node.body)
+    return None
+
+
+def _only_names(targets):
+    flat = [part for target in targets for part in (target.elts if isinstance(target, ast.Tuple) else [target])]
+    return len(targets) == 1 and all(isinstance(part, ast.Name) for part in flat)
+
+
+def _place(node):
+    return node.lineno, node.end_lineno, node.col_offset, node.end_col_offset
+
+
+def _places(function):
+    """Return where in the source the instructions of a function come from; for a lambda, its whole expression too."""
+    return set(function.__code__.co_positions())
+
+
+def _named(thing):
+    return thing.__name__.isidentifier()
 
 
 def _same(theirs, mine):
@@ -270,7 +304,7 @@ def _same(theirs, mine):
         if inspect.isclass(mine) and inspect.isclass(theirs):  # a notebook's classes have no source, their methods do
             one, other = _methods(theirs), _methods(mine)
             return one.keys() == other.keys() and all(_plain(one[name]) == _plain(other[name]) for name in one)
-        return inspect.isfunction(mine) and _plain(theirs) == _plain(mine)
+        return inspect.isfunction(mine) and inspect.isfunction(theirs) and _plain(theirs) == _plain(mine)
     except (OSError, TypeError, SyntaxError):
         return False
 

@@ -221,6 +221,7 @@ class Playground:
         self.book.begin(trainer.history, settings, self.runner.moments)
         self._new_chart()
         self._drawn = time.perf_counter()
+        self._write_code()
         with borrowing:
             for view in self.views:
                 view.begin(trainer)
