@@ -16,10 +16,15 @@ lab: $(VENV)/lab
 	@echo "Opening JupyterLab on chapter 1. Leave it with Ctrl-C."
 	$(BIN)/jupyter lab $(LAB_OPTIONS) notebooks/01_lenet.ipynb
 
+# One thread a process: two threads round otherwise than one, and two processes with two threads each are slow.
+# What holds a clock to the loop and the page runs alone, afterwards.
+test notebooks: export OMP_NUM_THREADS := 1
 test: $(VENV)/test
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check cnnlib tests benchmarks notebooks/refresh.py
-	$(BIN)/python -m pytest --nbval --nbval-current-env --nbval-cell-timeout=600 $(TESTS)
+	$(BIN)/python -m pytest -m "not alone" -n 2 --dist loadfile --no-loadscope-reorder \
+		--nbval --nbval-current-env --nbval-cell-timeout=600 $(or $(TESTS),notebooks tests)
+	$(if $(TESTS),,$(BIN)/python -m pytest -m alone tests)
 
 notebooks: $(VENV)/test
 	$(BIN)/python notebooks/refresh.py $(CHAPTERS)

@@ -13,6 +13,8 @@ import pytest
 from lab import NOTEBOOK, chromium, jupyterlab, open_notebook, outputs, run_cell, save, wait_for_cell
 from nbformat.v4 import new_code_cell, new_notebook
 
+pytestmark = pytest.mark.alone
+
 CHAPTER = Path(__file__).parents[1] / "notebooks" / "01_lenet.ipynb"
 SLIDER = ".cnnlib-lr .noUi-handle"
 

@@ -11,6 +11,8 @@ from lab import chromium, jupyterlab, open_notebook, outputs, run_cell, save
 from nbformat.v4 import new_code_cell, new_notebook
 from playwright.sync_api import TimeoutError
 
+pytestmark = pytest.mark.alone
+
 NOTEBOOKS = Path(__file__).parents[1] / "notebooks"
 KERNEL = {"kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}}
 PANEL = "panel = Playground("

@@ -11,6 +11,8 @@ import pytest
 from lab import chromium, jupyterlab, open_notebook, outputs, run_cell
 from nbformat.v4 import new_code_cell, new_notebook
 
+pytestmark = pytest.mark.alone
+
 CHAPTER = Path(__file__).parents[1] / "notebooks" / "05_resnet.ipynb"
 KERNEL = {"kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}}
 MOVES = 20
