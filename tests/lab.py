@@ -1,5 +1,6 @@
 """A real JupyterLab and a real browser for the tests that need them."""
 
+import json
 import os
 import shutil
 import socket
@@ -30,8 +31,11 @@ def find_browser(playwright):
 
 
 @contextmanager
-def jupyterlab(folder):
-    """Start JupyterLab on `folder`, with settings of its own; yield its address."""
+def jupyterlab(folder, settings=None):
+    """Start JupyterLab on `folder`, with settings of its own; yield its address.
+
+    `settings` maps the names of apputils-extension's plugins to what is set there.
+    """
     with socket.socket() as s:
         s.bind(("127.0.0.1", 0))
         port = s.getsockname()[1]
@@ -44,9 +48,11 @@ def jupyterlab(folder):
         "JUPYTERLAB_WORKSPACES_DIR": str(home / "workspaces"),
     }
     environment.pop("CNNLIB_LIVE", None)
-    news = home / "settings" / "@jupyterlab" / "apputils-extension" / "notification.jupyterlab-settings"
-    news.parent.mkdir(parents=True, exist_ok=True)
-    news.write_text('{"fetchNews": "false"}', encoding="utf-8")  # or a notice lies over the page
+    extension = home / "settings" / "@jupyterlab" / "apputils-extension"
+    extension.mkdir(parents=True, exist_ok=True)
+    quiet = {"notification": {"fetchNews": "false"}}  # or a notice lies over the page
+    for plugin, values in (quiet | (settings or {})).items():
+        (extension / f"{plugin}.jupyterlab-settings").write_text(json.dumps(values), encoding="utf-8")
     command = [sys.executable, "-m", "jupyterlab", "--no-browser", "--allow-root", f"--port={port}"]
     command += ["--ServerApp.port_retries=0", "--IdentityProvider.token=", f"--ServerApp.root_dir={folder}"]
     command += [

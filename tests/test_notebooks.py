@@ -16,7 +16,7 @@ library_source = runpy.run_path(str(ROOT / "notebooks" / "refresh.py"))["library
 CHAPTERS = sorted((ROOT / "notebooks").glob("[0-9]*.ipynb"))
 REASONS = (
     "fit(", "time_epoch(", "animator", "draw_confusions", "show_images(pictures[surest]",
-    "growth_table(", "Playground(",
+    "growth_table(", "Playground(", "compare(", ".reveal(round(",
 )  # fmt: skip
 IMPORTED = r"from cnnlib\.exercises import (\w+) as exercises"
 
@@ -87,6 +87,8 @@ def test_only_live_cells_are_not_compared(path):
         assert set(tags) <= {"nbval-ignore-output"}, "no cell is skipped"
         if tags:
             assert any(reason in cell.source for reason in REASONS), cell.source
+            printed = " ".join(output.get("text", "") for output in cell.outputs)
+            assert "True" not in printed and "False" not in printed, "a claim must be compared"
 
 
 @chapters

@@ -3,6 +3,7 @@
 import json
 import re
 import statistics
+import time
 from pathlib import Path
 
 import nbformat
@@ -184,3 +185,61 @@ def test_batch_norm_microscope(page, folder):
     now = report(page)
     assert "BatchNorm" not in now["net"] and now["earlier"] == 1
     assert_it_ends_well(page, folder, "04_batch_norm")
+
+
+LESIONS = """
+import torch
+from cnnlib.datasets import load_data_fashion_mnist
+from cnnlib.models import cifar_resnet
+from cnnlib.widgets import Lesions
+torch.manual_seed(0)
+_, pictures = load_data_fashion_mnist(64, resize=14, num_test=1_000)
+lesions = Lesions({"residual": cifar_resnet(20, 8), "plain": cifar_resnet(20, 8, "none")}, pictures)
+lesions
+"""
+
+
+def test_lesions_follow_the_slider(page, folder):
+    """Keyboard only; a part that was tried before answers within 200 ms, a new one within a second."""
+    nbformat.write(new_notebook(cells=[new_code_cell(LESIONS)], metadata=KERNEL), folder / "lesions.ipynb")
+    page.errors.clear()
+    open_notebook(page, page.address, "lesions.ipynb")
+    run_cell(page, 0)
+    title = page.locator(".cnnlib-lesions svg text").first
+    title.get_by_text("residual, without part 2").wait_for()
+    delays = {}
+    for name in ("residual", "plain"):
+        page.locator(".cnnlib-lesion-net select").select_option(name)
+        title.get_by_text(f"{name}, without part").wait_for()
+        handle = page.locator(".cnnlib-lesion-part .noUi-handle")
+        handle.focus()
+        shown = int(title.text_content().rsplit(" ", 1)[1])
+        taken = delays[name] = []
+        for key, step in 10 * [("ArrowRight", 1), ("ArrowLeft", -1)]:
+            shown += step
+            started = time.perf_counter()
+            page.keyboard.press(key)
+            title.get_by_text(f"{name}, without part {shown}").wait_for()
+            taken.append(1000 * (time.perf_counter() - started))
+        print(f"{name}: first {taken[0]:.0f} ms, then median {statistics.median(taken[1:]):.0f} ms")
+    assert delays["plain"][0] < 1000 and delays["plain"][1] < 1000, "parts not tried before"
+    assert sorted(delays["residual"])[18] < 200, "the page has tried them all"
+    page.locator(".cnnlib-lesion-operation select").select_option("swap it with the next")
+    title.get_by_text("swapped with the next").wait_for()
+    assert not page.errors
+
+
+def test_a_panel_where_messages_wait_for_the_kernel(folder):
+    """Kernels without subshells: every message comes by the one shell, as with this setting."""
+    plain = {"kernels-settings": {"commsOverSubshells": "disabled"}}
+    (folder / "old").mkdir()
+    with jupyterlab(folder / "old", plain) as address, chromium() as page:
+        page.address = address
+        open_panel(page, folder / "old", "04_batch_norm", "def twelve_convolutions", "def data_for")
+        start(page)
+        press(page, "lr", "ArrowRight", 3)
+        page.locator(".cnnlib-playground").get_by_role("checkbox").uncheck()
+        page.wait_for_timeout(1500)
+        now = report(page)
+        assert now["state"] == "training" and "BatchNorm" not in now["net"] and now["earlier"] == 1
+        assert_it_ends_well(page, folder / "old", "04_batch_norm")

@@ -1,0 +1,247 @@
+"""Lesions: which parts of a network can go, what is left, the picture, the widget; and the deep net made by hand."""
+
+import pytest
+import torch
+from torch import nn
+
+from cnnlib.figures import draw_lesions
+from cnnlib.models import BasicBlock, cifar_resnet, conv_bn_relu, conv_relu_bn, deepened, resnet18, vgg
+from cnnlib.modes import evaluating
+from cnnlib.probes import lesion_sites, swapped, without
+from cnnlib.training import evaluate_accuracy
+from cnnlib.widgets import Lesions
+
+SHORTCUTS = ["none", "identity", "projection", "all projections"]
+SMALL_VGG = dict(side=14, units=16, dropout=0)
+
+
+@pytest.fixture
+def X():
+    return torch.randn(5, 1, 14, 14)
+
+
+def scores(net, X):
+    with evaluating(net), torch.no_grad():
+        return net(X)
+
+
+def lively(net):
+    """Give the normalisations statistics and weights of their own, so that no two layers are alike."""
+    for module in net.modules():
+        if isinstance(module, nn.BatchNorm2d):
+            for tensor in (module.running_mean, module.bias):
+                nn.init.normal_(tensor, 0, 0.3)
+            for tensor in (module.running_var, module.weight):
+                nn.init.uniform_(tensor, 0.5, 1.5)
+    return net
+
+
+@pytest.mark.parametrize("shortcut", SHORTCUTS)
+def test_the_blocks_that_keep_their_shape_can_go(shortcut):
+    """Of 3n blocks all but the two that halve the maps."""
+    sites = lesion_sites(cifar_resnet(20, 4, shortcut))
+    assert [site.names for site in sites] == [(str(i),) for i in (1, 2, 3, 5, 6, 8, 9)]
+    assert [site.channels for site in sites] == [4, 4, 4, 8, 8, 16, 16]
+
+
+def test_resnet18_has_five():
+    sites = lesion_sites(resnet18(4, BasicBlock))
+    assert [site.channels for site in sites] == [4, 4, 8, 16, 32]
+
+
+@pytest.mark.parametrize("block, follow", [(conv_bn_relu, 3), (conv_relu_bn, 3)])
+def test_in_vgg_a_convolution_goes_with_what_follows_it(block, follow):
+    net = vgg(((2, 4), (3, 8)), block=block, **SMALL_VGG)
+    sites = lesion_sites(net)
+    assert [site.channels for site in sites] == [4, 8, 8]
+    assert all(len(site.names) == follow for site in sites)
+    for site in sites:
+        kinds = {type(net.get_submodule(name)) for name in site.names}
+        assert kinds == {nn.Conv2d, nn.BatchNorm2d, nn.ReLU}
+
+
+@pytest.mark.parametrize(
+    "conv, found",
+    [
+        (nn.Conv2d(4, 4, 3, padding=1), True),
+        (nn.Conv2d(4, 4, 5, padding="same"), True),
+        (nn.Conv2d(4, 4, 1), True),
+        (nn.Conv2d(4, 4, 3), False),
+        (nn.Conv2d(4, 8, 3, padding=1), False),
+        (nn.Conv2d(4, 4, 3, padding=1, stride=2), False),
+    ],
+)
+def test_only_what_keeps_its_shape(conv, found):
+    assert len(lesion_sites(nn.Sequential(conv, nn.Flatten()))) == found
+
+
+@pytest.mark.parametrize("shortcut", SHORTCUTS[1:])
+def test_without_a_block_its_shortcut_stays(shortcut, X):
+    """The copy computes what the layers around the block do, with the shortcut alone in its place."""
+    net = lively(cifar_resnet(14, 4, shortcut))
+    for site in lesion_sites(net):
+        expected = X
+        for name, layer in net.eval().named_children():
+            expected = expected if (name,) == site.names else layer(expected)
+        before = scores(net, X)
+        torch.testing.assert_close(scores(without(net, site), X), expected)
+        assert not torch.allclose(expected, before, atol=1e-3), "nothing was taken out"
+        assert torch.equal(scores(net, X), before), "the network itself was changed"
+
+
+def test_several_sites_go_at_once(X):
+    net = lively(cifar_resnet(20, 4, "identity"))
+    one, *_, other = lesion_sites(net)
+    both = scores(without(net, one, other), X)
+    torch.testing.assert_close(both, scores(without(without(net, one), other), X))
+    torch.testing.assert_close(scores(without(net), X), scores(net, X))
+
+
+def test_swapping_changes_places_and_twice_is_nothing(X):
+    net = lively(cifar_resnet(20, 4, "identity"))
+    sites = lesion_sites(net)
+    one, other = sites[1], sites[2]
+    changed = swapped(net, one, other)
+    for here, there in ((one, other), (other, one)):
+        mine, theirs = changed.get_submodule(here.names[0]), net.get_submodule(there.names[0])
+        assert all(map(torch.equal, mine.state_dict().values(), theirs.state_dict().values()))
+    assert not torch.allclose(scores(changed, X), scores(net, X), atol=1e-4)
+    assert torch.equal(scores(swapped(changed, one, other), X), scores(net, X))
+    assert torch.equal(scores(swapped(net, one, one), X), scores(net, X))
+
+
+def test_parts_of_two_stages_cannot_be_swapped():
+    net = cifar_resnet(20, 4, "identity")
+    sites = lesion_sites(net)
+    with pytest.raises(ValueError, match=r"4 channels.*8 in.*same stage"):
+        swapped(net, sites[0], sites[-3])
+
+
+def test_a_changed_copy_trains_alone(X):
+    """The copy shares no weight with the network."""
+    net = cifar_resnet(14, 4, "identity")
+    changed = without(net, lesion_sites(net)[0])
+    own = {id(p) for p in net.parameters()}
+    assert not own & {id(p) for p in changed.parameters()}
+
+
+# --- the picture ---
+
+
+def words(drawing):
+    return drawing.svg()
+
+
+def test_the_picture_says_what_is_left():
+    svg = words(draw_lesions(0.87, [0.5, None, 0.25], 2, "a network"))
+    assert "0.25" in svg and "whole: 0.87" in svg and "chance: 0.1" in svg and "a network" in svg
+    assert "0.50" not in svg, "only the part in question has its value on it"
+    assert svg.count("#9ecae1") == 1, "one other part was tried"
+
+
+def test_a_title_cannot_bring_markup_in():
+    assert "<b>" not in words(draw_lesions(0.5, [0.5], 0, "<b>bold</b>"))
+
+
+# --- the widget ---
+
+
+@pytest.fixture
+def widget(noise):
+    nets = {"residual": lively(cifar_resnet(14, 4, "identity")), "<i>vgg</i>": vgg(((2, 4), (3, 8)), **SMALL_VGG)}
+    lesions = Lesions(nets, noise(64, size=14, shuffle=False))
+    lesions._build()
+    return lesions
+
+
+def test_each_control_changes_the_picture(widget):
+    pictures = [widget.image.value]
+    widget.part.value = 3
+    pictures.append(widget.image.value)
+    widget.operation.value = "swapped"
+    pictures.append(widget.image.value)
+    widget.net.value = "<i>vgg</i>"
+    pictures.append(widget.image.value)
+    assert len(set(pictures)) == 4
+    assert "<i>" not in pictures[-1]
+
+
+def test_the_accuracies_are_those_of_the_changed_network(widget):
+    net, batches = widget.nets["residual"], widget.batches
+    sites = lesion_sites(net)
+    for number, site in enumerate(sites):
+        assert widget.accuracy("residual", "without", number) == evaluate_accuracy(without(net, site), batches)
+    together = swapped(net, sites[0], sites[1])
+    assert widget.accuracy("residual", "swapped", 0) == evaluate_accuracy(together, batches)
+
+
+def test_a_swap_that_cannot_be_is_said_in_the_panel(widget):
+    widget.operation.value = "swapped"
+    widget.part.value = widget.part.max
+    assert "role='alert'" in widget.image.value and "no next one" in widget.image.value
+    widget.operation.value = "without"
+    assert "<svg" in widget.image.value
+
+
+def test_the_slider_ends_with_the_network(widget):
+    widget.part.value = widget.part.max
+    assert widget.part.max == 4
+    widget.net.value = "<i>vgg</i>"
+    assert widget.part.max == 3 and widget.part.value == 3 and "<svg" in widget.image.value
+
+
+def test_a_result_is_measured_once(widget, monkeypatch):
+    from cnnlib.widgets import lesions
+
+    widget.part.value = 3
+    monkeypatch.setattr(lesions, "evaluate_accuracy", lambda *_: pytest.fail("measured again"))
+    widget.part.value = 2
+    widget.part.value = 3
+
+
+def test_the_stored_page_has_every_part(widget):
+    static, _ = widget._repr_mimebundle_()
+    assert {"image/png", "text/plain"} <= set(static)
+    assert all(("residual", "without", i) in widget._known for i in range(4))
+
+
+def test_a_network_with_nothing_to_take_out(noise):
+    with pytest.raises(ValueError, match="'dense' has no part"):
+        Lesions({"dense": nn.Sequential(nn.Flatten(), nn.Linear(784, 10))}, noise())
+
+
+# --- a deep network by hand ---
+
+
+@pytest.mark.parametrize("depth", [8, 14, 20, 56])
+def test_deepened_computes_what_the_shallow_net_does(depth, X):
+    shallow = lively(cifar_resnet(8, 4, "none"))
+    deep = deepened(shallow, depth, torch.rand(64, 1, 14, 14))
+    convolutions = [m for m in deep.modules() if isinstance(m, nn.Conv2d)]
+    assert len(convolutions) == depth - 1
+    torch.testing.assert_close(scores(deep, 3 * X), scores(shallow, 3 * X), rtol=1e-3, atol=1e-4)
+    assert deep.training and shallow.training, "a mode was changed"
+
+
+def test_deepened_starts_as_near_in_training(X):
+    """With the batch whose statistics it took, training mode agrees as well."""
+    batch = torch.rand(64, 1, 14, 14)
+    shallow = cifar_resnet(8, 4, "none")
+    shallow(batch)
+    for module in shallow.modules():
+        if isinstance(module, nn.BatchNorm2d):
+            module.momentum = 1.0
+    shallow(batch)
+    deep = deepened(shallow, 20, batch)
+    torch.testing.assert_close(deep(batch), shallow(batch), rtol=1e-2, atol=1e-2)
+
+
+@pytest.mark.parametrize("net", [cifar_resnet(14, 4, "none"), cifar_resnet(8, 4, "identity"), nn.Sequential()])
+def test_deepened_wants_eight_plain_layers(net):
+    with pytest.raises(ValueError, match=r'cifar_resnet\(8, width, "none"\)'):
+        deepened(net, 20, torch.rand(4, 1, 14, 14))
+
+
+def test_deepened_wants_a_depth_of_the_family():
+    with pytest.raises(ValueError, match="6n"):
+        deepened(cifar_resnet(8, 4, "none"), 21, torch.rand(4, 1, 14, 14))
