@@ -78,17 +78,22 @@ def jupyterlab(folder, settings=None):
 
 @contextmanager
 def chromium(width=1280, height=900):
-    """Start a headless browser; yield a page that keeps a list of its errors in `page.errors`."""
+    """Start a headless browser; yield a page, as `new_page` does."""
     from playwright.sync_api import sync_playwright
 
     with sync_playwright() as playwright:
         arguments = QUIET + (["--no-sandbox"] if hasattr(os, "geteuid") and os.geteuid() == 0 else [])
         browser = playwright.chromium.launch(executable_path=find_browser(playwright), args=arguments)
-        page = browser.new_page(viewport={"width": width, "height": height})
-        page.errors = []
-        page.on("pageerror", lambda error: page.errors.append(str(error)))
-        yield page
+        yield new_page(browser, width, height)
         browser.close()
+
+
+def new_page(browser, width=1280, height=900):
+    """Open a page that keeps a list of its errors in `page.errors`."""
+    page = browser.new_page(viewport={"width": width, "height": height})
+    page.errors = []
+    page.on("pageerror", lambda error: page.errors.append(str(error)))
+    return page
 
 
 NOTEBOOK = "window.jupyterapp.shell.currentWidget"

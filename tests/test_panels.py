@@ -8,7 +8,7 @@ from pathlib import Path
 
 import nbformat
 import pytest
-from lab import chromium, jupyterlab, open_notebook, outputs, run_cell, save
+from lab import chromium, jupyterlab, new_page, open_notebook, outputs, run_cell, save
 from nbformat.v4 import new_code_cell, new_notebook
 from playwright.sync_api import TimeoutError
 
@@ -229,17 +229,19 @@ def test_lesions_follow_the_slider(page, folder):
     assert not page.errors
 
 
-def test_a_panel_where_messages_wait_for_the_kernel(folder):
+def test_a_panel_where_messages_wait_for_the_kernel(page, folder):
     """Kernels without subshells: every message comes by the one shell, as with this setting."""
     plain = {"kernels-settings": {"commsOverSubshells": "disabled"}}
     (folder / "old").mkdir()
-    with jupyterlab(folder / "old", plain) as address, chromium() as page:
-        page.address = address
-        open_panel(page, folder / "old", "04_batch_norm", "def twelve_convolutions", "def data_for")
-        start(page)
-        press(page, "lr", "ArrowRight", 3)
-        page.locator(".cnnlib-playground").get_by_role("checkbox").uncheck()
-        page.wait_for_timeout(1500)
-        now = report(page)
+    with jupyterlab(folder / "old", plain) as address:
+        old = new_page(page.context.browser)
+        old.address = address
+        open_panel(old, folder / "old", "04_batch_norm", "def twelve_convolutions", "def data_for")
+        start(old)
+        press(old, "lr", "ArrowRight", 3)
+        old.locator(".cnnlib-playground").get_by_role("checkbox").uncheck()
+        old.wait_for_timeout(1500)
+        now = report(old)
         assert now["state"] == "training" and "BatchNorm" not in now["net"] and now["earlier"] == 1
-        assert_it_ends_well(page, folder / "old", "04_batch_norm")
+        assert_it_ends_well(old, folder / "old", "04_batch_norm")
+        old.close()
