@@ -1,13 +1,17 @@
-"""Drawings made of rectangles, lines, dots and words: as SVG for a page that moves, as PNG for a page that is stored.
+"""Drawings made of rectangles, lines, dots, words and small pictures: as SVG for a page that moves, as PNG for a page
+that is stored.
 
 SVG costs a hundredth of a chart's time and is sharp at any size; but pages that are not trusted yet (a notebook that
 was just cloned) do not show it, so what stays in a notebook is a PNG of the same drawing.
 """
 
+import base64
 import html
 from dataclasses import dataclass
 
-from cnnlib.picture import Picture
+import numpy as np
+
+from cnnlib.picture import Picture, encode_png
 from cnnlib.style import DPI, INK, new_figure
 
 POINTS = 72 / DPI  # of a font size in pixels
@@ -108,12 +112,36 @@ class Words:
         axes.text(self.x, self.y, self.text, ha=side, va="baseline", **style, **turn)
 
 
+@dataclass(frozen=True)
+class Bitmap:
+    """A grey picture, drawn with sharp pixels: `grey` is a uint8 array of shape (H, W), 0 is black."""
+
+    x: float
+    y: float
+    width: float
+    height: float
+    grey: np.ndarray
+
+    def svg(self):
+        """Return the SVG element with the picture in it."""
+        png = encode_png(np.ascontiguousarray(np.repeat(self.grey[:, :, None], 3, axis=2)))
+        return (
+            f'<image x="{self.x:.1f}" y="{self.y:.1f}" width="{self.width:.1f}" height="{self.height:.1f}" '
+            f'style="image-rendering:pixelated" href="data:image/png;base64,{base64.b64encode(png).decode()}"/>'
+        )
+
+    def draw(self, axes):
+        """Add it to a matplotlib axes whose unit is a pixel."""
+        extent = (self.x, self.x + self.width, self.y + self.height, self.y)
+        axes.imshow(self.grey, cmap="gray", vmin=0, vmax=255, extent=extent, interpolation="nearest", aspect="auto")
+
+
 class Drawing:
     """Elements on a white page.
 
     Parameters
     ----------
-    elements : list of Rect, Line, Dot and Words
+    elements : list of Rect, Line, Dot, Words and Bitmap
     width, height : int
         In pixels; y runs downwards.
     text : str

@@ -56,7 +56,8 @@ class Trainer:
     Parameters
     ----------
     net : nn.Module
-        Any classifier: (N, …) → scores (N, classes). It is moved to `device` and trained in place.
+        Any classifier: (N, …) → scores (N, classes); with a `correct` of your own, any network. It is moved to
+        `device` and trained in place.
     train_iter : iterable of (X, y)
         Iterated once an epoch; it needs `len()`. Data from `load_data_fashion_mnist` is moved to the device once.
     test_iter : iterable of (X, y), optional
@@ -67,6 +68,9 @@ class Trainer:
         Called as `optimizer(parameters, lr=lr)`; `torch.optim.SGD` unless told.
     loss : callable
         Called as `loss(scores, labels)`, a mean over the batch; cross-entropy unless told.
+    correct : callable
+        Called as `correct(scores, labels)`: how much of a batch is right, from 0 to N, a 0-d tensor. The number of
+        right predictions unless told.
     device : torch.device or str, optional
         Where to train; `try_gpu()` unless told.
     listeners : iterable of callable
@@ -95,6 +99,7 @@ class Trainer:
         *,
         optimizer=torch.optim.SGD,
         loss=None,
+        correct=count_correct,
         device=None,
         listeners=(),
     ):
@@ -111,7 +116,7 @@ class Trainer:
         if self.device.type == "cpu":
             self.net.to(memory_format=torch.channels_last)
         self.train_iter, self.test_iter = _on(self.device, train_iter), _on(self.device, test_iter)
-        self.loss = nn.CrossEntropyLoss() if loss is None else loss
+        self.loss, self.correct = nn.CrossEntropyLoss() if loss is None else loss, correct
         self.optimizer = optimizer([p for p in net.parameters() if p.requires_grad], lr=self._lr)
         self.listeners = list(listeners)
         self.history = History(settings=self._settings())
@@ -257,7 +262,7 @@ class Trainer:
             return
         test_acc = None
         if self.test_iter is not None:
-            test_acc = evaluate_accuracy(self.net, self.test_iter, self.device)
+            test_acc = evaluate_accuracy(self.net, self.test_iter, self.device, self.correct)
         self.history.end_epoch(self.history.steps - self.batch, test_acc)
         self.epoch, self.batch = self.epoch + 1, 0
         self._tell()
@@ -275,13 +280,14 @@ class Trainer:
             self.history.marks.append((self.step + 1, f"lr {lr:.3g}"))
         for group in self.optimizer.param_groups:
             group["lr"] = lr
-        scores = forward(self.net, X)
-        if self.device.type == "cpu" or self.batch == 0:  # on a GPU the question costs a wait: once an epoch
+        classes = self.correct is count_correct
+        scores = forward(self.net, X, classes)
+        if classes and (self.device.type == "cpu" or self.batch == 0):  # on a GPU asking costs a wait: once an epoch
             check_labels(y, scores.shape[1])
         loss = self.loss(scores, y)
         if loss.dim():
             raise ValueError(f"the loss must be one number a batch, got shape {tuple(loss.shape)}. Take its mean.")
-        self._pending.append((loss.detach(), count_correct(scores.detach(), y), len(y), lr))
+        self._pending.append((loss.detach(), self.correct(scores.detach(), y), len(y), lr))
         if self.device.type == "cpu" or time.perf_counter() - self._looked > LOOK_EVERY:
             self._look()
             self._safe.take()  # these weights gave a finite loss
@@ -451,13 +457,13 @@ def _set_random_state(device, states):
         torch.get_device_module(device).set_rng_state(states[1])
 
 
-def forward(net, X):
+def forward(net, X, classes=True):
     """Return `net(X)`; where a layer cannot take its input, raise a ValueError that names the layer.
 
     Raises
     ------
     ValueError
-        Which layer, what it got, what it needs; or that the scores are not of shape (N, classes).
+        Which layer, what it got, what it needs; or, with `classes`, that the scores are not of shape (N, classes).
     """
     try:
         scores = net(X)
@@ -468,7 +474,7 @@ def forward(net, X):
         if explained is error:
             raise
         raise explained from error
-    if not isinstance(scores, torch.Tensor) or scores.dim() != 2 or len(scores) != len(X):
+    if classes and (not isinstance(scores, torch.Tensor) or scores.dim() != 2 or len(scores) != len(X)):
         shape = tuple(scores.shape) if isinstance(scores, torch.Tensor) else type(scores).__name__
         raise ValueError(
             f"a classifier must return scores of shape (N, classes), here ({len(X)}, classes), got {shape}. Is an "
@@ -477,7 +483,7 @@ def forward(net, X):
     return scores
 
 
-def evaluate_accuracy(net, data_iter, device=None):
+def evaluate_accuracy(net, data_iter, device=None, correct=count_correct):
     """Return the share of right predictions over a whole data set, with the network in evaluation mode.
 
     Parameters
@@ -487,6 +493,8 @@ def evaluate_accuracy(net, data_iter, device=None):
     data_iter : iterable of (X, y)
     device : torch.device or str, optional
         Where to compute; the device of the network's parameters unless told.
+    correct : callable
+        As for `Trainer`.
 
     Returns
     -------
@@ -507,10 +515,11 @@ def evaluate_accuracy(net, data_iter, device=None):
         for batch in _on(device, data_iter):
             X, y = check_batch(batch)
             X, y = X.to(device), y.to(device)
-            scores = forward(net, X)
-            if torch.device(device).type == "cpu":
+            classes = correct is count_correct
+            scores = forward(net, X, classes)
+            if classes and torch.device(device).type == "cpu":
                 check_labels(y, scores.shape[1])
-            metric.add(count_correct(scores, y), len(y))
+            metric.add(correct(scores, y), len(y))
     if not metric[1]:
         raise ValueError("the data to evaluate on gave no batch at all. Is the iterator used up?")
     return metric[0] / metric[1]

@@ -1,6 +1,7 @@
 """The images the networks learn from, held in memory and handed out a batch at a time."""
 
 from cnnlib.datasets.batches import Batches
+from cnnlib.datasets.copies import Copies
 from cnnlib.datasets.fashion_mnist import CLASSES, DataFileError, load_arrays, load_data_fashion_mnist
 
-__all__ = ["Batches", "CLASSES", "DataFileError", "load_arrays", "load_data_fashion_mnist"]
+__all__ = ["Batches", "CLASSES", "Copies", "DataFileError", "load_arrays", "load_data_fashion_mnist"]

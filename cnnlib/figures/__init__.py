@@ -5,8 +5,10 @@ from cnnlib.figures.flow import draw_gradient_flow
 from cnnlib.figures.images import draw_feature_maps, draw_filters, show_images
 from cnnlib.figures.lesions import draw_lesions
 from cnnlib.figures.networks import draw_network
+from cnnlib.figures.parts import draw_parts
 from cnnlib.figures.plots import draw_bars, draw_confusions, draw_lines, draw_runs
 from cnnlib.figures.receptive import draw_receptive_fields
+from cnnlib.figures.reconstructions import draw_reconstructions
 from cnnlib.figures.statistics import draw_statistics
 from cnnlib.figures.volumes import draw_volumes
 
@@ -20,7 +22,9 @@ __all__ = [
     "draw_lesions",
     "draw_lines",
     "draw_network",
+    "draw_parts",
     "draw_receptive_fields",
+    "draw_reconstructions",
     "draw_runs",
     "draw_statistics",
     "draw_volumes",

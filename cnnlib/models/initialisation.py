@@ -69,13 +69,38 @@ def zero_gamma_(net):
     ValueError
         If the network has no block with a shortcut, or one whose residual ends in neither.
     """
-    lasts = [b.conv2 if isinstance(b, PreActivation) else b.norm2 for b in _residual_blocks(net)]
-    if not all(hasattr(last, "weight") for last in lasts):
+    if any(isinstance(block.norm2, nn.Identity) for block in _residual_blocks(net)):
         raise ValueError("zero γ needs blocks with batch normalisation. Without it, use fixup_.")
-    for last in lasts:
-        last.weight.zero_()
-        if getattr(last, "bias", None) is not None:
-            last.bias.zero_()
+    return scale_branches_(net, 0)
+
+
+@torch.no_grad()
+def scale_branches_(net, factor):
+    """Multiply the residual F(x) of every block by a factor, in the last weights of each branch.
+
+    In a post-activation block with batch normalisation those are γ and β of the last normalisation; elsewhere they
+    are the last convolution's.
+
+    Parameters
+    ----------
+    net : nn.Module
+        Built of blocks of `cifar_resnet` with shortcuts.
+    factor : float
+
+    Returns
+    -------
+    nn.Module
+        `net` itself, changed in place: y = x + F(x) has become y = x + factor · F(x).
+
+    Raises
+    ------
+    ValueError
+        If the network has no block with a shortcut.
+    """
+    for block in _residual_blocks(net):
+        normed = not isinstance(block, PreActivation) and not isinstance(block.norm2, nn.Identity)
+        for weight in (block.norm2 if normed else block.conv2).parameters():
+            weight.mul_(factor)
     return net
 
 

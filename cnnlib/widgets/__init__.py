@@ -1,18 +1,21 @@
 """What a reader can move: live controls of a training run, playgrounds, and guesses made before a run."""
 
 from cnnlib.widgets.controls import choice, slider, switch
+from cnnlib.widgets.gradient_sum import GradientSum
 from cnnlib.widgets.lesions import Lesions
 from cnnlib.widgets.live import fit
 from cnnlib.widgets.playground import Playground
 from cnnlib.widgets.predict import guess
-from cnnlib.widgets.views import Blueprint, GradientFlow, Microscope, Shortcuts
+from cnnlib.widgets.views import Blueprint, GradientFlow, Microscope, Reconstructions, Shortcuts
 
 __all__ = [
     "Blueprint",
     "GradientFlow",
+    "GradientSum",
     "Lesions",
     "Microscope",
     "Playground",
+    "Reconstructions",
     "Shortcuts",
     "choice",
     "fit",

@@ -22,8 +22,9 @@ PLACES = (
     "cnnlib.models",
     "cnnlib.datasets",
     "cnnlib.training",
+    "cnnlib.metrics",
 )  # where a chapter imports from, in this order
-TORCH = ((nn, "nn"), (torch.optim, "torch.optim"), (torch, "torch"))
+TORCH = ((nn, "nn"), (nn.functional, "nn.functional"), (torch.optim, "torch.optim"), (torch, "torch"))
 MODULES = {torch: "import torch", nn: "from torch import nn"}
 TAKEN = {"train_iter", "test_iter", "trainer", "history", "steer", "torch", "nn", "partial", "Trainer"}  # names of ours
 
@@ -116,7 +117,7 @@ class Listing:
             return name
         for module, prefix in TORCH:
             if getattr(module, thing.__name__, None) is thing:
-                self.imports.add("from torch import nn" if prefix == "nn" else "import torch")
+                self.imports.add("from torch import nn" if prefix.startswith("nn") else "import torch")
                 return f"{prefix}.{thing.__name__}"
         for place in PLACES:
             if _same(getattr(importlib.import_module(place), thing.__name__, None), thing):

@@ -54,7 +54,7 @@ class Playground:
         The learning rate at the start.
     num_epochs : int
         After how many epochs a run rests; Start goes on for as many more.
-    optimizer : callable
+    optimizer, loss, correct : callable
         As for Trainer.
     views : sequence of View
         What to show below the chart.
@@ -64,14 +64,16 @@ class Playground:
     """
 
     def __init__(
-        self, name, build, data, controls=(), *, lr, num_epochs=5, optimizer=None, views=(), preview=0, seed=0
-    ):
+        self, name, build, data, controls=(), *, lr, num_epochs=5, optimizer=None, loss=None, correct=None, views=(),
+        preview=0, seed=0,
+    ):  # fmt: skip
         lr, num_epochs = check_lr(lr), check_count(num_epochs, "num_epochs")
         if name in _open:
             _open.pop(name).close()
         self.name, self.views, self.preview = name, tuple(views), preview
         self._build, self._data = build, data
-        self._options = {} if optimizer is None else {"optimizer": optimizer}
+        options = {"optimizer": optimizer, "loss": loss, "correct": correct}
+        self._options = {name: option for name, option in options.items() if option is not None}
         rate = Control("lr", lr, lambda: lr_slider(lr, "26em"), _set_lr)
         self.controls = (rate, *controls)
         settings = {control.name: control.default for control in self.controls}

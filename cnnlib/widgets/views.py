@@ -5,7 +5,8 @@ import html
 import ipywidgets
 import torch
 
-from cnnlib.figures import draw_blocks, draw_gradient_flow, draw_statistics, draw_volumes
+from cnnlib.figures import draw_blocks, draw_gradient_flow, draw_reconstructions, draw_statistics, draw_volumes
+from cnnlib.modes import evaluating
 from cnnlib.probes import gradient_norms, layer_table, present_gradients, receptive_fields, relu_statistics
 from cnnlib.widgets.playground import View
 
@@ -155,3 +156,44 @@ def main_path(norms):
     """Return the norms of the layers on the main path, in order: without those of projections."""
     side = [name for name in norms if ".shortcut." in f".{name}" or name.endswith(".conv3.weight")]
     return [value for name, value in norms.items() if name not in side]
+
+
+class Reconstructions(View):
+    """What an autoencoder makes of some pictures, and what it makes of them when its code is set to zero.
+
+    Parameters
+    ----------
+    count : int
+        How many pictures: the first of the test set, whose batches are `(X, X)`.
+    """
+
+    def __init__(self, count=8):
+        self.count = count
+        self.widget = ipywidgets.HTML()
+        self.widget.add_class("cnnlib-reconstructions")
+        self._drawing = self._X = None
+        self._low = 0.0
+
+    def begin(self, trainer):
+        """Take the pictures of the new run, in the range of its targets, and show them."""
+        X, _ = next(iter(trainer.test_iter))
+        self._X, self._low = X[: self.count], float(X.min())
+        self.show(trainer)
+
+    def show(self, trainer):
+        """Reconstruct the pictures, with and without the code."""
+        net = trainer.net
+        with evaluating(net), torch.no_grad():
+            whole = net(self._X)
+            hook = net.encoder.register_forward_hook(lambda module, args, code: torch.zeros_like(code))
+            try:
+                empty = net(self._X)
+            finally:
+                hook.remove()
+        rows = {"picture": self._X, "reconstruction": whole, "with the code at zero": empty}
+        self._drawing = draw_reconstructions(rows, self._low, f"after {trainer.step:,} steps")
+        self.widget.value = self._drawing.svg()
+
+    def static(self):
+        """Return the drawing."""
+        return self._drawing

@@ -1,0 +1,35 @@
+"""Pictures in rows under each other: what went into an autoencoder and what came out."""
+
+import numpy as np
+
+from cnnlib.drawing import Bitmap, Drawing, Words
+
+SIDE, GAP, LEFT, TOP = 84, 8, 210, 44  # pixels
+
+
+def draw_reconstructions(rows, low=0.0, title=""):
+    """Draw rows of pictures, ink on white as everywhere in the book.
+
+    Parameters
+    ----------
+    rows : dict of str to Tensor of shape (N, 1, H, W)
+    low : float
+        The value of an empty pixel; a full one is 1. What lies outside is drawn as the nearer of the two.
+    title : str
+
+    Returns
+    -------
+    Drawing
+    """
+    parts = [Words(8, 26, f"Reconstructions{', ' + title if title else ''}", 18, weight="bold", anchor="start")]
+    count = max(map(len, rows.values()))
+    for number, (name, pictures) in enumerate(rows.items()):
+        y = TOP + number * (SIDE + GAP)
+        parts.append(Words(8, y + SIDE / 2 + 5, name, 16, anchor="start"))
+        ink = ((pictures.detach().cpu() - low) / (1 - low)).clamp(0, 1)
+        grey = (255 - 255 * ink).round().numpy().astype(np.uint8)
+        parts += [
+            Bitmap(LEFT + i * (SIDE + GAP), y, SIDE, SIDE, one.reshape(one.shape[-2:])) for i, one in enumerate(grey)
+        ]
+    width, height = LEFT + count * (SIDE + GAP), TOP + len(rows) * (SIDE + GAP)
+    return Drawing(parts, max(width, 1000), height, f"Pictures in rows: {', '.join(rows)}")

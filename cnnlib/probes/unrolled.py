@@ -1,0 +1,117 @@
+"""The gradient at a block of a residual network, taken apart: He and others 2016, "Identity mappings in deep residual
+networks" (arXiv:1603.05027), equation 5.
+
+Where nothing follows the additions and every shortcut is the identity, x_L = x_l + Σ F(x_i), so that
+
+    ∂L/∂x_l = ∂L/∂x_L + Σ (∂F(x_i)/∂x_l)ᵀ ∂L/∂x_L,    i = l … L−1.
+
+Each F(x_i) depends on x_l by way of all blocks between. The version that many texts print takes the slope of each
+branch at its own input, ∂F(x_i)/∂x_i: the first order of Π (I + F′_i), without the products of several slopes.
+"""
+
+import copy
+from dataclasses import dataclass
+
+import torch
+from torch.nn import functional as F
+
+from cnnlib.models.cifar_resnet import is_block
+
+
+@dataclass(frozen=True)
+class GradientParts:
+    """The gradient at the input of a block, and the parts that are said to add up to it.
+
+    Attributes
+    ----------
+    total : Tensor of shape (N, C, H, W)
+        ∂L/∂x_l, by autograd.
+    identity : Tensor
+        ∂L/∂x_L, what the shortcuts bring.
+    residuals : list of Tensor
+        (∂F(x_i)/∂x_l)ᵀ ∂L/∂x_L for each block from l on.
+    first_order : list of Tensor
+        (∂F(x_i)/∂x_i)ᵀ ∂L/∂x_L for each block from l on.
+    numbers : list of int
+        The numbers of these blocks, counted from 1.
+    """
+
+    total: torch.Tensor
+    identity: torch.Tensor
+    residuals: list
+    first_order: list
+    numbers: list
+
+    @property
+    def error(self):
+        """Relative error of identity + Σ residuals: rounding where the formula holds."""
+        return self._error(self.residuals)
+
+    @property
+    def first_order_error(self):
+        """Relative error of identity + Σ first_order."""
+        return self._error(self.first_order)
+
+    def _error(self, parts):
+        return ((self.identity + sum(parts) - self.total).norm() / self.total.norm()).item()
+
+    def shares(self, parts=None):
+        """Return how much of the total each part makes up along its direction, the identity first.
+
+        ⟨part, total⟩ / ⟨total, total⟩ for the identity and for each of `parts` (`residuals` unless told). Where the
+        formula holds these numbers add up to 1.
+        """
+        square = self.total.square().sum()
+        parts = [self.identity, *(self.residuals if parts is None else parts)]
+        return [((part * self.total).sum() / square).item() for part in parts]
+
+
+def gradient_parts(net, X, y, block=1, last=None):
+    """Take the gradient at the input of a block apart.
+
+    Parameters
+    ----------
+    net : nn.Sequential
+        A stem, residual blocks with `residual(x)` and a head, as `tower` and `cifar_resnet` build them. It stays as
+        it is. Use `net.double()` to see rounding of float64.
+    X : Tensor of shape (N, 1, H, W)
+    y : int64 Tensor of shape (N,)
+    block : int
+        At whose input, l, counted from 1.
+    last : int, optional
+        At whose output the sum ends, L; the last block unless told.
+
+    Returns
+    -------
+    GradientParts
+
+    Raises
+    ------
+    ValueError
+        If there is no such block, or one on the way has no identity shortcut.
+    """
+    net = copy.deepcopy(net)  # running statistics move with every pass
+    first = next((i for i, layer in enumerate(net) if is_block(layer)), len(net))
+    count = sum(map(is_block, net))
+    last = count if last is None else last
+    if not 1 <= block <= last <= count:
+        raise ValueError(f"blocks are counted from 1 to {count}, got block {block} to {last}.")
+    stem, blocks, head = net[:first], net[first + block - 1 : first + last], net[first + last :]
+    for number, one in enumerate(blocks, block):
+        if not isinstance(getattr(one, "shortcut", None), torch.nn.Identity):
+            raise ValueError(
+                f"block {number} has no identity shortcut, so its input and output cannot be added up. Choose blocks "
+                "of one stage of a residual network."
+            )
+    with torch.enable_grad():
+        start = net[first : first + block - 1](stem(X)).detach().requires_grad_()
+        inputs, branches, x = [], [], start
+        for one in blocks:
+            inputs.append(x)
+            branches.append(one.residual(x))
+            x = one(x)
+        loss = F.cross_entropy(head(x), y)
+        end, total = torch.autograd.grad(loss, (x, start), retain_graph=True)
+        parts = [torch.autograd.grad(branch, start, end, retain_graph=True)[0] for branch in branches]
+        own = [torch.autograd.grad(b, x, end, retain_graph=True)[0] for b, x in zip(branches, inputs, strict=True)]
+    return GradientParts(total, end, parts, own, list(range(block, last + 1)))
