@@ -67,4 +67,4 @@ def draw_parts(parts, title=""):
     drawn.append(Words(8, 348, verdict, 17, RIGHT_GREEN if equal else WRONG, weight="bold", anchor="start"))
     simply = f"dotted: each slope on its own, misses by {parts.first_order_error:.1%}"
     drawn.append(Words(RIGHT, 348, simply, 15, anchor="end"))
-    return Drawing(drawn, WIDTH, HEIGHT, f"{title}: {verdict}; {simply}")
+    return Drawing(drawn, WIDTH, HEIGHT, f"{title}: the sum {'equals' if equal else 'misses'} autograd")
