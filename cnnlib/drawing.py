@@ -133,7 +133,9 @@ class Bitmap:
     def draw(self, axes):
         """Add it to a matplotlib axes whose unit is a pixel."""
         extent = (self.x, self.x + self.width, self.y + self.height, self.y)
-        axes.imshow(self.grey, cmap="gray", vmin=0, vmax=255, extent=extent, interpolation="nearest", aspect="auto")
+        axes.imshow(
+            self.grey, cmap="gray", vmin=0, vmax=255, extent=extent, interpolation="nearest", aspect="auto", zorder=2
+        )
 
 
 class Drawing:

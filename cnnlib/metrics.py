@@ -103,7 +103,14 @@ def count_near(y_hat, y):
     """Count, for targets that are pictures, how much of a batch is reproduced: a 0-d tensor from 0 to N.
 
     Each picture counts by the share of its pixels that are within 0.1 of the target.
+
+    Raises
+    ------
+    ValueError
+        If the two differ in shape.
     """
+    if y_hat.shape != y.shape:
+        raise ValueError(f"output and target must have one shape, got {tuple(y_hat.shape)} and {tuple(y.shape)}.")
     return ((y_hat - y).abs() <= 0.1).flatten(1).float().mean(dim=1).sum()
 
 

@@ -229,6 +229,75 @@ def test_lesions_follow_the_slider(page, folder):
     assert not page.errors
 
 
+MICROSCOPE = """
+from cnnlib.datasets import load_data_fashion_mnist
+from cnnlib.widgets import GradientSum
+GradientSum(*next(iter(load_data_fashion_mnist(8, resize=14)[0].epoch(0))))
+"""
+
+
+def test_gradient_sum_follows_within_200_ms(page, folder):
+    """20 moves of each control, from the key to the drawing on the page."""
+    nbformat.write(new_notebook(cells=[new_code_cell(MICROSCOPE)], metadata=KERNEL), folder / "sum.ipynb")
+    page.errors.clear()
+    open_notebook(page, page.address, "sum.ipynb")
+    run_cell(page, 0)
+    page.locator(".cnnlib-parts svg").wait_for()
+    page.evaluate(
+        """() => {
+            window.drawn = 0; let before = document.querySelector('.cnnlib-parts').innerHTML;
+            new MutationObserver(() => {
+                const now = document.querySelector('.cnnlib-parts')?.innerHTML;
+                if (now && now !== before) { before = now; window.drawn += 1; window.when = performance.now(); }
+            }).observe(document.body, {subtree: true, childList: true, characterData: true});
+            for (const kind of ['keydown', 'change', 'click']) document.addEventListener(
+                kind, () => { window.moved = performance.now(); }, true);
+        }"""
+    )
+
+    def moved(action):
+        before = page.evaluate("window.drawn")
+        action()
+        page.wait_for_function("before => window.drawn > before", arg=before)
+        return page.evaluate("window.when - window.moved")
+
+    def select(name, number):
+        box = page.locator(f".cnnlib-sum-{name} select")
+        options = box.locator("option").all_text_contents()
+        here = options.index(box.evaluate("e => e.selectedOptions[0].textContent"))
+        return moved(lambda: box.select_option(options[(here + 1) % len(options)]))
+
+    def slide(name, number):
+        page.locator(f".cnnlib-sum-{name} .noUi-handle").focus()
+        return moved(lambda: page.keyboard.press(("ArrowRight", "ArrowLeft")[(number + (name == "scale")) % 2]))
+
+    def tick(name, number):
+        return moved(page.locator(f".cnnlib-sum-{name} input").click)
+
+    controls = {"block": slide, "scale": slide, "norm": tick, "kind": select, "start": select, "activation": select}
+    for name, move in controls.items():
+        delays = sorted(move(name, number) for number in range(20))
+        print(f"{name}: median {statistics.median(delays):.0f} ms, 95th percentile {delays[18]:.0f} ms")
+        assert delays[18] < 200
+    assert "✓" in page.locator(".cnnlib-parts").text_content()
+    page.locator(".cnnlib-sum-kind select").select_option("post-activation")
+    page.locator(".cnnlib-parts").get_by_text("✗").wait_for()
+    assert not page.errors
+
+
+def test_autoencoder(page, folder):
+    wanted = ("class ConvAutoencoder", "class ResidualConvAutoencoder", "outputs = {", "controls = [switch(")
+    open_panel(page, folder, "06_residual_gradients", *wanted)
+    start(page)
+    page.locator(".cnnlib-playground").get_by_role("checkbox").uncheck()
+    page.locator(".cnnlib-output select").select_option("linear")
+    page.wait_for_timeout(1500)
+    now = report(page)
+    assert now["state"] == "training" and "Identity" in now["net"] and "Residual" not in now["net"]
+    assert page.locator(".cnnlib-reconstructions image").count() == 24
+    assert_it_ends_well(page, folder, "06_residual_gradients")
+
+
 def test_a_panel_where_messages_wait_for_the_kernel(page, folder):
     """Kernels without subshells: every message comes by the one shell, as with this setting."""
     plain = {"kernels-settings": {"commsOverSubshells": "disabled"}}

@@ -1,6 +1,7 @@
 """Pictures as their own targets, for autoencoders."""
 
 import copy
+import math
 
 
 class Copies:
@@ -11,9 +12,18 @@ class Copies:
     batches : Batches
     low : float
         The value of black: 0, or −1 for pictures in [−1, 1]. White stays 1.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If `low` is no finite number below 1.
     """
 
     def __init__(self, batches, low=0.0):
+        if isinstance(low, bool) or not isinstance(low, int | float):
+            raise TypeError(f"low must be a number, got {low!r}. Use 0, or -1 for pictures in [-1, 1].")
+        if not -math.inf < low < 1:
+            raise ValueError(f"low must be a finite number below 1, got {low!r}. Use 0, or -1 for pictures in [-1, 1].")
         self.batches, self.low = batches, low
 
     @property
@@ -46,7 +56,7 @@ class Copies:
 
     def _copy(self, batch):
         X = batch[0] * (1 - self.low) + self.low
-        return X, X
+        return X, X.clone()  # a network that begins in place must not change its target
 
     def __copy__(self):
         return Copies(copy.copy(self.batches), self.low)  # or a reseeded copy would reseed the original

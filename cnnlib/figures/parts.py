@@ -1,5 +1,7 @@
 """A gradient and the parts that it is made of, as bars. Plain SVG, as it follows a slider."""
 
+import math
+
 from cnnlib.drawing import Drawing, Line, Rect, Words
 from cnnlib.style import COLOURS, GRID, INK
 
@@ -22,7 +24,8 @@ def draw_parts(parts, title=""):
     Drawing
     """
     shares, simple = parts.shares(), parts.shares(parts.first_order)
-    heights = [*shares, sum(shares), parts.error]
+    heights = [h if math.isfinite(h) else 0.0 for h in (*shares, sum(shares), parts.error)]
+    simple = [h if math.isfinite(h) else 0.0 for h in simple]
     low, high = min(0.0, *heights, *simple), max(1.05, *heights, *simple)
     low, high = max(low, -3.0), min(high, 3.0)  # a part that is larger runs out of the picture
     step = next(s for s in (0.25, 0.5, 1.0) if (high - low) / s <= 6.5)

@@ -32,8 +32,8 @@ def draw_lines(lines, xlabel, ylabel, ylim=None, log=False, xlog=False, text=Non
         axes.set_xscale("log")
     style_axes(axes, xlabel, ylabel)
     axes.set_ylim(ylim)
-    _legend_above(axes, len(lines))
-    figure.subplots_adjust(0.11, 0.18, 0.97, 0.87)
+    rows = _legend_above(axes, lines)
+    figure.subplots_adjust(0.11, 0.18, 0.97, 0.95 - 0.08 * rows)
     return Picture(figure, text or f"{ylabel} against {xlabel} for {', '.join(lines)}")
 
 
@@ -76,8 +76,8 @@ def draw_bars(groups, ylabel, log=False, text=None):
         axes.set_yscale("log")
     style_axes(axes, "", ylabel)
     axes.set_xticks(range(len(labels)), labels)
-    _legend_above(axes, len(groups))
-    figure.subplots_adjust(0.11, 0.12, 0.98, 0.87)
+    rows = _legend_above(axes, groups)
+    figure.subplots_adjust(0.11, 0.12, 0.98, 0.95 - 0.08 * rows)
     return Picture(figure, text or f"{ylabel} of {', '.join(labels)} for {', '.join(groups)}")
 
 
@@ -107,8 +107,11 @@ def draw_confusions(counts, classes, text="Confusion matrix: true class in rows,
     return Picture(figure, text)
 
 
-def _legend_above(axes, columns):
+def _legend_above(axes, names):
+    """Put the legend above the axes, in two rows if one is too short; return the number of rows."""
+    rows = 1 if sum(len(name) + 6 for name in names) < 105 else 2
     axes.legend(
-        loc="lower left", bbox_to_anchor=(-0.02, 0.98), ncols=columns, frameon=False, fontsize=FONT - 1,
+        loc="lower left", bbox_to_anchor=(-0.02, 0.98), ncols=-(-len(names) // rows), frameon=False, fontsize=FONT - 1,
         handlelength=2.2, columnspacing=1.2, labelcolor=INK,
     )  # fmt: skip
+    return rows

@@ -14,7 +14,7 @@ def draw_reconstructions(rows, low=0.0, title=""):
     ----------
     rows : dict of str to Tensor of shape (N, 1, H, W)
     low : float
-        The value of an empty pixel; a full one is 1. What lies outside is drawn as the nearer of the two.
+        The value of an empty pixel, below 1; a full one is 1. What lies outside is drawn as the nearer of the two.
     title : str
 
     Returns
@@ -26,7 +26,7 @@ def draw_reconstructions(rows, low=0.0, title=""):
     for number, (name, pictures) in enumerate(rows.items()):
         y = TOP + number * (SIDE + GAP)
         parts.append(Words(8, y + SIDE / 2 + 5, name, 16, anchor="start"))
-        ink = ((pictures.detach().cpu() - low) / (1 - low)).clamp(0, 1)
+        ink = ((pictures.detach().cpu().float() - low) / (1 - low)).nan_to_num(0.0).clamp(0, 1)
         grey = (255 - 255 * ink).round().numpy().astype(np.uint8)
         parts += [
             Bitmap(LEFT + i * (SIDE + GAP), y, SIDE, SIDE, one.reshape(one.shape[-2:])) for i, one in enumerate(grey)

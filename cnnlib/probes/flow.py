@@ -1,6 +1,10 @@
 """What passes through the layers of a network while it trains: activations on the way forward, gradients back."""
 
+from collections import Counter
+
 import torch
+
+from cnnlib.checks import check_count
 
 
 class FlowProbe:
@@ -16,7 +20,7 @@ class FlowProbe:
     layers : iterable of str, optional
         Names as `net.named_modules()` gives them; the direct children of `net` if left out.
     every : int
-        Read one pass in so many.
+        Read one pass in so many, at least 1.
 
     Attributes
     ----------
@@ -30,23 +34,37 @@ class FlowProbe:
     ------
     KeyError
         If the network has no layer of that name.
+    TypeError, ValueError
+        If `every` is not a whole number of at least 1.
+
+    Notes
+    -----
+    The gradient is missing for a layer whose output is a view that a later layer changes in place (Flatten, then
+    ReLU(inplace=True)): autograd then knows another tensor.
     """
 
     def __init__(self, net, layers=None, every=1):
+        self.every = check_count(every, "every")
         modules = dict(net.named_modules())
         layers = [name for name, _ in net.named_children()] if layers is None else list(layers)
         for name in layers:
             if name not in modules:
                 raise KeyError(f"the network has no layer {name!r}; it has {', '.join(filter(None, modules))}.")
-        self.net, self.every, self.readings = net, every, 0
+        self.net, self.readings = net, 0
         self._layers = {name: modules[name] for name in layers}
         self._passes, self._reading, self._hooks = 0, False, []
         self._forward, self._backward = {}, {}  # name: 0-d tensor
+        self._calls = Counter()
+        self._leaves = []  # hooks on tensors that outlive the pass
 
     def __enter__(self):
-        self._hooks = [self.net.register_forward_pre_hook(self._begin)]
-        for name, layer in self._layers.items():
-            self._hooks.append(layer.register_forward_hook(lambda m, args, output, name=name: self._note(name, output)))
+        if self._hooks:
+            raise RuntimeError("this probe is in use already. Make another: FlowProbe(net).")
+        self._hooks = [
+            self.net.register_forward_pre_hook(_Hook(self.net, self._begin)),
+            *[layer.register_forward_hook(_Hook(layer, self._note, name)) for name, layer in self._layers.items()],
+            self.net.register_forward_hook(_Hook(self.net, self._end), always_call=True),
+        ]
         return self
 
     def __exit__(self, *error):
@@ -54,9 +72,9 @@ class FlowProbe:
 
     def remove(self):
         """Take the hooks away; what was read stays."""
-        for hook in self._hooks:
+        for hook in (*self._hooks, *self._leaves):
             hook.remove()
-        self._hooks, self._reading = [], False
+        self._hooks, self._leaves, self._reading = [], [], False
 
     @property
     def activations(self):
@@ -69,31 +87,61 @@ class FlowProbe:
         backward = self._backward
         return _numbers({name: backward[name] for name in self._forward if name in backward})
 
-    def _begin(self, net, args):
+    def _begin(self, args):
         self._reading = False
         if torch.is_grad_enabled():
             self._reading = self._passes % self.every == 0
             self._passes += 1
         if self._reading:
             self.readings += 1
-            self._forward, self._backward = {}, {}
+            self._forward, self._backward, self._calls = {}, {}, Counter()
+            for hook in self._leaves:
+                hook.remove()
+            self._leaves = []
 
-    def _note(self, name, output):
+    def _end(self, args, output):
+        self._reading = False
+
+    def _note(self, args, output, name):
         if not self._reading:
             return
-        output = output[0] if isinstance(output, tuple | list) else output
-        if not isinstance(output, torch.Tensor):
+        output = next(iter(output), None) if isinstance(output, tuple | list) else output
+        if not isinstance(output, torch.Tensor) or not (output.is_floating_point() or output.is_complex()):
             return
-        calls = sum(known == name or known.startswith(f"{name} (") for known in self._forward)
-        name = f"{name} ({calls + 1})" if calls else name
-        self._forward[name] = _root_mean_square(output.detach())
+        self._calls[name] += 1
+        name = name if self._calls[name] == 1 else f"{name} ({self._calls[name]})"
+        self._forward[name] = _root_mean_square(output)
         if output.requires_grad:
             gradients = self._backward  # of this reading: a pass backward that comes late writes to its own
-            output.register_hook(lambda gradient: gradients.__setitem__(name, _root_mean_square(gradient)))
+            hook = output.register_hook(lambda gradient: gradients.__setitem__(name, _root_mean_square(gradient)))
+            if output.is_leaf:
+                self._leaves.append(hook)
 
 
+class _Hook:
+    """Call a function for one module, not for a copy of it: a copy of the network is not watched."""
+
+    def __init__(self, module, function, *more):
+        self.module, self.function, self.more = module, function, more
+
+    def __call__(self, module, *given):
+        if module is self.module:
+            self.function(*given, *self.more)
+
+    def __deepcopy__(self, memo):
+        return _Hook(None, None)
+
+
+@torch.no_grad()
 def _root_mean_square(tensor):
-    return tensor.norm() / max(tensor.numel(), 1) ** 0.5
+    """Return √mean(x²); divided by the largest entry first, as the square of 1e-30 is no float32."""
+    if not tensor.numel():
+        return torch.zeros((), device=tensor.device)
+    tensor = tensor.detach().abs()
+    tensor = tensor if tensor.dtype == torch.float64 else tensor.float()
+    largest = tensor.amax()
+    scaled = tensor / torch.where(largest > 0, largest, torch.ones_like(largest))
+    return scaled.square().mean().sqrt() * largest
 
 
 def _numbers(tensors):

@@ -9,25 +9,30 @@ from torch import nn
 
 from cnnlib.modes import in_mode
 
+TRANSPOSED = (nn.ConvTranspose1d, nn.ConvTranspose2d, nn.ConvTranspose3d)  # output channels in the second place
+
 
 def random_direction(net):
     """Draw a random direction in weight space, normalised filter by filter (section 4 of the paper).
 
-    Each filter of the direction has the norm of the filter in the network, so that directions of different networks
-    can be compared. Weights that are not filters or rows, those of normalisations and biases, stay at zero.
+    Each filter of the direction (what makes one output channel) has the norm of the filter in the network, so that
+    directions of different networks can be compared. Weights that are not filters or rows, those of normalisations
+    and biases, stay at zero.
 
     Returns
     -------
     dict of str to Tensor
         One entry for each parameter of `net`.
     """
+    transposed = {f"{name}.weight" for name, layer in net.named_modules() if isinstance(layer, TRANSPOSED)}
     direction = {}
     for name, weight in net.named_parameters():
         step = torch.zeros_like(weight)
         if weight.dim() > 1:
             step = torch.randn_like(weight)
-            lengths = weight.detach().flatten(1).norm(dim=1) / step.flatten(1).norm(dim=1)
-            step *= lengths.reshape(-1, *[1] * (weight.dim() - 1))
+            filters = [t.transpose(0, 1) if name in transposed else t for t in (weight.detach(), step)]
+            lengths = filters[0].flatten(1).norm(dim=1) / filters[1].flatten(1).norm(dim=1)
+            filters[1].mul_(lengths.reshape(-1, *[1] * (weight.dim() - 1)))
         direction[name] = step
     return direction
 
@@ -37,6 +42,7 @@ def loss_along(net, direction, distances, X, y):
     """Return the loss at the weights plus each distance times a direction; the network stays as it is.
 
     Batches are normalised by their own statistics, as in training: the running ones belong to the old weights.
+    Dropout leaves out the same units at each distance.
 
     Parameters
     ----------
@@ -54,9 +60,10 @@ def loss_along(net, direction, distances, X, y):
     """
     net = copy.deepcopy(net)
     start = {name: weight.clone() for name, weight in net.named_parameters()}
-    losses = []
-    with in_mode(net, training=True):
+    losses, random = [], torch.get_rng_state()
+    with in_mode(net, training=True), torch.random.fork_rng([X.device] if X.device.type == "cuda" else []):
         for distance in distances:
+            torch.set_rng_state(random)
             for name, weight in net.named_parameters():
                 weight.copy_(start[name] + distance * direction[name])
             losses.append(nn.functional.cross_entropy(net(X), y).item())

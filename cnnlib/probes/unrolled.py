@@ -10,9 +10,11 @@ branch at its own input, ∂F(x_i)/∂x_i: the first order of Π (I + F′_i), w
 """
 
 import copy
+import math
 from dataclasses import dataclass
 
 import torch
+from torch import nn
 from torch.nn import functional as F
 
 from cnnlib.models.cifar_resnet import is_block
@@ -53,17 +55,21 @@ class GradientParts:
         return self._error(self.first_order)
 
     def _error(self, parts):
-        return ((self.identity + sum(parts) - self.total).norm() / self.total.norm()).item()
+        missed, whole = (self.identity + sum(parts) - self.total).norm().item(), self.total.norm().item()
+        return missed / whole if whole else math.inf if missed else 0.0
 
     def shares(self, parts=None):
         """Return how much of the total each part makes up along its direction, the identity first.
 
         ⟨part, total⟩ / ⟨total, total⟩ for the identity and for each of `parts` (`residuals` unless told). Where the
-        formula holds these numbers add up to 1.
+        formula holds these numbers add up to 1; all are 0 where the total is.
         """
-        square = self.total.square().sum()
+        largest = self.total.abs().max()
         parts = [self.identity, *(self.residuals if parts is None else parts)]
-        return [((part * self.total).sum() / square).item() for part in parts]
+        if not largest:
+            return [0.0] * len(parts)
+        total = self.total / largest  # the square of 1e-200 is no number
+        return [((part / largest * total).sum() / total.square().sum()).item() for part in parts]
 
 
 def gradient_parts(net, X, y, block=1, last=None):
@@ -87,9 +93,18 @@ def gradient_parts(net, X, y, block=1, last=None):
 
     Raises
     ------
+    TypeError
+        If `net` is no nn.Sequential, or a number no whole number.
     ValueError
         If there is no such block, or one on the way has no identity shortcut.
     """
+    if not isinstance(net, nn.Sequential):
+        raise TypeError(
+            f"net must be an nn.Sequential of stem, blocks and head, got {type(net).__name__}. Try tower(8)."
+        )
+    for number in (block, 1 if last is None else last):
+        if not isinstance(number, int) or isinstance(number, bool):
+            raise TypeError(f"blocks are counted in whole numbers, got {number!r}.")
     net = copy.deepcopy(net)  # running statistics move with every pass
     first = next((i for i, layer in enumerate(net) if is_block(layer)), len(net))
     count = sum(map(is_block, net))
@@ -98,7 +113,7 @@ def gradient_parts(net, X, y, block=1, last=None):
         raise ValueError(f"blocks are counted from 1 to {count}, got block {block} to {last}.")
     stem, blocks, head = net[:first], net[first + block - 1 : first + last], net[first + last :]
     for number, one in enumerate(blocks, block):
-        if not isinstance(getattr(one, "shortcut", None), torch.nn.Identity):
+        if not isinstance(getattr(one, "shortcut", None), nn.Identity):
             raise ValueError(
                 f"block {number} has no identity shortcut, so its input and output cannot be added up. Choose blocks "
                 "of one stage of a residual network."

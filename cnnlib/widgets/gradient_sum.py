@@ -23,6 +23,7 @@ from cnnlib.probes import gradient_parts
 from cnnlib.widgets.bundle import widget_bundle
 from cnnlib.widgets.controls import LABEL
 from cnnlib.widgets.routing import route
+from cnnlib.widgets.runner import borrowing
 
 BLOCKS = {"pre-activation": PreActivation, "post-activation": PostActivation}
 STARTS = {"default": default_, "He": kaiming_, "Xavier": xavier_}
@@ -53,8 +54,8 @@ class GradientSum:
     def parts(self):
         """Return the GradientParts for the settings as they stand; everybody's random numbers stay as they are."""
         s = self.settings
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(self.seed)
+        with borrowing, torch.random.fork_rng(devices=[]):
+            torch.default_generator.manual_seed(self.seed)  # torch.manual_seed would reseed a GPU as well
             net = tower(self.num_blocks, 8, "identity", BLOCKS[s["kind"]], s["norm"], ACTIVATIONS[s["activation"]])
             net = scale_branches_(STARTS[s["start"]](net), s["scale"]).double()
         return gradient_parts(net, self.X, self.y, s["block"])
@@ -103,9 +104,12 @@ class GradientSum:
             self.image.value = f"<div role='alert' style='color:#b00020;font-size:1.1em'>{text}</div>"
 
     def _repr_mimebundle_(self, include=None, exclude=None):
-        static, metadata = self.draw().picture().bundle()
         if kernel() is None:
-            return static, metadata
+            return self.draw().picture().bundle()
+        try:
+            static, metadata = self.draw().picture().bundle()
+        except Exception as error:  # the page says it; the controls are there to mend it
+            static, metadata = {"text/plain": f"{type(error).__name__}: {error}"}, {}
         if self._widget is None:
             self._build()
         return widget_bundle(self._widget, static), metadata

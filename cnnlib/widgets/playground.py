@@ -77,7 +77,10 @@ class Playground:
         rate = Control("lr", lr, lambda: lr_slider(lr, "26em"), _set_lr)
         self.controls = (rate, *controls)
         settings = {control.name: control.default for control in self.controls}
-        self.runner = Runner(self._make, settings, num_epochs, self._listen, seed)
+        words = {control.name: control.label_of for control in self.controls}
+        self.runner = Runner(
+            self._make, settings, num_epochs, self._listen, seed, lambda name, value: words[name](value)
+        )
         self._pen = threading.RLock()  # a cell may ask for the picture while the thread draws
         self._drawn = self._told = self._cost = 0.0
         self._run = None  # the trainer whose run the chart shows

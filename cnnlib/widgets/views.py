@@ -177,7 +177,7 @@ class Reconstructions(View):
     def begin(self, trainer):
         """Take the pictures of the new run, in the range of its targets, and show them."""
         X, _ = next(iter(trainer.test_iter))
-        self._X, self._low = X[: self.count], float(X.min())
+        self._X, self._low = X[: self.count], min(float(X.min()), 0.0)
         self.show(trainer)
 
     def show(self, trainer):

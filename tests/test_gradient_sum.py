@@ -1,0 +1,680 @@
+"""The gradient as a sum: its parts, branches that are scaled, the picture, the widget; and the loss along a line."""
+
+import copy
+import math
+import re
+import threading
+from dataclasses import replace
+from functools import partial
+from itertools import product
+from xml.etree import ElementTree
+
+import pytest
+import torch
+from torch import nn
+
+from cnnlib.drawing import Line, Rect
+from cnnlib.figures import draw_parts
+from cnnlib.models import (
+    BasicBlock,
+    PostActivation,
+    PreActivation,
+    cifar_resnet,
+    default_,
+    fixup_,
+    kaiming_,
+    lenet,
+    resnet18,
+    scale_branches_,
+    tower,
+    xavier_,
+    zero_gamma_,
+)
+from cnnlib.modes import in_mode
+from cnnlib.probes import GradientParts, gradient_parts, loss_along, random_direction
+from cnnlib.widgets import GradientSum, gradient_sum
+from cnnlib.widgets.runner import borrowing
+
+ACTIVATIONS = {"ReLU": nn.ReLU, "tanh": nn.Tanh, "sigmoid": nn.Sigmoid, "GELU": nn.GELU}
+y = torch.tensor([1, 2, 3])
+
+
+@pytest.fixture
+def X():
+    return torch.rand(3, 1, 8, 8, dtype=torch.float64)
+
+
+def lively(net):
+    """Give the normalisations statistics and weights of their own, so that no two layers are alike."""
+    for module in net.modules():
+        if isinstance(module, nn.BatchNorm2d):
+            for tensor in (module.running_mean, module.bias):
+                nn.init.normal_(tensor, 0, 0.3)
+            for tensor in (module.running_var, module.weight):
+                nn.init.uniform_(tensor, 0.5, 1.5)
+    return net
+
+
+def deep(*args, **options):
+    return lively(tower(*args, **options)).double()
+
+
+def pre(num_blocks=4, width=3, **options):
+    return deep(num_blocks, width, block=PreActivation, **options)
+
+
+def by_hand(net, X, y, block, last):
+    """Take the gradient apart with one graph for each part, from the definition."""
+    net = copy.deepcopy(net)
+    blocks = [layer for layer in net if hasattr(layer, "conv1")]
+    first = list(net).index(blocks[0])
+    layers = list(net)
+    start = nn.Sequential(*layers[: first + block - 1])(X).detach()
+    inputs = [start]
+    for one in blocks[block - 1 : last]:
+        inputs.append(one(inputs[-1]).detach())
+
+    def gradient(function, at, along=None):
+        at = at.clone().requires_grad_()
+        return torch.autograd.grad(function(at), at, along)[0]
+
+    def loss_from(layers):
+        return lambda Z: nn.functional.cross_entropy(nn.Sequential(*layers)(Z), y)
+
+    def branch(i):
+        return lambda Z: blocks[i].residual(nn.Sequential(*blocks[block - 1 : i])(Z))
+
+    total = gradient(loss_from(layers[first + block - 1 :]), start)
+    end = gradient(loss_from(layers[first + last :]), inputs[-1])
+    numbers = range(block - 1, last)
+    residuals = [gradient(branch(i), start, end) for i in numbers]
+    own = [gradient(blocks[i].residual, inputs[i - block + 1], end) for i in numbers]
+    return GradientParts(total, end, residuals, own, [i + 1 for i in numbers])
+
+
+def assert_same(parts, expected):
+    assert parts.numbers == expected.numbers
+    for name in ("residuals", "first_order"):
+        assert len(getattr(parts, name)) == len(parts.numbers)
+    mine, theirs = ([p.total, p.identity, *p.residuals, *p.first_order] for p in (parts, expected))
+    for one, other in zip(mine, theirs, strict=True):
+        torch.testing.assert_close(one, other, rtol=1e-9, atol=1e-14)
+        assert not one.requires_grad
+
+
+# The parts
+
+
+@pytest.mark.parametrize("training", [True, False], ids=["training", "evaluating"])
+@pytest.mark.parametrize("norm", [True, False])
+@pytest.mark.parametrize("activation", ACTIVATIONS.values(), ids=ACTIVATIONS)
+def test_every_part_at_every_block_of_a_tower(activation, norm, training, X):
+    net = pre(norm=norm, activation=activation).train(training)
+    for block in range(1, 5):
+        for last in (None, *range(block, 5)):
+            parts = gradient_parts(net, X, y, block, last)
+            assert_same(parts, by_hand(net, X, y, block, last or 4))
+            assert parts.error < 1e-12 and sum(parts.shares()) == pytest.approx(1, abs=1e-12)
+            assert len(parts.shares()) == len(parts.numbers) + 1
+
+
+@pytest.mark.parametrize("norm", [True, False])
+@pytest.mark.parametrize("kind", ["identity", "projection"])
+def test_every_part_in_each_stage_of_a_residual_network(kind, norm, X):
+    net = lively(cifar_resnet(20, 2, kind, PreActivation, norm, nn.ReLU if norm else nn.Tanh)).double()
+    for block, last in ((1, 3), (2, 3), (3, 3), (5, 6), (6, 6), (8, 9), (9, None)):
+        parts = gradient_parts(net, X, y, block, last)
+        assert_same(parts, by_hand(net, X, y, block, last or 9))
+        assert parts.error < 1e-12
+    for block, last, wrong in ((1, None, 4), (4, 4, 4), (5, None, 7), (3, 6, 4)):
+        with pytest.raises(ValueError, match=f"block {wrong} has no identity shortcut"):
+            gradient_parts(net, X, y, block, last)
+
+
+def test_the_first_orders_are_exact_for_one_block_only(X):
+    net = pre(norm=False)
+    for block in range(1, 5):
+        parts = gradient_parts(net, X, y, block, block)
+        assert parts.first_order_error < 1e-12
+        torch.testing.assert_close(parts.residuals, parts.first_order)
+        torch.testing.assert_close(parts.shares(), parts.shares(parts.first_order))
+    parts = gradient_parts(net, X, y)
+    assert parts.first_order_error > 1e-3 and abs(sum(parts.shares(parts.first_order)) - 1) > 1e-4
+
+
+@pytest.mark.parametrize("norm", [True, False])
+@pytest.mark.parametrize("activation", [nn.ReLU, nn.Tanh, nn.GELU])
+def test_behind_an_activation_the_sum_is_off(activation, norm, X):
+    net = deep(4, 3, norm=norm, activation=activation)
+    parts = gradient_parts(net, X, y)
+    assert parts.error > 0.01
+    assert_same(parts, by_hand(net, X, y, 1, 4))
+
+
+def test_without_an_activation_behind_the_addition_it_holds(X):
+    """It is the activation that breaks it, not the order of the rest."""
+    net = deep(4, 3, norm=False)
+    for block in list(net)[1:-1]:
+        block.activation2 = nn.Identity()
+    assert gradient_parts(net, X, y).error < 1e-12
+
+
+def test_errors_and_shares_are_what_they_are_called():
+    generator = torch.Generator().manual_seed(0)
+    total, identity, a, b, c, d = torch.randn(6, 2, 3, generator=generator)
+    parts = GradientParts(total, identity, [a, b], [c, d], [3, 4])
+    assert parts.error == pytest.approx(((identity + a + b - total).norm() / total.norm()).item())
+    assert parts.first_order_error == pytest.approx(((identity + c + d - total).norm() / total.norm()).item())
+    for rows, own in ((None, (a, b)), ([c, d], (c, d))):
+        expected = [((part * total).sum() / (total * total).sum()).item() for part in (identity, *own)]
+        assert parts.shares(rows) == pytest.approx(expected)
+
+
+# Once: where the whole gradient is zero (behind dead ReLUs, at fixup_'s start), its parts are zero too and add up to
+# it, but the error and all shares are NaN, and the picture says that the sum misses autograd.
+def test_a_gradient_of_zero_is_the_sum_of_nothing(X):
+    net = fixup_(tower(3, 2, block=PreActivation, norm=False)).double()
+    parts = gradient_parts(net, X, y)
+    assert not parts.total.any() and not parts.identity.any()
+    assert parts.error == 0 == parts.first_order_error
+    assert all(math.isfinite(share) for share in parts.shares())
+
+
+@pytest.mark.parametrize(
+    "block, last", [(0, None), (-1, None), (5, None), (1, 5), (3, 2), (1, 0), (2, -1), (10**9, None)]
+)
+def test_blocks_that_are_not_there(block, last, X):
+    with pytest.raises(ValueError, match="blocks are counted from 1 to 4, got block"):
+        gradient_parts(pre(), X, y, block, last)
+
+
+def test_networks_that_cannot_be_taken_apart(X):
+    for net in (lenet(), nn.Sequential(), resnet18(2, BasicBlock)):
+        with pytest.raises(ValueError, match="from 1 to 0"):
+            gradient_parts(net, X, y)
+    for net in (tower(3, 2, "none"), tower(3, 2, "all projections"), cifar_resnet(8, 2, "none")):
+        with pytest.raises(ValueError, match="block 1 has no identity shortcut"):
+            gradient_parts(net, X.float(), y)
+
+
+@pytest.mark.parametrize("training", [True, False], ids=["training", "evaluating"])
+def test_nothing_is_changed(training, X, weights):
+    net = pre().train(training)
+    net[2].eval()
+    net[0].weight.grad = torch.full_like(net[0].weight, 7.0)
+    X.requires_grad_()
+    before, modes, state = weights(net), [m.training for m in net.modules()], torch.get_rng_state()
+    first = gradient_parts(net, X, y)
+    with torch.no_grad():
+        assert_same(gradient_parts(net, X, y), first)
+        assert not torch.is_grad_enabled()
+    with pytest.raises(ValueError):
+        gradient_parts(net, X, y, 9)
+    with pytest.raises(RuntimeError):
+        gradient_parts(net, X[:, :, :, :1].float(), y)
+    assert torch.equal(weights(net), before) and [m.training for m in net.modules()] == modes
+    assert torch.equal(torch.get_rng_state(), state) and X.grad is None
+    assert (net[0].weight.grad == 7).all() and all(p.grad is None for p in list(net.parameters())[1:])
+    assert all(p.requires_grad for p in net.parameters())
+
+
+def test_frozen_networks_too(X):
+    net = pre()
+    expected = gradient_parts(net, X, y)
+    assert_same(gradient_parts(net.requires_grad_(False), X, y), expected)
+    assert not any(p.requires_grad for p in net.parameters())
+
+
+def test_rounding_of_single_precision(X):
+    parts = gradient_parts(pre().float(), X.float(), y)
+    assert parts.total.dtype == torch.float32 and 0 < parts.error < 1e-4
+
+
+# Towers, and branches that are scaled
+
+BLOCKS, KINDS = (PostActivation, PreActivation), ("identity", "all projections")
+SETTINGS = list(product(BLOCKS, KINDS, (True, False), (nn.ReLU, nn.Tanh, nn.Sigmoid, nn.Identity)))
+
+
+def settings(values=SETTINGS):
+    ids = ["-".join(getattr(v, "__name__", str(v)) for v in row) for row in values]
+    return pytest.mark.parametrize("block, kind, norm, activation", values, ids=ids)
+
+
+@pytest.mark.parametrize("norm", [True, False])
+@pytest.mark.parametrize("kind", ["none", "identity", "projection", "all projections"])
+@pytest.mark.parametrize("block", BLOCKS)
+@pytest.mark.parametrize("num_blocks, width", [(1, 1), (3, 4), (7, 2)])
+def test_parameters_and_shapes_of_a_tower(num_blocks, width, block, kind, norm):
+    net = tower(num_blocks, width, kind, block, norm)
+    each = 2 * (9 * width**2 + (2 * width if norm else width))
+    if kind == "all projections":
+        each += width**2 + (2 * width if norm and block is PostActivation else 0)
+    assert sum(p.numel() for p in net.parameters()) == 10 * width + num_blocks * each + 10 * width + 10
+    assert len(net) == num_blocks + 2 and all(type(one) is block for one in net[1:-1])
+    Z = torch.rand(2, 1, 7, 9)
+    for layer in net[:-1]:
+        Z = layer(Z)
+        assert Z.shape == (2, width, 7, 9)
+    assert net[-1](Z).shape == (2, 10)
+    kinds = {type(one.shortcut) for one in net[1:-1]}
+    assert kind not in ("identity", "projection") or kinds == {nn.Identity}
+
+
+def test_activations_of_a_tower_are_as_asked():
+    for activation in (nn.Tanh, partial(nn.LeakyReLU, 0.2)):
+        found = [m for m in tower(2, 2, activation=activation).modules() if isinstance(m, type(activation()))]
+        assert len(found) == 4
+    assert not any(isinstance(m, nn.ReLU) for m in tower(2, 2, activation=nn.Tanh).modules())
+
+
+@pytest.mark.parametrize("wrong", [0, -1, 2.5, "3", True, None])
+def test_towers_that_cannot_be(wrong):
+    with pytest.raises((TypeError, ValueError), match="num_blocks"):
+        tower(wrong)
+    with pytest.raises((TypeError, ValueError), match="width"):
+        tower(2, wrong)
+    with pytest.raises(ValueError, match="shortcut must be one of"):
+        tower(2, 2, wrong)
+
+
+@settings()
+def test_scaled_branches_are_multiplied_exactly(block, kind, norm, activation):
+    for factor in (0, 0.35, 1, 2.0, -1.5):
+        check_scaled(deep(2, 3, kind, block, norm, activation), factor, block, norm)
+
+
+def check_scaled(net, factor, block, norm):
+    Z = torch.randn(4, 3, 5, 5, dtype=torch.float64)
+    before = copy.deepcopy(net)
+    assert scale_branches_(net, factor) is net
+    for one, twin in zip(net[1:-1], before[1:-1], strict=True):
+        for training in (False, True):
+            with in_mode(one, training), in_mode(twin, training):
+                F = twin.residual(Z)
+                torch.testing.assert_close(one.residual(Z), factor * F, rtol=1e-10, atol=1e-12)
+                total = twin.shortcut(Z) + factor * F
+                expected = twin.activation2(total) if block is PostActivation else total
+                torch.testing.assert_close(one(Z), expected, rtol=1e-10, atol=1e-12)
+                assert F.abs().max() > 1e-3, "there is nothing to scale"
+    changed = {k for k, v in net.state_dict().items() if "running" not in k and "num_" not in k
+               and not torch.equal(v, before.state_dict()[k])}  # fmt: skip
+    last = "norm2" if norm and block is PostActivation else "conv2"
+    assert all(f".{last}." in name for name in changed) and (factor == 1) == (not changed)
+
+
+def test_scaling_twice_multiplies_and_needs_no_gradient():
+    net = cifar_resnet(14, 2, "identity")
+    twin = copy.deepcopy(net)
+    scale_branches_(scale_branches_(net, 0.5), 4)
+    scale_branches_(twin, 2)
+    assert all(map(torch.equal, net.state_dict().values(), twin.state_dict().values()))
+    assert all(p.requires_grad and p.is_leaf and p.grad is None for p in net.parameters())
+
+
+@settings([row for row in SETTINGS if row[2]])
+def test_with_zero_gamma_a_block_begins_as_its_shortcut(block, kind, norm, activation):
+    net = zero_gamma_(deep(3, 2, kind, block, norm, activation))
+    Z = torch.randn(4, 2, 5, 5, dtype=torch.float64)
+    for one in net[1:-1]:
+        assert not one.residual(Z).any()
+        expected = one.shortcut(Z)
+        assert torch.equal(one(Z), one.activation2(expected) if block is PostActivation else expected)
+
+
+@pytest.mark.parametrize("begin", [zero_gamma_, partial(scale_branches_, factor=0.5)], ids=["zero gamma", "scale"])
+@pytest.mark.parametrize(
+    "net",
+    [tower(3, 2, "none"), tower(3, 2, "none", PreActivation, False), cifar_resnet(8, 2, "none"), lenet(),
+     resnet18(2, BasicBlock), nn.Sequential()],
+    ids=["tower", "pre", "cifar", "lenet", "resnet18", "empty"],
+)  # fmt: skip
+def test_networks_without_shortcuts_are_refused_and_stay(net, begin):
+    before = copy.deepcopy(net.state_dict())
+    with pytest.raises(ValueError, match="no residual block of cifar_resnet"):
+        begin(net)
+    assert all(map(torch.equal, net.state_dict().values(), before.values()))
+
+
+@pytest.mark.parametrize("block", BLOCKS)
+def test_zero_gamma_without_a_gamma_is_refused(block):
+    net = tower(3, 2, block=block, norm=False)
+    before = copy.deepcopy(net.state_dict())
+    with pytest.raises(ValueError, match="use fixup_"):
+        zero_gamma_(net)
+    assert all(map(torch.equal, net.state_dict().values(), before.values()))
+
+
+# The picture
+
+
+def random_parts(count=4, scale=0.3, *, exact=True, first=1):
+    """Return parts that add up, or do not."""
+    generator = torch.Generator().manual_seed(count)
+    rows = scale * torch.randn(count + 1, 2, 3, 4, 4, generator=generator, dtype=torch.float64)
+    own = list(rows[1:] * 0.9)
+    total = rows.sum(0) if exact else rows.sum(0) + 1
+    return GradientParts(total, rows[0], list(rows[1:]), own, list(range(first, first + count)))
+
+
+def attributes(drawing):
+    """Parse the SVG; return the elements, after a look at their numbers and at the picture."""
+    text = drawing.svg()
+    root = ElementTree.fromstring(text)
+    for name in ("x", "y", "width", "height", "cx", "cy", "points"):
+        for value in (element.get(name) for element in root.iter() if element.get(name)):
+            assert all(math.isfinite(float(number)) for number in re.split("[ ,]", value)), (name, value)
+    assert root.get("role") == "img" and root.get("aria-label") == drawing.text
+    assert drawing.picture().png(1)[:4] == b"\x89PNG"
+    return root
+
+
+def words_of(drawing):
+    return [element.text or "" for element in attributes(drawing).iter() if element.tag.endswith("}text")]
+
+
+@pytest.mark.parametrize("count", [1, 2, 8, 27, 54])
+def test_bars_are_the_shares(count):
+    parts = random_parts(count, first=3)
+    drawing = draw_parts(parts, "the title")
+    words, bars = words_of(drawing), [e for e in drawing.elements if isinstance(e, Rect)]
+    assert {"the title", "identity", "sum", "off by", "autograd", *map(str, parts.numbers)} <= set(words)
+    assert len(bars) == count + 3
+    zero = next(e.points[0][1] for e in drawing.elements if isinstance(e, Line) and e.width == 1.2)
+    one = [e.points[0][1] for e in drawing.elements if isinstance(e, Line) and e.width == 2 and not e.dash][-1]
+    unit = zero - one
+    heights = [*parts.shares(), sum(parts.shares()), 0]
+    for bar, height in zip(bars, heights, strict=True):
+        assert bar.height == pytest.approx(abs(height) * unit, abs=1e-6)
+        assert bar.y == pytest.approx(zero - max(height, 0) * unit, abs=1e-6)
+    dotted = [e.points[0][1] for e in drawing.elements if isinstance(e, Line) and e.dash == (3, 3)]
+    assert dotted == pytest.approx([zero - share * unit for share in parts.shares(parts.first_order)])
+    xs = [x for e in drawing.elements if isinstance(e, Rect) for x in (e.x, e.x + e.width)]
+    assert xs == sorted(xs) and 0 < xs[0] and xs[-1] < drawing.width
+
+
+def test_the_verdict_is_right():
+    whole, off = draw_parts(random_parts()), draw_parts(random_parts(exact=False))
+    assert any("✓ the sum equals autograd" in word for word in words_of(whole))
+    assert any("✗ the sum misses autograd by" in word for word in words_of(off))
+    assert "equals" in whole.text and "misses" in off.text
+    single = gradient_parts(pre().float(), torch.rand(3, 1, 8, 8), y)
+    assert "misses" in draw_parts(single).text, "rounding of float32 is not within 1e-9"
+
+
+def test_the_words_are_the_same_on_each_machine():
+    """Rounding is not; and what remains of a picture is compared."""
+    for parts in (random_parts(), random_parts(exact=False)):
+        assert not re.search(r"\d", draw_parts(parts, "title").text)
+
+
+@pytest.mark.parametrize("factor", [5.0, 1e3, 1e9, 1e300])
+def test_bars_that_are_too_long_end_with_the_picture(factor):
+    """Parts far larger than their sum, as they cancel."""
+    parts = random_parts(4)
+    parts.residuals[0] = parts.residuals[0] + factor * parts.total
+    parts.residuals[1] = parts.residuals[1] - factor * parts.total
+    parts.first_order[2] = -factor * parts.total
+    drawing = draw_parts(parts)
+    root = attributes(drawing)
+    for rect in [e for e in root.iter() if e.tag.endswith("}rect")][1:]:
+        assert 0 <= float(rect.get("y")) and float(rect.get("y")) + float(rect.get("height")) <= 300
+    assert all(40 <= yy <= 300 for e in drawing.elements if isinstance(e, Line) for _, yy in e.points)
+
+
+# Once: shares that are NaN (from NaN, from infinity, from a total of zero) become 'nan' in the SVG's coordinates.
+@pytest.mark.parametrize("bad", [math.nan, math.inf, -math.inf, 0.0])
+@pytest.mark.parametrize("where", ["total", "identity", "residuals", "first_order"])
+def test_gradients_that_are_no_numbers_are_drawn_all_the_same(where, bad):
+    parts = random_parts()
+    wrong = torch.full_like(parts.total, bad)
+    wrong = [wrong, *getattr(parts, where)[1:]] if where in ("residuals", "first_order") else wrong
+    drawing = draw_parts(replace(parts, **{where: wrong}), "odd")
+    assert "odd" in words_of(drawing)
+
+
+def test_a_title_cannot_bring_markup_in():
+    for title in ("<b>bold</b>", "\"a\" & 'b' $x_1$ ∂L/∂x", "</svg><script>", ""):
+        drawing = draw_parts(random_parts(), title)
+        words = words_of(drawing)
+        assert title in words or not title
+        assert "<b>" not in drawing.svg() and "<script>" not in drawing.svg()
+        root = ElementTree.fromstring(drawing.svg())
+        assert root.get("aria-label") == drawing.text and title in drawing.text
+        assert drawing.picture().bundle()[0]["text/plain"] == drawing.text
+
+
+# The widget
+
+
+@pytest.fixture
+def widget():
+    made = GradientSum(torch.rand(3, 1, 8, 8), y, num_blocks=3)
+    made._build()
+    return made
+
+
+MOVES = {"block": 2, "scale": 0.5, "kind": "post-activation", "norm": False, "start": "He", "activation": "tanh"}
+
+
+def test_each_control_changes_the_picture(widget):
+    assert set(widget.inputs) == set(MOVES) == set(widget.settings)
+    pictures = [widget.image.value]
+    for name, value in MOVES.items():
+        widget.inputs[name].value = value
+        pictures.append(widget.image.value)
+        ElementTree.fromstring(widget.image.value)
+        assert widget.settings[name] == value and widget.image.value == widget.draw().svg()
+    assert len(set(pictures)) == 7
+    for name, value in {"block": 1, "scale": 1.0, "kind": "pre-activation", "norm": True, "start": "default",
+                        "activation": "ReLU"}.items():  # fmt: skip
+        widget.inputs[name].value = value
+    assert widget.image.value == pictures[0], "the same settings are the same picture"
+
+
+STARTS = {"default": default_, "He": kaiming_, "Xavier": xavier_}
+BLOCK_TYPES = ("pre-activation", "post-activation")
+
+
+@pytest.mark.parametrize("kind, norm, start", list(product(BLOCK_TYPES, [True, False], STARTS)))
+def test_it_shows_the_network_that_it_says(widget, kind, norm, start):
+    for name, value in {"kind": kind, "norm": norm, "start": start, "scale": 1.6, "block": 2}.items():
+        widget.inputs[name].value = value
+    torch.manual_seed(0)
+    block = PreActivation if kind == "pre-activation" else PostActivation
+    net = scale_branches_(STARTS[start](tower(3, 8, "identity", block, norm)), 1.6).double()
+    assert_same(widget.parts(), by_hand(net, widget.X, y, 2, 3))
+    assert ("✓" in widget.image.value) == (kind == "pre-activation") == ("✗" not in widget.image.value)
+    title = f"block 2: {kind}, {'batch norm' if norm else 'no batch norm'}, branches × 1.6"
+    assert title in widget.image.value
+
+
+def test_at_scale_zero_only_the_shortcut_is_left(widget):
+    widget.inputs["scale"].value = 0
+    parts = widget.parts()
+    assert parts.shares() == [1, 0, 0, 0] and parts.error == 0 == parts.first_order_error
+    assert "✓" in widget.image.value and ElementTree.fromstring(widget.image.value) is not None
+
+
+def test_the_ends_of_the_sliders_have_pictures(widget):
+    block, scale = widget.inputs["block"], widget.inputs["scale"]
+    assert (block.min, block.max) == (1, 3) and (scale.min, scale.max) == (0, 2)
+    for kind, norm, at, factor in product(BLOCK_TYPES, (True, False), (block.min, block.max), (scale.min, scale.max)):
+        widget.inputs["kind"].value = kind
+        widget.inputs["norm"].value, block.value, scale.value = norm, at, factor
+        assert "<svg" in widget.image.value and "nan" not in widget.image.value
+
+
+def test_an_error_is_said_in_the_panel_and_the_next_move_mends_it(widget, monkeypatch):
+    good = widget.image.value
+    with monkeypatch.context() as patch:
+        patch.setattr(gradient_sum, "gradient_parts", lambda *_: (_ for _ in ()).throw(ValueError("<b>no</b>")))
+        widget.inputs["norm"].value = False
+        assert "role='alert'" in widget.image.value and "ValueError: &lt;b&gt;no" in widget.image.value
+        assert "<b>" not in widget.image.value and "<svg" not in widget.image.value
+    widget.inputs["norm"].value = True
+    assert widget.image.value == good
+
+
+def test_random_numbers_and_data_stay(widget, monkeypatch):
+    state, before = torch.get_rng_state(), widget.X.clone()
+    for name, value in MOVES.items():
+        widget.inputs[name].value = value
+    monkeypatch.setattr(gradient_sum, "tower", lambda *_: 1 / 0)
+    widget.inputs["block"].value = 3
+    assert "role='alert'" in widget.image.value
+    assert torch.equal(torch.get_rng_state(), state) and torch.equal(widget.X, before)
+
+
+# Once: a playground that builds its network in its own thread has PyTorch's random numbers on loan (`borrowing`);
+# a move of this slider in between seeds them anew, so that the playground's weights are not those of its seed.
+def test_random_numbers_are_not_borrowed_twice(widget):
+    with borrowing:
+        thread = threading.Thread(target=widget.parts, daemon=True)
+        thread.start()
+        thread.join(1.0)
+        waited = thread.is_alive()
+    thread.join(5)
+    assert waited and not thread.is_alive()
+
+
+def test_the_seed_is_what_makes_it_another_network():
+    X = torch.rand(2, 1, 8, 8)
+    one, same, other = (GradientSum(X, y[:2], 2, seed) for seed in (0, 0, 1))
+    torch.rand(1)
+    assert one.draw().svg() == same.draw().svg() != other.draw().svg()
+    one.settings["norm"] = False
+    assert same.settings["norm"], "each has settings of its own"
+
+
+def test_the_stored_page_has_the_picture(widget, monkeypatch):
+    widget.inputs["block"].value = 3
+    bundle, metadata = widget._repr_mimebundle_()
+    assert set(bundle) == {"image/png", "text/plain"} and bundle["image/png"][:4] == b"\x89PNG"
+    assert metadata == {"image/png": {"width": 1000, "height": 360}}
+    assert bundle["text/plain"].startswith("Gradient at the input of block 3: pre-activation, batch norm")
+    fresh = GradientSum(torch.rand(2, 1, 8, 8), y[:2], 2)
+    monkeypatch.setattr(gradient_sum, "kernel", lambda: object())
+    for _ in range(2):
+        bundle, _ = fresh._repr_mimebundle_()
+        assert {"image/png", "text/plain", "application/vnd.jupyter.widget-view+json"} == set(bundle)
+        assert bundle["application/vnd.jupyter.widget-view+json"]["model_id"] == fresh._widget.model_id
+
+
+# Once: a cell that shows the widget again after an error on the page gets the traceback.
+def test_it_can_be_shown_again_after_an_error(widget, monkeypatch):
+    monkeypatch.setattr(gradient_sum, "kernel", lambda: object())
+    monkeypatch.setattr(gradient_sum, "gradient_parts", lambda *_: 1 / 0)
+    widget.inputs["norm"].value = False
+    bundle, _ = widget._repr_mimebundle_()
+    assert bundle["application/vnd.jupyter.widget-view+json"]["model_id"] == widget._widget.model_id
+
+
+def test_what_cannot_be_drawn_fails_in_the_cell():
+    with pytest.raises(RuntimeError):
+        GradientSum(torch.rand(2, 3, 8, 8), y[:2])
+    with pytest.raises(ValueError, match="num_blocks"):
+        GradientSum(torch.rand(2, 1, 8, 8), y[:2], 0)
+    one = GradientSum(torch.rand(2, 1, 8, 8), y[:2], 1)
+    one._build()
+    assert "✓" in one.image.value and one.inputs["block"].max == 1
+
+
+# The loss along a line
+
+
+@pytest.mark.parametrize("make", [lenet, lambda: lively(tower(2, 3)), lambda: tower(2, 3, norm=False)])
+def test_each_filter_of_a_direction_has_its_filters_length(make, weights):
+    net = make()
+    before = weights(net)
+    direction = random_direction(net)
+    assert list(direction) == [name for name, _ in net.named_parameters()] and torch.equal(weights(net), before)
+    for name, weight in net.named_parameters():
+        step = direction[name]
+        assert step.shape == weight.shape and step.dtype == weight.dtype and not step.requires_grad
+        if weight.dim() == 1:
+            assert not step.any()
+        else:
+            torch.testing.assert_close(step.flatten(1).norm(dim=1), weight.detach().flatten(1).norm(dim=1))
+    other, parallel = random_direction(net), nn.functional.cosine_similarity
+    long = [name for name, weight in net.named_parameters() if weight.dim() > 1 and weight[0].numel() > 20]
+    assert all(parallel(direction[n].flatten(), other[n].flatten(), dim=0).abs() < 0.9 for n in long)
+    torch.manual_seed(3)
+    one = random_direction(net)
+    torch.manual_seed(3)
+    assert all(map(torch.equal, one.values(), random_direction(net).values()))
+
+
+def test_a_filter_of_zeros_stays():
+    net = zero_gamma_(tower(2, 2, block=PreActivation))
+    direction = random_direction(net)
+    assert not direction["1.conv2.weight"].any() and direction["1.conv1.weight"].any()
+    assert all(step.isfinite().all() for step in direction.values())
+
+
+def test_at_distance_zero_the_loss_is_the_loss(X):
+    net = lively(tower(2, 3))
+    net(X.float())
+    direction = random_direction(net)
+    with in_mode(copy.deepcopy(net), training=True) as twin:
+        expected = nn.functional.cross_entropy(twin(X.float()), y).item()
+    losses = loss_along(net, direction, [0, 1.0, 0, torch.tensor(0.0), -1], X.float(), y)
+    assert losses[0] == losses[2] == losses[3] == expected and all(type(loss) is float for loss in losses)
+    assert len({losses[0], losses[1], losses[4]}) == 3
+    assert loss_along(net, direction, iter(()), X.float(), y) == []
+
+
+def test_the_loss_along_a_line_that_is_known():
+    """Two scores a and b of the input 1: the loss is log(1 + exp(b − a))."""
+    net = nn.Sequential(nn.Linear(1, 2, bias=False)).double()
+    (a, b), step = net[0].weight.flatten().tolist(), torch.tensor([[0.3], [-1.1]], dtype=torch.float64)
+    distances = [i / 4 for i in range(-8, 9)]
+    X, label = torch.ones(1, 1, dtype=torch.float64), torch.tensor([0])
+    losses = loss_along(net, {"0.weight": step}, distances, X, label)
+    assert losses == pytest.approx([math.log1p(math.exp(b - a - 1.4 * d)) for d in distances], rel=1e-12)
+
+
+def test_the_loss_along_its_gradient_is_a_parabola_nearby():
+    """Over small distances it follows slope and curvature, which autograd knows."""
+    net = nn.Sequential(nn.Flatten(), nn.Linear(4, 3), nn.Tanh(), nn.Linear(3, 2)).double()
+    X, label = torch.rand(5, 1, 2, 2, dtype=torch.float64), torch.tensor([0, 1, 1, 0, 1])
+    direction = random_direction(net)
+    names = list(direction)
+
+    def loss(distance):
+        moved = {name: net.get_parameter(name).detach() + distance * direction[name] for name in names}
+        return nn.functional.cross_entropy(torch.func.functional_call(net, moved, X), label)
+
+    at = torch.zeros((), dtype=torch.float64, requires_grad=True)
+    (slope,) = torch.autograd.grad(loss(at), at, create_graph=True)
+    (bend,) = torch.autograd.grad(slope, at)
+    h = 1e-3
+    below, here, above = loss_along(net, direction, [-h, 0, h], X, label)
+    assert (above - below) / (2 * h) == pytest.approx(slope.item(), rel=1e-5)
+    assert (above - 2 * here + below) / h**2 == pytest.approx(bend.item(), rel=1e-3)
+
+
+@pytest.mark.parametrize("training", [True, False], ids=["training", "evaluating"])
+def test_the_network_stays_as_it_is(training, weights, X):
+    net = lively(tower(2, 3)).train(training)
+    net[1].train(not training)
+    before, modes = weights(net), [m.training for m in net.modules()]
+    direction = random_direction(net)
+    kept = copy.deepcopy(direction)
+    state = torch.get_rng_state()
+    loss_along(net, direction, [-1, 0.5, 1e6], X.float(), y)
+    with pytest.raises(KeyError):
+        loss_along(net, {}, [1], X.float(), y)
+    assert torch.equal(weights(net), before) and [m.training for m in net.modules()] == modes
+    assert all(map(torch.equal, direction.values(), kept.values())) and torch.equal(torch.get_rng_state(), state)
+    assert all(p.grad is None and p.requires_grad for p in net.parameters()) and torch.is_grad_enabled()
+
+
+# Once: 'as in training' holds for dropout too, so each distance, zero included, has other units left out: what is
+# drawn is noise, and the random numbers of the caller move.
+def test_dropout_does_not_make_a_line_of_noise():
+    net = nn.Sequential(nn.Flatten(), nn.Dropout(0.5), nn.Linear(64, 10))
+    X, state = torch.rand(3, 1, 8, 8), torch.get_rng_state()
+    direction = {name: torch.zeros_like(weight) for name, weight in net.named_parameters()}
+    losses = loss_along(net, direction, [0, 0, 0], X, y)
+    assert len(set(losses)) == 1 and torch.equal(torch.get_rng_state(), state)
