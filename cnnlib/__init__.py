@@ -2,7 +2,7 @@
 
 Floors, bottom to top; each imports only from those before it:
 
-    checks, modes, table                                small things that everything may use
+    checks, modes, table, claims                        small things that everything may use
     device, budget, datasets, metrics                   where to compute, how much, on what, and what to add up
     models                                              one architecture a file
     history, training                                   the loop and what it recorded
