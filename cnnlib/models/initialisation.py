@@ -69,7 +69,8 @@ def zero_gamma_(net):
     ValueError
         If the network has no block with a shortcut, or one whose residual ends in neither.
     """
-    if any(isinstance(block.norm2, nn.Identity) for block in _residual_blocks(net)):
+    posts = [block for block in _residual_blocks(net) if not isinstance(block, PreActivation)]
+    if any(isinstance(block.norm2, nn.Identity) for block in posts):
         raise ValueError("zero γ needs blocks with batch normalisation. Without it, use fixup_.")
     return scale_branches_(net, 0)
 
