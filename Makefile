@@ -48,5 +48,5 @@ install:
 		{ rm -rf $(VENV); echo "That failed. On Debian or Ubuntu: sudo apt install python3-venv"; exit 1; }; }
 	@echo "Installing PyTorch, JupyterLab and what else pyproject.toml lists into $(VENV)."
 	@echo "The first time this downloads several GB and takes a few minutes."
-	@$(BIN)/python -m pip install --disable-pip-version-check -e ".$(EXTRA)"
+	@$(BIN)/python -m pip install --disable-pip-version-check --no-compile -e ".$(EXTRA)"
 	@echo "Installed."
