@@ -96,7 +96,7 @@ def new_page(browser, width=1280, height=900):
     return page
 
 
-NOTEBOOK = "window.jupyterapp.shell.currentWidget"
+NOTEBOOK = "window.jupyterapp?.shell?.currentWidget"  # until the page has loaded there is no application
 
 
 def open_notebook(page, address, path):
