@@ -3,9 +3,9 @@
 Floors, bottom to top; each imports only from those before it:
 
     checks, modes, table, claims                        small things that everything may use
-    device, budget, datasets, metrics                   where to compute, how much, on what, and what to add up
+    device, memory, budget, datasets, metrics           where to compute, how much, on what, and what to add up
     models                                              one architecture a file
-    history, training                                   the loop and what it recorded
+    history, training, seeds                            the loop, what it recorded, and the same again with other seeds
     probes                                              looking inside a network by hooks
     style, picture, drawing, chart, figures             charts and pictures
     frontend, animator                                  the page they go to

@@ -1,10 +1,10 @@
 """One training loop for the whole book. It knows no network in particular and no display: it trains, keeps a
 record, and tells whoever listens.
 
-The loop follows three rules that make it fast without changing a result. Losses and counts stay on the device until
+The loop follows four rules that make it fast without changing a result. Losses and counts stay on the device until
 somebody looks at them, so a GPU is not made to wait after every batch. Convolution weights lie in channels-last
-order on the CPU (LeNet's step on two cores: 12 to 15 → 11 ms). Data that lies in memory is cut into batches on the
-spot.
+order on the CPU (LeNet's step on two cores: 12 to 15 → 11 ms), and the memory of a step is kept for the next. Data that
+lies in memory is cut into batches on the spot.
 """
 
 import copy
@@ -21,6 +21,7 @@ from torch import nn
 from cnnlib.checks import check_batch, check_count, check_labels, check_lr, explain_forward_error
 from cnnlib.device import describe_device, try_gpu
 from cnnlib.history import History
+from cnnlib.memory import keep_freed_memory
 from cnnlib.metrics import Accumulator, count_correct
 from cnnlib.modes import evaluating
 
@@ -114,6 +115,7 @@ class Trainer:
             _length(test_iter, "test_iter")
         self.net = net.to(self.device)
         if self.device.type == "cpu":
+            keep_freed_memory()
             self.net.to(memory_format=torch.channels_last)
         self.train_iter, self.test_iter = _on(self.device, train_iter), _on(self.device, test_iter)
         self.loss, self.correct = nn.CrossEntropyLoss() if loss is None else loss, correct
@@ -546,53 +548,6 @@ def train(net, train_iter, test_iter, num_epochs, lr, device=None, **options):
     """
     num_epochs = check_count(num_epochs, "num_epochs")
     return Trainer(net, train_iter, test_iter, lr, device=device, **options).fit(num_epochs)
-
-
-def train_over_seeds(build, train_iter, test_iter, num_epochs, lr, seeds=(0, 1, 2), *, steps=None, **options):
-    """Train a fresh network once for each seed and return the records.
-
-    The seed sets PyTorch's random numbers (initial weights, dropout) right before the network is built, and the
-    order of the training images where `train_iter` can be reseeded. So two set-ups that are trained with the same
-    seeds see the same batches in the same order.
-
-    Parameters
-    ----------
-    build : callable
-        Returns a new network: `build()`.
-    seeds : iterable of int
-    steps : int, optional
-        End each run after so many steps.
-    train_iter, test_iter, num_epochs, lr, **options
-        As for `train`.
-
-    Returns
-    -------
-    nets : list of nn.Module
-    histories : list of History
-        A run whose loss became NaN or infinite is among them, with `ended == 'diverged'`.
-
-    Raises
-    ------
-    KeyboardInterrupt
-        If a run was interrupted: the runs still to come are then not wanted either.
-    """
-    if steps is not None:
-        check_count(steps, "steps")
-        options["listeners"] = [*options.get("listeners", ()), lambda trainer: trainer.step >= steps and trainer.stop()]
-    nets, histories = [], []
-    for seed in seeds:
-        torch.manual_seed(seed)
-        if hasattr(train_iter, "reseed"):
-            train_iter.reseed(seed)
-        nets.append(build())
-        try:
-            history = train(nets[-1], train_iter, test_iter, num_epochs, lr, **options)
-        except DivergenceError as error:
-            history = error.history
-        if history.ended == "interrupted":
-            raise KeyboardInterrupt
-        histories.append(history)
-    return nets, histories
 
 
 def time_epoch(net, train_iter, device=None, steps=10):

@@ -27,7 +27,8 @@ from cnnlib.metrics import count_correct, count_near
 from cnnlib.models import ConvAutoencoder, ResidualConvAutoencoder, lenet
 from cnnlib.modes import evaluating
 from cnnlib.probes import FlowProbe
-from cnnlib.training import Trainer, evaluate_accuracy, train, train_over_seeds
+from cnnlib.seeds import train_over_seeds
+from cnnlib.training import Trainer, evaluate_accuracy, train
 from cnnlib.widgets import GradientFlow, Reconstructions, choice, switch
 
 BOTH = pytest.mark.parametrize("kind", [ConvAutoencoder, ResidualConvAutoencoder])

@@ -17,7 +17,8 @@ from torch.utils.data import DataLoader, TensorDataset
 import cnnlib
 from cnnlib import DivergenceError, evaluate_accuracy
 from cnnlib.models import lenet, xavier_
-from cnnlib.training import time_epoch, train_over_seeds
+from cnnlib.seeds import train_over_seeds
+from cnnlib.training import time_epoch
 
 Trainer = partial(cnnlib.Trainer, device="cpu")
 momentum = partial(torch.optim.SGD, momentum=0.9)

@@ -1,0 +1,32 @@
+"""Keep freed memory for the next training step.
+
+A step frees its feature maps and asks for the same sizes again. The allocator of most Linux systems (glibc) hands such
+blocks back to the system in between; then each page comes back through a page fault, filled with zeros. For LeNet on
+batches of 256 that is 4,700 page faults a step and a third of its time: 30 ms against 21 ms on one thread.
+"""
+
+import ctypes
+import functools
+import os
+import sys
+
+TRIM_THRESHOLD, MMAP_THRESHOLD = -1, -3  # the names of the two settings in glibc's malloc.h
+KEPT = 512 * 2**20  # bytes: what may lie free before the allocator gives it back
+SINGLE = 32 * 2**20  # bytes: a larger block is mapped by itself, as always; glibc allows no larger value
+
+
+@functools.cache
+def keep_freed_memory():
+    """Let this process keep up to 512 MiB of freed memory; return whether the allocator took the settings.
+
+    Only glibc has them. Where the environment already tunes the allocator (`MALLOC_…`, `GLIBC_TUNABLES`) nothing is
+    changed.
+    """
+    tuned = any(name.startswith("MALLOC_") or name == "GLIBC_TUNABLES" for name in os.environ)
+    if not sys.platform.startswith("linux") or tuned:
+        return False
+    try:
+        mallopt = ctypes.CDLL(None).mallopt
+    except (OSError, AttributeError):  # another C library, such as musl
+        return False
+    return bool(mallopt(MMAP_THRESHOLD, SINGLE)) and bool(mallopt(TRIM_THRESHOLD, KEPT))
