@@ -40,6 +40,8 @@ $(VENV)/test: pyproject.toml
 	@$(MAKE) --no-print-directory install EXTRA=[test]
 	@touch $@ $(VENV)/lab
 
+# uv downloads and unpacks in parallel: half a minute instead of a minute and a half to two. Where it cannot reach the
+# packages (a mirror that is set up for pip alone), pip installs them.
 .PHONY: install
 install:
 	@$(PYTHON) -c "import sys; sys.exit(sys.version_info < (3, 11))" || \
@@ -48,5 +50,7 @@ install:
 		{ rm -rf $(VENV); echo "That failed. On Debian or Ubuntu: sudo apt install python3-venv"; exit 1; }; }
 	@echo "Installing PyTorch, JupyterLab and what else pyproject.toml lists into $(VENV)."
 	@echo "The first time this downloads several GB and takes a few minutes."
-	@$(BIN)/python -m pip install --disable-pip-version-check --no-compile -e ".$(EXTRA)"
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check uv && \
+		$(BIN)/python -m uv pip install --python $(BIN)/python -e ".$(EXTRA)" || \
+		$(BIN)/python -m pip install --disable-pip-version-check -e ".$(EXTRA)"
 	@echo "Installed."

@@ -5,7 +5,7 @@ Floors, bottom to top; each imports only from those before it:
     checks, modes, table, claims                        small things that everything may use
     device, memory, budget, datasets, metrics           where to compute, how much, on what, and what to add up
     models                                              one architecture a file
-    history, training, seeds                            the loop, what it recorded, and the same again with other seeds
+    history, training, seeds, contract                  the loop, what it recorded, again with other seeds, how long
     probes                                              looking inside a network by hooks
     style, picture, drawing, chart, figures             charts and pictures
     frontend, animator                                  the page they go to
@@ -15,6 +15,7 @@ Floors, bottom to top; each imports only from those before it:
 
 from cnnlib.animator import Animator
 from cnnlib.budget import pick_budget
+from cnnlib.contract import time_contract
 from cnnlib.datasets import load_data_fashion_mnist
 from cnnlib.device import describe_device, try_gpu
 from cnnlib.history import History, compare
@@ -34,6 +35,7 @@ __all__ = [
     "evaluate_accuracy",
     "load_data_fashion_mnist",
     "pick_budget",
+    "time_contract",
     "train",
     "try_gpu",
 ]

@@ -6,6 +6,9 @@ import torch
 
 from cnnlib.checks import check_count
 
+# What PyTorch chose when it was loaded: the cores of this machine, or fewer where OMP_NUM_THREADS says so.
+CORES = torch.get_num_threads()
+
 
 def try_gpu(i=0):
     """Return GPU number `i` if this machine has it, else the best device that it does have.

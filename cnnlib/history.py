@@ -67,6 +67,11 @@ class History:
         """How many training examples were handled in a second of training steps."""
         return sum(self.size) / self.train_seconds if self.train_seconds else 0.0
 
+    @property
+    def last_test_acc(self):
+        """The test accuracy after the last epoch; NaN, which is above and below nothing, if none has ended."""
+        return self.test_acc[-1] if self.test_acc else math.nan
+
     def window(self, start, stop=None):
         """Return the mean loss and the accuracy over the steps `start` … `stop`, each example counted once."""
         size = self.size[start:stop]
@@ -222,7 +227,7 @@ def _spread(values):
 
 
 def growth_table(chapter, name, cost, history, folder="results"):
-    """Note what a chapter's network costs and what it reached, and return the table of all chapters run here so far.
+    """Note what a chapter's network costs and what it reached, and return the table of the chapters run here up to it.
 
     Parameters
     ----------
@@ -238,6 +243,7 @@ def growth_table(chapter, name, cost, history, folder="results"):
     Returns
     -------
     Table
+        The chapters up to this one.
     """
     last = history.test_acc[-3:]
     row = {
@@ -257,7 +263,7 @@ def growth_table(chapter, name, cost, history, folder="results"):
         folder.mkdir(parents=True, exist_ok=True)
         _write_whole(folder / here, json.dumps(row))
     head = ["network", "parameters", "multiply-adds", "epochs", "time", "test accuracy, last epochs"]
-    return Table(head, [_growth_row(rows[key]) for key in sorted(rows) if rows[key]])
+    return Table(head, [_growth_row(rows[key]) for key in sorted(rows) if rows[key] and key <= here])
 
 
 def _read_row(path):

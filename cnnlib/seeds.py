@@ -1,6 +1,6 @@
 """The same experiment with several seeds: what a single run cannot tell, the spread between runs can.
 
-Where nothing stands against it the runs go side by side, each on its share of the CPU's threads. Small networks gain
+Where nothing stands against it the runs go side by side, each on its share of the CPU's cores. Small networks gain
 most: their layers are too small to be split over two cores (three runs of a 20-layer net on two cores: 75 → 41 ms a
 step of all three). What comes out is the same, to the last bit if each run has one thread both times.
 """
@@ -13,6 +13,7 @@ import torch
 
 from cnnlib.checks import check_count
 from cnnlib.datasets import Batches, Copies
+from cnnlib.device import CORES
 from cnnlib.modes import in_mode
 from cnnlib.training import DivergenceError, Trainer
 
@@ -26,7 +27,7 @@ def train_over_seeds(build, train_iter, test_iter, num_epochs, lr, seeds=(0, 1, 
     order of the training images where `train_iter` can be reseeded. So two set-ups that are trained with the same
     seeds see the same batches in the same order.
 
-    The runs go side by side on a CPU with several threads, unless something would then come out differently: the
+    The runs go side by side on a CPU with several cores, unless something would then come out differently: the
     training draws random numbers (dropout, augmentation), there are listeners or hooks, the networks share
     parameters, or the data is not of `load_data_fashion_mnist`.
 
@@ -93,7 +94,7 @@ def _run(trainer, num_epochs):
 
 def _may_share_the_cpu(trainer):
     """Tell whether runs like this one can go side by side and come out as they do one after the other."""
-    if trainer.device.type != "cpu" or torch.get_num_threads() == 1 or not isinstance(trainer.train_iter, OWN):
+    if trainer.device.type != "cpu" or CORES == 1 or not isinstance(trainer.train_iter, OWN):
         return False
     if any(m._forward_hooks or m._forward_pre_hooks or m._backward_hooks for m in trainer.net.modules()):
         return False
@@ -108,12 +109,12 @@ def _may_share_the_cpu(trainer):
 
 
 def _side_by_side(trainers, num_epochs):
-    """Train all at once, each on its share of the threads; return the histories in order."""
+    """Train all at once, each on its share of the cores; return the histories in order."""
     threads = torch.get_num_threads()
-    workers = min(len(trainers), threads + 1)  # one more than threads: three runs on two cores leave none idle
+    workers = min(len(trainers), CORES + 1)  # one more than cores: three runs on two cores leave none idle
 
     def run(trainer):
-        torch.set_num_threads(max(1, threads // workers))
+        torch.set_num_threads(max(1, CORES // workers))
         return _run(trainer, num_epochs)
 
     with ThreadPoolExecutor(workers) as pool:

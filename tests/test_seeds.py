@@ -6,6 +6,7 @@ import subprocess
 import sys
 import threading
 import time
+from contextlib import contextmanager
 
 import pytest
 import torch
@@ -16,14 +17,24 @@ from cnnlib.datasets import Copies
 from cnnlib.seeds import train_over_seeds
 
 
-@pytest.fixture(params=[1, 2, 4], ids="{} threads".format)
+@contextmanager
+def cores(num):
+    """Give the library and PyTorch so many cores for a while."""
+    before, seeds.CORES = (torch.get_num_threads(), seeds.CORES), num
+    torch.set_num_threads(num)
+    try:
+        yield
+        assert torch.get_num_threads() == num, "the number of threads is put back"
+    finally:
+        threads, seeds.CORES = before
+        torch.set_num_threads(threads)
+
+
+@pytest.fixture(params=[1, 2, 4], ids="{} cores".format)
 def threads(request):
-    """Give PyTorch so many threads for a while."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(request.param)
-    yield request.param
-    assert torch.get_num_threads() == request.param, "the number of threads is put back"
-    torch.set_num_threads(before)
+    """Run a test on so many cores."""
+    with cores(request.param):
+        yield request.param
 
 
 @pytest.fixture
@@ -41,12 +52,8 @@ def conv():
 
 
 def one_after_the_other(*arguments, **options):
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
+    with cores(1):
         return train_over_seeds(*arguments, **options)
-    finally:
-        torch.set_num_threads(before)
 
 
 def same(first, second, weights):
@@ -64,12 +71,8 @@ def test_side_by_side_is_to_the_last_bit_what_it_is_alone(noise, weights, togeth
     data, tests = noise(), noise(shuffle=False)
     expected = one_after_the_other(conv, data, tests, 2, 0.1, range(num))
     after = torch.get_rng_state()
-    before = torch.get_num_threads()
-    torch.set_num_threads(2)
-    try:
+    with cores(2):
         found = train_over_seeds(conv, data, tests, 2, 0.1, range(num))
-    finally:
-        torch.set_num_threads(before)
     assert together == [num]
     assert same(expected, found, weights)
     assert torch.equal(torch.get_rng_state(), after), "the random numbers stand where they would"
@@ -138,12 +141,8 @@ def test_copies_of_pictures_go_side_by_side(noise, weights, together):
     options = {"loss": nn.MSELoss(), "correct": lambda out, y: (out - y).abs().mean()}
     data = Copies(noise())
     expected = one_after_the_other(build, data, None, 1, 0.1, (0, 1), **options)
-    before = torch.get_num_threads()
-    torch.set_num_threads(2)
-    try:
+    with cores(2):
         found = train_over_seeds(build, data, None, 1, 0.1, (0, 1), **options)
-    finally:
-        torch.set_num_threads(before)
     assert together == [2] and same(expected, found, weights)
 
 
@@ -183,16 +182,12 @@ def test_bad_input_is_named_as_ever(noise, threads):
 
 @pytest.mark.skipif(os.name == "nt", reason="sends a signal to itself")
 def test_an_interrupt_ends_all(noise, together):
-    before, running = torch.get_num_threads(), threading.active_count()
-    torch.set_num_threads(2)
+    running = threading.active_count()
     timer = threading.Timer(0.5, os.kill, (os.getpid(), signal.SIGINT))
     timer.start()
     began = time.perf_counter()
-    try:
-        with pytest.raises(KeyboardInterrupt):
-            train_over_seeds(conv, noise(2_000), None, 1_000, 0.1)
-    finally:
-        torch.set_num_threads(before)
+    with cores(2), pytest.raises(KeyboardInterrupt):
+        train_over_seeds(conv, noise(2_000), None, 1_000, 0.1)
     timer.join()
     assert together == [3] and time.perf_counter() - began < 5 and threading.active_count() == running
 

@@ -1,6 +1,7 @@
 """Pictures of the book: each function takes data and returns a Picture."""
 
 from cnnlib.figures.blocks import draw_blocks
+from cnnlib.figures.feature_explorer import Found, draw_feature_explorer
 from cnnlib.figures.flow import draw_gradient_flow
 from cnnlib.figures.images import draw_feature_maps, draw_filters, show_images
 from cnnlib.figures.lesions import draw_lesions
@@ -9,13 +10,16 @@ from cnnlib.figures.parts import draw_parts
 from cnnlib.figures.plots import draw_bars, draw_confusions, draw_lines, draw_runs
 from cnnlib.figures.receptive import draw_receptive_fields
 from cnnlib.figures.reconstructions import draw_reconstructions
+from cnnlib.figures.shape_walk import draw_step
 from cnnlib.figures.statistics import draw_statistics
 from cnnlib.figures.volumes import draw_volumes
 
 __all__ = [
+    "Found",
     "draw_bars",
     "draw_blocks",
     "draw_confusions",
+    "draw_feature_explorer",
     "draw_feature_maps",
     "draw_filters",
     "draw_gradient_flow",
@@ -27,6 +31,7 @@ __all__ = [
     "draw_reconstructions",
     "draw_runs",
     "draw_statistics",
+    "draw_step",
     "draw_volumes",
     "show_images",
 ]

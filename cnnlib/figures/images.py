@@ -23,6 +23,8 @@ def show_images(images, titles=(), columns=10, text="Pictures from the data set"
 def draw_filters(weights, text="Filters of a convolutional layer"):
     """Draw the filters of a layer: blue is negative, red is positive, white is zero, on one scale for all.
 
+    A stroke on a weight says that it is negative, for those who see no colours.
+
     Parameters
     ----------
     weights : Tensor of shape (C, H, W)
@@ -30,7 +32,14 @@ def draw_filters(weights, text="Filters of a convolutional layer"):
     weights = weights.detach().cpu()
     limit = weights.abs().max().item()
     titles = [f"filter {i}" for i in range(len(weights))]
-    return _tiles([(w, "RdBu_r", (-limit, limit)) for w in weights], titles, len(weights), text, frame=True)
+    picture = _tiles([(w, "RdBu_r", (-limit, limit)) for w in weights], titles, len(weights), text, frame=True)
+    for axes, w in zip(picture.figure.axes, weights, strict=False):
+        rows, columns = (w < 0).nonzero(as_tuple=True)
+        cell = 72 * axes.get_position().width * picture.figure.get_figwidth() / w.shape[-1]  # points
+        colours = ["white" if abs(v) > 0.6 * limit else INK for v in w[rows, columns].tolist()]
+        size = (0.5 * cell) ** 2
+        axes.scatter(columns.tolist(), rows.tolist(), size, colours, marker="_", linewidths=min(0.9, cell / 8))
+    return picture
 
 
 def draw_feature_maps(image, maps, text="An image and its feature maps"):

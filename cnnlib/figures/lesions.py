@@ -1,7 +1,7 @@
 """Accuracy of a network after one part was taken out, part by part. Plain SVG, as it follows a slider."""
 
 from cnnlib.drawing import Drawing, Line, Rect, Words
-from cnnlib.style import COLOURS, FAINT, GRID, INK
+from cnnlib.style import COLOURS, FAINT, GRID, INK, LIGHT
 
 WIDTH, HEIGHT = 1000, 300
 LEFT, TOP, RIGHT, BOTTOM = 70, 60, 980, 245
@@ -41,7 +41,7 @@ def draw_lesions(whole, results, number=None, title="", chance=0.1):
         if accuracy is None:
             parts.append(Rect(x, height(0.02), wide, BOTTOM - height(0.02), "none", FAINT))
             continue
-        fill = COLOURS[0] if i == number else "#9ecae1"
+        fill = COLOURS[0] if i == number else LIGHT
         parts.append(Rect(x, height(accuracy), wide, BOTTOM - height(accuracy), fill))
         if i == number:
             parts.append(Words(x + wide / 2, height(accuracy) - 8, f"{accuracy:.2f}", 17, weight="bold"))

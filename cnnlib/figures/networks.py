@@ -6,11 +6,10 @@ from matplotlib.patches import Rectangle
 
 from cnnlib.picture import Picture
 from cnnlib.probes import layer_table
-from cnnlib.style import COLOURS, FAINT, FONT, INK, new_figure
+from cnnlib.style import FAINT, FILL, FONT, INK, new_figure
 
 KINDS = {"Conv2d": "convolution", "AvgPool2d": "pooling", "MaxPool2d": "pooling", "Linear": "dense"}
 WIDTH = 10.0  # inches
-FILL = {"input": "#dddddd", "convolution": COLOURS[0], "pooling": COLOURS[5], "dense": COLOURS[4]}
 
 
 def draw_network(net, input_shape, text="The layers of a network, drawn to scale"):
@@ -53,7 +52,8 @@ def _draw_stage(axes, x, middle, kind, shape, unit):
         shift = min(0.07, 0.9 / drawn)
         for i in range(drawn):
             corner = (x + i * shift, middle - side / 2 + (drawn / 2 - i) * shift * 0.6)
-            axes.add_patch(Rectangle(corner, side, side, facecolor=FILL[kind], edgecolor="white", linewidth=0.8))
+            edge = "white" if kind == "convolution" else INK  # whichever is seen on the fill
+            axes.add_patch(Rectangle(corner, side, side, facecolor=FILL[kind], edgecolor=edge, linewidth=0.8))
         return side + (drawn - 1) * shift
     height = 0.12 * math.sqrt(math.prod(shape))
     axes.add_patch(Rectangle((x + 0.2, middle - height / 2), 0.22, height, facecolor=FILL[kind], edgecolor=FAINT))

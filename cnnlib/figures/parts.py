@@ -3,12 +3,12 @@
 import math
 
 from cnnlib.drawing import Drawing, Line, Rect, Words
-from cnnlib.style import COLOURS, GRID, INK
+from cnnlib.style import COLOURS, GRID, INK, LIGHT, WRONG
+from cnnlib.style import RIGHT as RIGHT_GREEN
 
 WIDTH, HEIGHT = 1000, 360
 LEFT, TOP, RIGHT, BOTTOM = 80, 62, 985, 268
 EXACT = 1e-9  # relative error, in float64, up to which a sum counts as equal
-LIGHT, RIGHT_GREEN, WRONG = "#9ecae1", "#1a7f37", "#b00020"
 
 
 def draw_parts(parts, title=""):

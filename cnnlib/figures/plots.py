@@ -1,7 +1,7 @@
 """Curves, bars and confusion matrices in the house style."""
 
 from cnnlib.picture import Picture
-from cnnlib.style import COLOURS, DASHES, FONT, INK, MARKERS, new_figure, style_axes
+from cnnlib.style import COLOURS, DASHES, FONT, HATCHES, INK, MARKERS, new_figure, style_axes
 
 
 def draw_lines(lines, xlabel, ylabel, ylim=None, log=False, xlog=False, text=None):
@@ -30,6 +30,10 @@ def draw_lines(lines, xlabel, ylabel, ylim=None, log=False, xlog=False, text=Non
         axes.set_yscale("log")
     if xlog:
         axes.set_xscale("log")
+        ticks = sorted({x for xs, _ in lines.values() for x in xs})
+        if len(ticks) <= 12:  # the values themselves, not powers of ten between them
+            axes.set_xticks(ticks, [f"{x:g}" for x in ticks])
+            axes.minorticks_off()
     style_axes(axes, xlabel, ylabel)
     axes.set_ylim(ylim)
     rows = _legend_above(axes, lines)
@@ -65,12 +69,11 @@ def draw_bars(groups, ylabel, log=False, text=None):
     figure = new_figure(10.0, 3.8)
     axes = figure.subplots()
     wide = 0.8 / len(groups)
-    hatches = ("", "//", "..", "xx", "--")
     for number, (name, bars) in enumerate(groups.items()):
         places = [i - 0.4 + wide * (number + 0.5) for i in range(len(labels))]
         axes.bar(
             places, [bars[label] for label in labels], wide * 0.92, label=name, color=COLOURS[number],
-            hatch=hatches[number], edgecolor="white",
+            hatch=HATCHES[number], edgecolor="white",
         )  # fmt: skip
     if log:
         axes.set_yscale("log")
@@ -97,7 +100,7 @@ def draw_confusions(counts, classes, text="Confusion matrix: true class in rows,
     for i, row in enumerate(share.tolist()):
         for j, value in enumerate(row):
             if value >= 0.5:
-                colour = "white" if value > 55 else INK
+                colour = "white" if value > 61.5 else "black"  # a contrast of 4.5 at every grey
                 axes.text(j, i, f"{value:.0f}", ha="center", va="center", color=colour, fontsize=FONT - 1)
     axes.set_xticks(range(len(classes)), classes, rotation=40, ha="right", fontsize=FONT - 1)
     axes.set_yticks(range(len(classes)), classes, fontsize=FONT - 1)

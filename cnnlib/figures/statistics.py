@@ -32,14 +32,14 @@ def draw_statistics(statistics, title=""):
     """
     head = f"What enters this ReLU, {title}" if title else "What enters this ReLU"
     parts = [Words(8, 22, head, size=17, weight="bold", anchor="start")]
-    parts += _histograms(statistics, 60, 60, 420, 190)
+    parts += _histograms(statistics, 60, 74, 420, 176)
     if statistics.running_mean is None:
         parts.append(Words(760, 150, "no normalisation, no running statistics", size=17, fill=FAINT))
     else:
         means = statistics.batch_mean, statistics.running_mean
         deviations = statistics.batch_var.sqrt(), statistics.running_var.sqrt()
-        parts += _against(*means, "mean", 570, 60, 180)
-        parts += _against(*deviations, "standard deviation", 800, 60, 180)
+        parts += _against(*means, "mean", 570, 70, 170)
+        parts += _against(*deviations, "standard deviation", 800, 70, 170)
     return Drawing(parts, WIDTH, HEIGHT, "Values entering a ReLU, and the statistics that normalise them")
 
 
@@ -60,8 +60,9 @@ def _histograms(statistics, left, top, width, height):
             level = top + height * (1 - y / most)
             points += [(left + width * i / BINS, level), (left + width * (i + 1) / BINS, level)]
         parts.append(Line(points, colour, 2.4, dash))
-        spread = f"{name}: mean {values.mean():.2f}, standard deviation {values.std():.2f}"
-        parts.append(Words(left, top - 24 + 17 * number, spread, size=14, fill=colour, anchor="start"))
+        spread, y = f"{name}: mean {values.mean():.2f}, standard deviation {values.std():.2f}", top - 24 + 17 * number
+        parts.append(Line([(left, y - 5), (left + 34, y - 5)], colour, 2.4, dash))
+        parts.append(Words(left + 42, y, spread, size=14, anchor="start"))
     parts.append(Words(left + width / 2, top + height + 38, "value (beyond ±4: in the last bins)", fill=INK))
     return parts
 
@@ -71,7 +72,7 @@ def _against(batch, running, name, left, top, side):
     points = [(x, y) for x, y in points if math.isfinite(x) and math.isfinite(y)]  # a run may have diverged
     values = [0.0, 0.1, *(value for point in points for value in point)]
     low, high = min(values), max(values)
-    low, high = low - 0.05 * (high - low), high + 0.05 * (high - low)
+    low, high = low - 0.05 * (high - low) * (low < 0), high + 0.05 * (high - low)
 
     def place(value):
         return (value - low) / (high - low) * side

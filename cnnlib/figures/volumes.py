@@ -2,10 +2,9 @@
 
 from cnnlib.drawing import Drawing, Rect, Words
 from cnnlib.probes import layer_table
-from cnnlib.style import COLOURS, FAINT
+from cnnlib.style import FAINT, FILL
 
 KINDS = {"Conv2d": "convolution", "MaxPool2d": "pooling", "AvgPool2d": "pooling", "Linear": "dense"}
-FILL = {"input": "#cfcfcf", "convolution": COLOURS[0], "pooling": COLOURS[5], "dense": COLOURS[4]}
 WIDTH = 1000  # pixels of a drawing
 TALL = 150  # pixels of the largest map
 WIDE = 46  # pixels of the most channels

@@ -1,5 +1,6 @@
 """Looking inside a network by hooks: shapes and cost, feature maps, gradients. No probe leaves a hook behind."""
 
+from cnnlib.probes.excitation import MapLayer, Places, layers_with_maps, maps_and_output, strongest_places
 from cnnlib.probes.features import feature_maps
 from cnnlib.probes.flow import FlowProbe
 from cnnlib.probes.gradients import gradient_norms, present_gradients
@@ -9,23 +10,32 @@ from cnnlib.probes.receptive import receptive_fields
 from cnnlib.probes.shapes import LayerTable, layer_table
 from cnnlib.probes.statistics import Statistics, relu_statistics
 from cnnlib.probes.unrolled import GradientParts, gradient_parts
+from cnnlib.probes.walk import Step, Walk, walk_layers
 
 __all__ = [
     "FlowProbe",
     "GradientParts",
     "LayerTable",
+    "MapLayer",
+    "Places",
     "Site",
     "Statistics",
+    "Step",
+    "Walk",
     "feature_maps",
     "gradient_norms",
     "gradient_parts",
     "layer_table",
+    "layers_with_maps",
     "lesion_sites",
     "loss_along",
+    "maps_and_output",
     "present_gradients",
     "random_direction",
     "receptive_fields",
     "relu_statistics",
+    "strongest_places",
     "swapped",
+    "walk_layers",
     "without",
 ]

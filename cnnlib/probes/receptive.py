@@ -32,7 +32,7 @@ def receptive_fields(net):
     ----------
     net : nn.Module
         Its convolutions and poolings run in the order in which they are registered, each on what the one before it
-        gave. In a network with branches this is the field along the branch that registers all of them.
+        gave. Shortcuts with a projection do not: for a network with branches use `walk_layers`.
 
     Returns
     -------

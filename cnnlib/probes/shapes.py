@@ -82,7 +82,7 @@ def layer_table(net, input_shape):
                 input_shape=tuple(args[0].shape[1:]),
                 output_shape=tuple(output.shape[1:]),
                 parameters=sum(p.numel() for p in module.parameters()),
-                multiply_adds=multiply_adds(module, output),
+                multiply_adds=multiply_adds(module, args[0], output),
             )
         )
 
@@ -103,11 +103,14 @@ def layer_table(net, input_shape):
     return rows
 
 
-def multiply_adds(module, output):
-    """Count the multiply-adds of one layer for one example, from its weights and its output (1, …)."""
+def multiply_adds(module, X, output):
+    """Count the multiply-adds of one layer for one example, from its weights, its input and its output (1, …)."""
     if isinstance(module, nn.Linear):
         return output[0].numel() * module.in_features
     if isinstance(module, nn.Conv2d):
         height, width = module.kernel_size
         return output[0].numel() * (module.in_channels // module.groups) * height * width
+    if isinstance(module, nn.ConvTranspose2d):  # each number that comes in is multiplied by a whole window
+        height, width = module.kernel_size
+        return X[0].numel() * (module.out_channels // module.groups) * height * width
     return 0

@@ -1,15 +1,18 @@
 """What a reader can move: live controls of a training run, playgrounds, and guesses made before a run."""
 
 from cnnlib.widgets.controls import choice, slider, switch
+from cnnlib.widgets.feature_explorer import FeatureExplorer, explore_features
 from cnnlib.widgets.gradient_sum import GradientSum
 from cnnlib.widgets.lesions import Lesions
 from cnnlib.widgets.live import fit
 from cnnlib.widgets.playground import Playground
 from cnnlib.widgets.predict import guess
+from cnnlib.widgets.shape_walk import explore_shapes
 from cnnlib.widgets.views import Blueprint, GradientFlow, Microscope, Reconstructions, Shortcuts
 
 __all__ = [
     "Blueprint",
+    "FeatureExplorer",
     "GradientFlow",
     "GradientSum",
     "Lesions",
@@ -18,6 +21,8 @@ __all__ = [
     "Reconstructions",
     "Shortcuts",
     "choice",
+    "explore_features",
+    "explore_shapes",
     "fit",
     "guess",
     "slider",

@@ -1,13 +1,12 @@
 """What a playground can show below its chart: the network as it is being built, and a layer under the microscope."""
 
-import html
-
 import ipywidgets
 import torch
 
 from cnnlib.figures import draw_blocks, draw_gradient_flow, draw_reconstructions, draw_statistics, draw_volumes
 from cnnlib.modes import evaluating
-from cnnlib.probes import gradient_norms, layer_table, present_gradients, receptive_fields, relu_statistics
+from cnnlib.probes import gradient_norms, present_gradients, relu_statistics, walk_layers
+from cnnlib.reader import alert
 from cnnlib.widgets.playground import View
 
 
@@ -30,7 +29,7 @@ class SettingsView(View):
             self.widget.value = self._drawing.svg()
         except Exception as error:  # whatever the cell's own code raises
             self._drawing = None
-            self.widget.value = f"<div role='alert' style='color:#b00020'>{html.escape(str(error))}</div>"
+            self.widget.value = alert(str(error))
 
     def static(self):
         """Return the drawing."""
@@ -75,11 +74,12 @@ class Shortcuts(SettingsView):
 
 def describe_network(net, input_shape):
     """Draw a network to scale, under a line that says what it costs and how far its last map sees."""
-    table, fields = layer_table(net, input_shape), receptive_fields(net)
-    head = f"{table.parameters:,} parameters · {table.multiply_adds:,} multiply-adds a picture"
-    if fields:
-        head += f" · the last map sees {fields[-1].size} pixels"
-    return draw_volumes({head: (table, input_shape)}, "The network that the controls describe, drawn to scale")
+    walk = walk_layers(net, input_shape)
+    head = f"{walk.parameters:,} parameters · {walk.multiply_adds:,} multiply-adds a picture"
+    seen = [step.patch.sizes[0] for step in walk if step.patch and len(step.output_shape) == 3]
+    if seen:
+        head += f" · the last map sees {seen[-1]} pixels"
+    return draw_volumes({head: (walk, input_shape)}, "The network that the controls describe, drawn to scale")
 
 
 class Microscope(View):

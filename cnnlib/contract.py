@@ -1,0 +1,187 @@
+"""The time contract: how long the experiments of a chapter will take on this machine, measured before they start.
+
+Training time is a number of steps times the time of a step, and only the second differs between machines. So
+`cnnlib/times.json` holds what each section took where the book was made, beside the time of one step of the chapter's
+own kind of network there; `time_contract` measures the same step here and scales. The number of threads is measured
+too: for small networks two are often slower than one.
+"""
+
+import json
+import statistics
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+import torch
+from torch import nn
+
+from cnnlib.device import CORES, try_gpu
+from cnnlib.memory import keep_freed_memory
+from cnnlib.models import VGG11, alexnet, cifar_resnet, conv_bn_relu, lenet, narrower, vgg
+from cnnlib.table import Table
+
+FILE = Path(__file__).parent / "times.json"
+SECONDS = 1.5  # that a calibration takes, however many thread counts it tries; building the network comes on top
+SHORT = 1.0  # seconds: a section below that is not listed
+
+
+@dataclass(frozen=True)
+class Workload:
+    """The training step that stands for a chapter: a network and the shape of its batch (N, channels, H, W)."""
+
+    build: Callable
+    batch: tuple
+
+
+_RESIDUAL = Workload(partial(cifar_resnet, 20, 8, "projection"), (64, 1, 14, 14))
+WORKLOADS = {
+    "01_lenet": Workload(lenet, (256, 1, 28, 28)),
+    "02_alexnet": Workload(partial(alexnet, shrink=8, side=81), (64, 1, 81, 81)),
+    "03_vgg": Workload(partial(vgg, narrower(VGG11, 4), 32, 256), (64, 1, 32, 32)),
+    "04_batch_norm": Workload(partial(vgg, narrower(VGG11, 4), 32, 256, block=conv_bn_relu), (64, 1, 32, 32)),
+    "05_resnet": _RESIDUAL,
+    "06_residual_gradients": _RESIDUAL,
+}
+
+
+@dataclass(frozen=True)
+class Contract:
+    """What a calibration found: shows itself as a table of the sections that take a second or more.
+
+    Attributes
+    ----------
+    sections : dict of str to float
+        Heading → seconds here.
+    threads : int
+        With how many threads a step is fastest here; PyTorch computes with so many now.
+    steps : dict of int to float
+        Number of threads → seconds a step.
+    device : str
+        'cpu', or the GPU that the chapter will run on instead.
+    """
+
+    sections: dict
+    threads: int
+    steps: dict
+    device: str = "cpu"
+
+    @property
+    def seconds(self):
+        """How long the whole chapter takes here."""
+        return sum(self.sections.values())
+
+    def _verdict(self):
+        if self.device != "cpu":
+            return f"The networks are trained on a GPU ({self.device}), at the sizes of the book. No times are known."
+        steps = ", ".join(f"{n} thread{'s' * (n > 1)} {1e3 * t:.0f} ms" for n, t in self.steps.items())
+        choice = f" PyTorch computes with {self.threads} from here on." if len(self.steps) > 1 else ""
+        return (
+            f"About {_rounded(self.seconds)} on this machine, if nothing else keeps it busy (a training step: {steps}; "
+            f"the rest is in proportion).{choice}"
+        )
+
+    def _table(self):
+        rows = [[name, _rounded(seconds)] for name, seconds in self.sections.items() if seconds >= SHORT]
+        return Table(["section", "takes about"], rows)
+
+    def _repr_markdown_(self):
+        table = "" if self.device != "cpu" else f"\n\n{self._table()._repr_markdown_()}"
+        return self._verdict() + table
+
+    def __repr__(self):
+        return self._verdict() + ("" if self.device != "cpu" else f"\n\n{self._table()!r}")
+
+
+def time_contract(chapter):
+    """Measure this machine for at most two seconds; set the number of threads, and tell how long a chapter takes.
+
+    Parameters
+    ----------
+    chapter : str
+        The name of its notebook, such as '05_resnet', or the number alone, '05'.
+
+    Returns
+    -------
+    Contract
+
+    Raises
+    ------
+    ValueError
+        If there is no such chapter.
+    """
+    name = find_chapter(chapter)
+    device = try_gpu()
+    if device.type != "cpu":
+        return Contract({}, torch.get_num_threads(), {}, str(device))
+    steps = calibrate(name)
+    threads = min(steps, key=steps.get)
+    torch.set_num_threads(threads)
+    there = json.loads(FILE.read_text(encoding="utf-8"))[name]["1" if CORES == 1 else "2"]
+    scale = steps[threads] / there["step"]
+    return Contract({heading: scale * seconds for heading, seconds in there["sections"].items()}, threads, steps)
+
+
+def find_chapter(chapter):
+    """Return the name of the notebook that a name or a number means."""
+    found = [name for name in WORKLOADS if chapter in (name, name.partition("_")[0])]
+    if not found:
+        raise ValueError(f"there is no chapter {chapter!r}. The chapters are {', '.join(WORKLOADS)}.")
+    return found[0]
+
+
+def calibrate(chapter):
+    """Return the seconds of one training step of a chapter's workload for 1, 2, 4 … threads, up to the cores.
+
+    The random numbers and the number of threads are left as they were.
+    """
+    keep_freed_memory()
+    workload, before = WORKLOADS[find_chapter(chapter)], torch.get_num_threads()
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        step = _step(workload)
+    counts = [1 << i for i in range(CORES.bit_length()) if 1 << i < CORES] + [CORES]
+    times, ends = {}, time.perf_counter() + SECONDS
+    try:
+        for n in counts:
+            torch.set_num_threads(n)
+            if not times or time.perf_counter() < ends:  # on a machine that is busy, one number of threads is enough
+                step()  # the first prepares the kernels
+                times[n] = [_timed(step)]
+        while time.perf_counter() < ends:
+            for n in times:  # in turn, so that a slow moment of the machine hits all of them
+                torch.set_num_threads(n)
+                times[n] += [_timed(step) for _ in range(3)][1:]
+    finally:
+        torch.set_num_threads(before)
+    return {n: statistics.median(seconds) for n, seconds in times.items()}
+
+
+def _step(workload):
+    """Return a function that trains one batch of random numbers."""
+    net = workload.build().to(memory_format=torch.channels_last)
+    optimizer, loss = torch.optim.SGD(net.parameters(), lr=1e-3), nn.CrossEntropyLoss()
+    X, y = torch.rand(workload.batch), torch.randint(10, workload.batch[:1])
+
+    def step():
+        optimizer.zero_grad()
+        loss(net(X), y).backward()
+        optimizer.step()
+
+    return step
+
+
+def _timed(step):
+    began = time.perf_counter()
+    step()
+    return time.perf_counter() - began
+
+
+def _rounded(seconds):
+    """Return seconds in words, no finer than they are known."""
+    if seconds < 10:
+        return f"{max(1, round(seconds))} s"
+    if seconds < 90:
+        return f"{5 * round(seconds / 5)} s"
+    return f"{round(seconds / 60, 1 if seconds < 600 else None):g} minutes"

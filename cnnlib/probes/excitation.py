@@ -1,0 +1,254 @@
+"""What excites the channels of a layer: the places in some pictures where their maps are largest, as in figure 2 of
+Zeiler & Fergus 2014, "Visualizing and understanding convolutional networks" (arXiv:1311.2901). Here the patches
+themselves are found; the paper also projects each activation back to the pixels.
+"""
+
+import math
+import time
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import torch
+from torch import nn
+
+from cnnlib.checks import check_batch, check_count
+from cnnlib.models.batch_norm import BatchNorm
+from cnnlib.modes import evaluating
+from cnnlib.probes.receptive import WINDOWS, Field, receptive_fields
+
+QUIET = (nn.Identity, nn.Dropout, nn.Dropout2d)  # in evaluation they give what they got: no layers to look at
+POINTWISE = (*QUIET, nn.ReLU, nn.Sigmoid, nn.Tanh, nn.GELU, nn.LeakyReLU, nn.ELU, nn.SiLU, nn.BatchNorm2d, BatchNorm)
+ROOM = 2**23  # numbers in the largest map of a pass, 32 MB, if no layer has more than 64 maps of the picture's size
+
+
+@dataclass(frozen=True)
+class MapLayer:
+    """A layer whose output is maps, of `shape` (channels, height, width).
+
+    `field` is what one of its outputs sees; None where that cannot be followed: behind a branch, or behind a layer that
+    is no convolution or pooling and does not act on each pixel by itself.
+    """
+
+    name: str
+    kind: str
+    shape: tuple
+    field: Field | None
+
+
+@dataclass(frozen=True)
+class Places:
+    """The places where each channel is largest, the largest first; of equal ones the first in the order of reading.
+
+    `values`, and which picture, row and column of the map, counted from 0: (C, K) each. `num` pictures were looked at.
+    """
+
+    values: torch.Tensor
+    pictures: torch.Tensor
+    rows: torch.Tensor
+    columns: torch.Tensor
+    num: int
+
+
+def layers_with_maps(net, X):
+    """Find the layers whose output for a batch X of pictures, (N, C, H, W), is maps.
+
+    Returns
+    -------
+    dict of str to MapLayer
+        By name, in the order of the calls: innermost modules, and blocks of several. A layer that is called several
+        times counts as it was called first.
+    """
+    names, steps = {module: name for name, module in net.named_modules()}, []
+    hooks = [module.register_forward_hook(lambda *step: steps.append(step)) for module in names]
+    X = X.to(_parameter(net))
+    try:
+        with torch.no_grad(), evaluating(net):
+            net(X)
+    finally:
+        for hook in hooks:
+            hook.remove()
+    fields, last, straight = iter(receptive_fields(net)), X, True
+    layers, field = {}, Field("", "", 1, 1, 0)
+    for module, args, output in steps:
+        if not any(module.children()):
+            straight = straight and len(args) == 1 and args[0] is last and isinstance(module, (*WINDOWS, *POINTWISE))
+            if straight and isinstance(module, WINDOWS):
+                field = next(fields, field)
+                straight = field.name == names[module] and _is_square(module)
+            last = output
+        if names[module] and not isinstance(module, (*QUIET, nn.Sequential)) and _is_map(output):
+            seen = field if straight and output is last else None
+            layer = MapLayer(names[module], type(module).__name__, tuple(output.shape[1:]), seen)
+            layers.setdefault(layer.name, layer)
+    return layers
+
+
+def maps_and_output(net, X, layer):
+    """Return the maps of a layer for a batch of pictures, and what the network made of them, in one pass.
+
+    Parameters
+    ----------
+    net : nn.Module
+    X : Tensor of shape (N, …)
+    layer : str
+        As `net.named_modules()` calls it.
+
+    Returns
+    -------
+    maps, output : Tensor
+        On the CPU, without gradients. The maps are a copy: a later layer that works in place does not change them.
+
+    Raises
+    ------
+    KeyError
+        If the network has no layer of that name, or the picture does not pass it.
+    """
+    kept = []
+    with _watching(net, layer, kept.append):
+        output = net(X.to(_parameter(net)))
+    return _only(kept, layer).cpu(), output.detach().cpu()
+
+
+def strongest_places(net, batches, layer, count=9, num=500, one_each=False, seconds=math.inf):
+    """Find the places in some pictures where each channel of a layer is largest, for all channels in one pass.
+
+    Parameters
+    ----------
+    net : nn.Module
+    batches : iterable of (X, y)
+        X of shape (N, C, H, W).
+    layer : str
+        As `net.named_modules()` calls it.
+    count : int
+        How many places a channel; there are fewer where the maps have fewer.
+    num : int
+        Look at the first so many pictures.
+    one_each : bool
+        Take the largest place of a picture alone, so that all places lie in different pictures.
+    seconds : float
+        Look at no further pictures after so many seconds; at some in any case.
+
+    Returns
+    -------
+    Places
+        Numbers that are NaN count as the smallest of all.
+
+    Raises
+    ------
+    KeyError
+        If the network has no layer of that name, or the pictures do not pass it.
+    TypeError, ValueError
+        If a count is no whole number of at least 1, a batch is none, there is no picture, or the layer gives no maps.
+    """
+    count, num = check_count(count, "count"), check_count(num, "num")
+    best, seen, kept, ends = None, 0, [], time.perf_counter() + seconds
+
+    def keep(maps):
+        kept.append(maps)
+        raise _Enough
+
+    with _watching(net, layer, keep):
+        for batch in batches:
+            X = check_batch(batch)[0][: num - seen]
+            for few in X.split(max(1, min(64, ROOM // (64 * X[0].numel())))):
+                try:
+                    net(few.to(_parameter(net)))
+                except _Enough:
+                    pass
+                best = _merge(best, _strongest(_only(kept, layer), layer, count, one_each, seen), count)
+                seen += len(few)
+                if time.perf_counter() > ends:
+                    break
+            if seen >= num or time.perf_counter() > ends:
+                break
+    if best is None:
+        raise ValueError("there is no picture to look at: the batches are empty. Give a test set.")
+    values, pictures, rows, columns = (tensor.cpu() for tensor in best)
+    return Places(values, pictures, rows, columns, seen)
+
+
+class _Enough(Exception):
+    """The layer has answered: what comes behind it need not be computed."""
+
+
+@contextmanager
+def _watching(net, layer, function):
+    """Hand a copy of a layer's first output in each pass to a function; in evaluation, without gradients."""
+    modules = dict(net.named_modules())
+    if layer not in modules:
+        raise KeyError(f"the network has no layer {layer!r}; it has {', '.join(filter(None, modules))}.")
+    calls = []
+    begin = net.register_forward_pre_hook(lambda module, args: calls.clear())
+
+    def note(module, args, output):
+        calls.append(module)
+        if len(calls) == 1:
+            function(output.detach().clone())
+
+    hook = modules[layer].register_forward_hook(note)
+    try:
+        with torch.no_grad(), evaluating(net):
+            yield
+    finally:
+        begin.remove()
+        hook.remove()
+
+
+def _only(kept, layer):
+    if not kept:
+        raise KeyError(f"no picture passes layer {layer!r}: the network has it, but does not use it. Choose another.")
+    return kept.pop()
+
+
+def _strongest(maps, layer, count, one_each, first):
+    """Return values, pictures, rows and columns, (C, K) each, of a batch whose first picture has number `first`."""
+    if not _is_map(maps):
+        raise ValueError(f"layer {layer!r} gives {tuple(maps.shape)}, not maps (N, C, H, W). Choose another layer.")
+    width = maps.shape[-1]
+    maps = torch.where(maps.isnan(), -torch.inf, maps).flatten(2).transpose(0, 1)  # (C, N, H·W)
+    # a picture that is not among the `count` with the highest peaks has no place among the `count` highest
+    pictures = _leading(maps.amax(2), count).sort(1).values  # (C, k)
+    near = maps[torch.arange(len(maps), device=maps.device)[:, None], pictures]  # (C, k, H·W)
+    if one_each:
+        places = near.argmax(2)
+        values = near.gather(2, places[:, :, None])[:, :, 0]
+    else:
+        index = _leading(near.flatten(1), count)
+        values, places = near.flatten(1).gather(1, index), index % near.shape[2]
+        pictures = pictures.gather(1, index // near.shape[2])
+    return values, pictures + first, places // width, places % width
+
+
+def _merge(best, more, count):
+    both = more if best is None else [torch.cat(pair, dim=1) for pair in zip(best, more, strict=True)]
+    index = _leading(both[0], count)
+    return [tensor.gather(1, index) for tensor in both]
+
+
+def _leading(values, count):
+    """Return where the `count` largest of each row are, the largest first, of equal ones the first: (C, count).
+
+    `topk` leaves open which of equal values it takes, and a sort of all is ten times slower.
+    """
+    count = min(count, values.shape[1])
+    least = values.topk(count).values[:, -1:]
+    above, equal = values > least, values == least
+    room = count - above.sum(1, keepdim=True)
+    taken = above | (equal & (equal.cumsum(1, dtype=torch.int32) <= room))
+    index = taken.nonzero()[:, 1].reshape(-1, count)
+    return index.gather(1, values.gather(1, index).argsort(dim=1, descending=True, stable=True))
+
+
+def _is_map(output):
+    return isinstance(output, torch.Tensor) and output.dim() == 4 and output.is_floating_point()
+
+
+def _is_square(window):
+    sides = (getattr(window, key, 1) for key in ("kernel_size", "stride", "padding", "dilation"))
+    alike = all(not isinstance(side, tuple) or len(set(side)) == 1 for side in sides)
+    return alike and getattr(window, "padding_mode", "zeros") == "zeros"
+
+
+def _parameter(net):
+    """Return a tensor of the type and on the device that the network computes with."""
+    return next(net.parameters(), torch.empty(0))

@@ -1,0 +1,401 @@
+"""The feature explorer: what each channel of a layer makes of a picture, its filter, and which places in the test
+pictures excite it most (after figure 2 of Zeiler & Fergus 2014, arXiv:1311.2901).
+"""
+
+import contextlib
+import copy
+import html
+import time
+from functools import partial
+
+import ipywidgets
+import torch
+from torch import nn
+
+from cnnlib.checks import check_count
+from cnnlib.datasets import CLASSES
+from cnnlib.figures import Found, draw_feature_explorer
+from cnnlib.frontend import kernel
+from cnnlib.probes import layers_with_maps, maps_and_output, strongest_places
+from cnnlib.widgets.bundle import widget_bundle
+from cnnlib.widgets.controls import LABEL
+from cnnlib.widgets.pictures import Pictures, grey_picture
+from cnnlib.widgets.playground import View
+from cnnlib.widgets.routing import route
+from cnnlib.widgets.runner import borrowing
+
+COUNT, NUM = 9, 500  # places of a channel, among so many pictures
+PATIENCE = 0.5  # seconds that a search may take: a large network looks at as many pictures as fit into it
+SLOW = 0.01  # seconds a picture: a search then takes some, and the page says that it is going on
+LIVE = 0.2  # seconds: a slider that is answered within them is followed while it moves
+LABELS = {"picture": "picture", "layer": "layer", "channel": "channel", "search": "what excites it",
+          "apart": "one place a picture", "invert": "mine is dark on white"}  # fmt: skip
+EMPTY = "Press Start: the feature maps appear here."
+SEARCHING = "<div role='status' style='font-size:1.1em'>Looking through the test pictures for what excites it …</div>"
+
+
+def explore_features(net, batches, classes=None, picture=0):
+    """Return a FeatureExplorer: pick a picture, a layer and a channel, and see what excites it and where.
+
+    Show it as the last line of a cell, or give it to a playground: `Playground(…, views=[explore_features(None,
+    test_iter)])`.
+
+    Parameters
+    ----------
+    net : nn.Module or None
+        (N, C, H, W) → scores (N, classes), or anything else that has maps inside. None for the network of a playground.
+    batches : Batches, Copies or iterable of (X, y)
+        A test set, as `load_data_fashion_mnist` gives it. Of an iterable, the first 500 pictures.
+    classes : sequence of str, optional
+        Names of the classes; those of Fashion-MNIST if left out and there are no more than ten.
+    picture : int
+        The picture to begin with, counted from 0.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If `net` is no network or has no layer with maps, the batches hold no pictures, there is no such picture, or
+        there are fewer names than classes.
+    """
+    return FeatureExplorer(net, batches, classes, picture)
+
+
+class FeatureExplorer(View):
+    """Feature maps, filters and what excites them. Parameters as for `explore_features`.
+
+    It looks at a copy of the network, so a network in training is never disturbed; `refresh` takes another copy.
+    """
+
+    def __init__(self, net, batches, classes=None, picture=0):
+        self._pictures = Pictures(batches)
+        if check_count(picture, "picture", least=0) >= len(self._pictures):
+            raise ValueError(
+                f"there are {len(self._pictures):,} pictures, number 0 to {len(self._pictures) - 1}, got {picture}."
+            )
+        self.classes = _names(classes, self._pictures.highest)
+        self.settings = {"picture": int(picture), "layer": None, "channel": 0, "search": True, "apart": False,
+                         "invert": True}  # fmt: skip
+        self.upload = None  # (name, grey of shape (H, W)) of a picture that was handed in
+        self.net, self.layers, self._copy = net, {}, None
+        self._seen, self._places = {}, {}  # maps and output of the last picture; (layer, apart): Places
+        self._widget = self._drawing = None
+        self._slow = self._draws = False  # whether a search takes long; whether it draws random numbers in evaluation
+        self._quiet = False  # while the controls are being set
+        if net is not None:
+            with borrowing:
+                self._take(net)
+                self._look()  # what cannot be looked at fails here, not on the page
+
+    # The network
+
+    def _take(self, net):
+        """Copy a network as it stands, and find its layers."""
+        if not isinstance(net, nn.Module):
+            raise TypeError(f"net must be an nn.Module, got {type(net).__name__}. Build it first: lenet(), say.")
+        self._copy, self._draws = copy.deepcopy(net).eval(), True
+        self._seen, self._places = {}, {}
+        with self._apart():
+            before = torch.get_rng_state()
+            self.layers = layers_with_maps(self._copy, self._picture()[0])
+            # few networks draw in evaluation; to put numbers back for the others might rewind a run in its thread
+            draws = not torch.equal(torch.get_rng_state(), before)
+        self._draws = draws
+        if not self.layers:
+            raise ValueError("the network has no layer that gives maps (N, C, H, W). Take one with convolutions.")
+        if self.settings["layer"] not in self.layers:
+            self.settings["layer"] = next(iter(self.layers))
+        self._sync()
+
+    @contextlib.contextmanager
+    def _apart(self):
+        """Let a network that draws random numbers draw the same each time, and leave those of everybody else."""
+        if not self._draws:
+            yield
+            return
+        device = next(self._copy.parameters(), torch.empty(0)).device
+        with torch.random.fork_rng([device] if device.type == "cuda" else []):
+            torch.default_generator.manual_seed(0)
+            yield
+
+    def _picture(self):
+        """Return the picture, (1, C, H, W), and what it is called."""
+        number = self.settings["picture"]
+        X, y = self._pictures.at([number])
+        if self.upload is None:
+            word = self._word(y[0])
+            return X, f"test picture {number}{word and ': '}{word}"
+        name, grey = self.upload
+        ink, low = 1 - grey if self.settings["invert"] else grey, self._pictures.low
+        return (ink * (1 - low) + low).expand(X.shape), name
+
+    def _look(self):
+        """Return maps (C, H, W) and the output of the network for the picture."""
+        s = self.settings
+        key = s["layer"], s["picture"], id(self.upload), s["invert"]
+        if key not in self._seen:
+            X, started = self._picture()[0], time.perf_counter()
+            with self._apart():
+                self._seen = {key: maps_and_output(self._copy, X, s["layer"])}
+            self._slow = time.perf_counter() - started > SLOW
+        maps, output = self._seen[key]
+        return maps[0], output
+
+    def _search(self):
+        """Return the Places of all channels of the layer; each layer is searched once."""
+        key = self.settings["layer"], self.settings["apart"]
+        if key not in self._places:
+            with self._apart():
+                self._places[key] = strongest_places(
+                    self._copy, self._pictures.first(NUM), key[0], COUNT, NUM, key[1], PATIENCE
+                )
+        return self._places[key]
+
+    # The picture
+
+    def draw(self, search=None):
+        """Return the drawing for the settings as they stand, or None without a network.
+
+        `search` says whether to look for the nine places; as the control says if left out.
+        """
+        if self._copy is None:
+            return None
+        with borrowing:
+            layer = self.layers[self.settings["layer"]]
+            channel, (maps, output) = self.settings["channel"], self._look()
+            X, name = self._picture()
+            image, (_, height, width) = self._pictures.ink(X[0]), layer.shape
+            mark = found = filters = None
+            one = maps[channel].nan_to_num(-torch.inf)
+            if one.numel() > 1 and one.max() > one.min():
+                row, column = divmod(one.argmax().item(), width)
+                mark = _found(image, "", one.max().item(), layer, row, column)
+            places = self._search() if (self.settings["search"] if search is None else search) else None
+            if places is not None:
+                spots = [t[channel].tolist() for t in (places.values, places.rows, places.columns)]
+                Xs, ys = self._pictures.at(places.pictures[channel].tolist())
+                found = [
+                    _found(self._pictures.ink(X), self._word(y), value, layer, row, column)
+                    for X, y, value, row, column in zip(Xs, ys, *spots, strict=True)
+                ]
+            module = self._copy.get_submodule(layer.name)
+            if isinstance(module, nn.Conv2d) and module.weight.shape[1] <= 3:
+                filters = module.weight[channel]
+        shape = f"{layer.shape[0]} {'map' if layer.shape[0] == 1 else 'maps'} of {height} × {width}"
+        return draw_feature_explorer(
+            image, maps, channel, title=f"Layer {layer.name}, {layer.kind}: {shape}", name=name,
+            scores=self._scores(output), filters=filters, mark=mark, found=found,
+            seen=places.num if places else 0, kind=layer.kind,
+        )  # fmt: skip
+
+    def _scores(self, output):
+        """Return the three highest classes and their probabilities; none where the output is no row of scores."""
+        if not isinstance(output, torch.Tensor) or output.dim() != 2 or not output.isfinite().all():
+            return []
+        row = output[0].double()
+        if row.min() < 0 or abs(row.sum() - 1) > 1e-4:
+            row = row.softmax(0)
+        values, index = row.topk(min(3, len(row)))
+        known = self.classes or ()
+        return [
+            (known[i] if i < len(known) else f"class {i}", v)
+            for i, v in zip(index.tolist(), values.tolist(), strict=True)
+        ]
+
+    def _word(self, y):
+        if y.dim() or y.is_floating_point():
+            return ""  # no class: the target of an autoencoder
+        return self.classes[y] if self.classes else f"class {y}"
+
+    # The page
+
+    @property
+    def widget(self):
+        """The controls and the picture, made when they are first asked for."""
+        if self._widget is None:
+            self._build()
+        return self._widget
+
+    def _build(self):
+        s, live = self.settings, True
+        if self._copy is not None:
+            started = time.perf_counter()
+            self._seen = {}
+            self._look()
+            live = time.perf_counter() - started < LIVE
+        last, narrow = max(len(self._pictures) - 1, 1), {"layout": {"width": "max-content"}}
+        Slider, Box = ipywidgets.IntSlider, partial(ipywidgets.Checkbox, indent=False, style=LABEL, **narrow)
+        self.inputs = {
+            "picture": Slider(s["picture"], 0, last, continuous_update=live, tooltip="A picture of the test set"),
+            "layer": ipywidgets.Dropdown(description="layer", tooltip="The layer whose maps are shown", **narrow),
+            "channel": Slider(s["channel"], 0, max(s["channel"], 1), tooltip="The map that is shown large"),
+            "search": Box(s["search"], tooltip="Look for the places in test pictures that excite the channel most"),
+            "apart": Box(s["apart"], tooltip="Take the strongest place of each picture alone"),
+            "invert": Box(s["invert"], tooltip="Turn dark into light: the clothes are light on black"),
+        }
+        for name, control in self.inputs.items():
+            control.description, control.style.description_width = LABELS[name], "initial"
+        self.chooser = ipywidgets.FileUpload(
+            accept=".png,.jpg,.jpeg", description="your own picture", tooltip="A PNG or JPEG picture of at most 2 MB",
+            layout={"width": "max-content"},
+        )  # fmt: skip
+        self.image = ipywidgets.HTML(EMPTY)
+        named = {**self.inputs, "upload": self.chooser, "image": self.image}
+        for name, control in named.items():
+            control.add_class(f"cnnlib-features-{name}")
+        for name, control in self.inputs.items():
+            control.observe(lambda change, name=name: self._set(name, change["new"]), "value")
+        self.chooser.observe(lambda change: self._receive(change["new"]), "value")
+        row = {"layout": {"flex_flow": "row wrap", "grid_gap": "4px 16px"}}
+        controls = [named[name] for name in ("picture", "layer", "channel", "search", "apart", "upload", "invert")]
+        self._widget = ipywidgets.VBox([ipywidgets.HBox(controls, **row), self.image])
+        self._widget.add_class("cnnlib-features")
+        route(self._widget)
+        with borrowing:
+            self._sync()
+            self._show()
+
+    def _sync(self):
+        """Set the controls to what the settings are."""
+        s, layers = self.settings, self.layers.values()
+        last = self.layers[s["layer"]].shape[0] - 1 if layers else s["channel"]
+        s["channel"], s["picture"] = min(s["channel"], last), min(s["picture"], len(self._pictures) - 1)
+        if self._widget is None:
+            return
+        self._quiet = True
+        try:
+            layer, channel = self.inputs["layer"], self.inputs["channel"]
+            options = tuple((f"{x.name}: {x.kind}, {' × '.join(map(str, x.shape))}", x.name) for x in layers)
+            if layer.options != options:
+                layer.options = options
+            channel.max, channel.disabled = max(last, 1), not last  # a slider of one value cannot be drawn
+            for name, control in self.inputs.items():
+                control.value = s[name]
+            self.inputs["invert"].disabled = self.upload is None
+        finally:
+            self._quiet = False
+
+    def _set(self, name, value):
+        with borrowing:
+            if self._quiet:
+                return
+            self.settings[name] = value
+            if name == "picture":
+                self.upload = None  # back to the test set
+            self._sync()
+            self._show()
+
+    def _receive(self, files):
+        with borrowing:
+            if not files:
+                return
+            self.chooser.value = ()  # the same file may be chosen again
+            try:
+                height, width = self._pictures.at([0])[0].shape[-2:]
+                self.upload = files[0]["name"], grey_picture(files[0]["content"], files[0]["name"], height, width)
+            except Exception as error:
+                self.image.value = _alert(error)
+                return
+            self._seen = {}
+            self._sync()
+            self._show()
+
+    def _show(self, search=None):
+        try:
+            search = self.settings["search"] if search is None else search
+            self._drawing = self.draw(False)
+            if search and self._drawing is not None:
+                if self._slow and (self.settings["layer"], self.settings["apart"]) not in self._places:
+                    self.image.value = self._drawing.svg() + SEARCHING
+                self._drawing = self.draw(True)
+            self.image.value = self._drawing.svg() if self._drawing is not None else EMPTY
+        except Exception as error:  # a page shows nobody's traceback
+            self._drawing = None
+            self.image.value = _alert(error)
+
+    # Following a network in training
+
+    def refresh(self, search=False):
+        """Look at the network as it is now, without searching for the nine places unless told.
+
+        Call it between two steps, from a listener of the trainer, say. After training, `refresh(search=True)`.
+
+        Raises
+        ------
+        RuntimeError
+            If there is no network yet.
+        """
+        if self.net is None:
+            raise RuntimeError("there is no network to look at yet. Press Start in its playground first.")
+        with borrowing:
+            self._follow(self.net, search)
+
+    def begin(self, trainer):
+        """Look at the new network of a playground; from here on the nine places are searched only if asked for."""
+        with borrowing:
+            self.settings["search"] = False
+            self._follow(trainer.net, False)
+
+    def show(self, trainer):
+        """Look at the network in training: the maps of the picture."""
+        with borrowing:
+            self._follow(trainer.net, False)
+
+    def static(self):
+        """Return the drawing."""
+        return self._drawing
+
+    def _follow(self, net, search):
+        self.net = net
+        try:
+            self._take(net)
+        except Exception as error:  # a network without maps can be trained all the same
+            self._copy = self._drawing = None
+            if self._widget is not None:
+                self.image.value = _alert(error)
+            return
+        if self._widget is None:
+            self._drawing = self.draw(search)
+        else:
+            self._show(search)
+
+    def _repr_mimebundle_(self, include=None, exclude=None):
+        try:
+            drawing = self.draw()
+            static, metadata = drawing.picture().bundle() if drawing else ({"text/plain": repr(self)}, {})
+        except Exception as error:  # the page says it; the controls are there to mend it
+            if kernel() is None:
+                raise
+            static, metadata = {"text/plain": f"{type(error).__name__}: {error}"}, {}
+        return (static if kernel() is None else widget_bundle(self.widget, static)), metadata
+
+    def __repr__(self):
+        name = type(self.net).__name__ if self.net is not None else "a network to come"
+        return f"FeatureExplorer of {name}"
+
+
+def _names(classes, highest):
+    """Return the names of the classes as a list, or None where numbers have to do."""
+    if classes is None:
+        return list(CLASSES) if highest is not None and highest < len(CLASSES) else None
+    if isinstance(classes, str) or not all(isinstance(name, str) for name in classes):
+        raise TypeError(f"classes must be a sequence of names, got {classes!r}. Try ('cat', 'dog').")
+    if highest is not None and len(classes) <= highest:
+        raise ValueError(f"there are labels up to {highest}, so {highest + 1} names are needed, got {len(classes)}.")
+    return list(classes)
+
+
+def _found(image, word, value, layer, row, column):
+    """Return a place of a map as a place in the picture."""
+    field, (height, width) = layer.field, image.shape
+    if field is None:
+        return Found(
+            image, word, value, ((row + 0.5) * height / layer.shape[1], (column + 0.5) * width / layer.shape[2])
+        )
+    top, left = field.start + row * field.stride, field.start + column * field.stride
+    centre = (min(max(top + field.size / 2, 0), height), min(max(left + field.size / 2, 0), width))
+    return Found(image, word, value, centre, (top, left, field.size) if field.size < min(height, width) else None)
+
+
+def _alert(error):
+    text = html.escape(str(error) if isinstance(error, ValueError) else f"{type(error).__name__}: {error}")
+    return f"<div role='alert' style='color:#b00020;font-size:1.1em'>{text}</div>"

@@ -1,0 +1,177 @@
+"""The shape and cost walk: step through a network, layer by layer, and see or guess what each does with its input."""
+
+import html
+
+import ipywidgets
+import torch
+
+from cnnlib.datasets import load_arrays
+from cnnlib.figures import draw_step
+from cnnlib.frontend import kernel
+from cnnlib.probes import walk_layers
+from cnnlib.style import RIGHT, WRONG
+from cnnlib.widgets.bundle import widget_bundle
+from cnnlib.widgets.controls import LABEL
+from cnnlib.widgets.routing import route
+from cnnlib.widgets.runner import borrowing
+from cnnlib.widgets.shape_quiz import judge
+
+
+def explore_shapes(net, input_shape, picture=None, quiz=False):
+    """Step through a network: shapes with their formulas, costs, and what one output sees of a picture.
+
+    Parameters
+    ----------
+    net : nn.Module
+        A network of the book, or one of your own; its innermost modules are the steps. It stays as it is.
+    input_shape : tuple of int
+        Shape of one example, without the batch: (1, 28, 28).
+    picture : Tensor or array of shape (H, W) or (C, H, W), optional
+        To show the patch on, resized to `input_shape`; a test picture of Fashion-MNIST unless told.
+    quiz : bool
+        Hide each output shape until you have typed it; a switch in the widget does the same.
+
+    Returns
+    -------
+    ShapeWalk
+
+    Raises
+    ------
+    TypeError, ValueError
+        If `net` is no network, cannot take an example of that shape, or `picture` is none.
+    """
+    return ShapeWalk(net, input_shape, picture, quiz)
+
+
+class ShapeWalk:
+    """The widget of `explore_shapes`; arguments as there.
+
+    Attributes
+    ----------
+    walk : Walk
+    number : int
+        The step that is shown, counted from 1.
+    quiz : bool
+    solved : set of int
+        The steps whose shape the reader has typed.
+    """
+
+    def __init__(self, net, input_shape, picture=None, quiz=False):
+        with borrowing:  # a layer may draw random numbers, which are put back
+            self.walk = walk_layers(net, input_shape)
+        if not isinstance(quiz, bool):
+            raise TypeError(f"quiz must be True or False, got {quiz!r}.")
+        self.grey = _grey(picture, tuple(input_shape[1:])) if len(input_shape) == 3 else None
+        self.number, self.quiz, self.solved, self.shown = 1, quiz, set(), set()
+        self.verdict, self._widget = "", None
+
+    def draw(self, number=None):
+        """Return the drawing of a step, the present one unless told; in a quiz, without what is to be guessed."""
+        number = self.number if number is None else number
+        return draw_step(self.walk, number, self.grey, self.quiz and number not in self.solved | self.shown)
+
+    def answer(self, text):
+        """Judge a shape that the reader typed for the present step; return (whether it is right, what to say)."""
+        right, said = judge(self.walk[self.number - 1], text)
+        if right and self.number not in self.shown:
+            self.solved.add(self.number)
+        return right, said
+
+    def _build(self):
+        last, button = len(self.walk), {"layout": {"width": "6em"}}
+        self.slider = ipywidgets.IntSlider(
+            self.number, 1, max(last, 2), description="layer", style=LABEL, layout={"width": "26em"}
+        )
+        self.back = ipywidgets.Button(description="Back", tooltip="the layer before", icon="arrow-left", **button)
+        self.next = ipywidgets.Button(description="Next", tooltip="the next layer", icon="arrow-right", **button)
+        self.switch = ipywidgets.Checkbox(
+            self.quiz, description="quiz: hide the output shape", indent=False, layout={"width": "max-content"}
+        )
+        self.typed = ipywidgets.Text(
+            description="output shape", placeholder="16, 10, 10", continuous_update=False, style=LABEL,
+            tooltip="the output shape: channels, height, width", layout={"width": "18em"},
+        )  # fmt: skip
+        self.check = ipywidgets.Button(description="Check", tooltip="check the shape that you typed", **button)
+        self.reveal = ipywidgets.Button(description="Show", tooltip="show the output shape, uncounted", **button)
+        self.said, self.image = ipywidgets.HTML(), ipywidgets.HTML()
+        for name in ("slider", "back", "next", "switch", "typed", "check", "reveal", "said", "image"):
+            getattr(self, name).add_class(f"cnnlib-walk-{name}")
+        self.slider.observe(lambda change: self._go(change["new"]), "value")
+        self.back.on_click(lambda _: self._go(self.number - 1))
+        self.next.on_click(lambda _: self._go(self.number + 1))
+        self.switch.observe(lambda change: self._set_quiz(change["new"]), "value")
+        self.typed.observe(lambda change: change["new"].strip() and self._check(), "value")
+        self.check.on_click(lambda _: self._check())
+        self.reveal.on_click(lambda _: self._reveal())
+        wrap = {"flex_flow": "row wrap", "grid_gap": "4px 12px"}
+        steps = [self.back, self.next, self.slider] if last > 1 else []
+        self.question = ipywidgets.HBox([self.typed, self.check, self.reveal], layout=dict(wrap))
+        rows = [ipywidgets.HBox([*steps, self.switch], layout=wrap), self.image, self.question, self.said]
+        self._widget = ipywidgets.VBox(rows)
+        self._widget.add_class("cnnlib-walk")
+        route(self._widget)
+        self._show()
+
+    def _go(self, number):
+        number = min(max(number, 1), len(self.walk))
+        if number != self.number:
+            self.number, self.verdict = number, ""
+            self.typed.value, self.slider.value = "", number
+            self._show()
+
+    def _set_quiz(self, quiz):
+        self.quiz, self.verdict = quiz, ""
+        self._show()
+
+    def _check(self):
+        right, said = self.answer(self.typed.value)
+        colour, mark = (RIGHT, "✓") if right else (WRONG, "✗")
+        self.verdict = f"<span style='color:{colour};font-weight:bold'>{mark}</span> {html.escape(said)}"
+        self._show()
+
+    def _reveal(self):
+        if self.number not in self.solved:
+            self.shown.add(self.number)
+        self.verdict = ""
+        self._show()
+
+    def _show(self):
+        try:
+            self.image.value = self.draw().svg()
+        except Exception as error:  # a page shows nobody's traceback
+            text = html.escape(f"{type(error).__name__}: {error}")
+            self.image.value = f"<div role='alert' style='color:{WRONG};font-size:1.1em'>{text}</div>"
+        self.back.disabled, self.next.disabled = self.number == 1, self.number == len(self.walk)
+        self.question.layout.display = None if self.quiz else "none"
+        count = f"Right so far: {len(self.solved)} of {len(self.walk)}." if self.quiz else ""
+        self.said.value = f"<div role='status' style='font-size:1.1em'>{self.verdict} {count}</div>"
+
+    def _repr_mimebundle_(self, include=None, exclude=None):
+        first = next((step.number for step in self.walk if step.parameters), 1)
+        static, metadata = draw_step(self.walk, first, self.grey).picture().bundle()
+        if kernel() is None:
+            return static, metadata
+        if self._widget is None:
+            self._build()
+        return widget_bundle(self._widget, static), metadata
+
+    def __repr__(self):
+        return f"ShapeWalk of {len(self.walk)} steps"
+
+
+def _grey(picture, sides):
+    """Return the picture as a uint8 array of the sides (H, W), dark on white, faint enough for a frame upon it."""
+    if picture is None:
+        picture = load_arrays("t10k")[0][0]
+    try:
+        X = torch.as_tensor(picture).detach().cpu().float()
+    except (TypeError, ValueError, RuntimeError) as error:
+        raise TypeError(f"picture must be a tensor or an array, got {type(picture).__name__}. Try X[0].") from error
+    if X.dim() not in (2, 3) or not X.numel() or not X.isfinite().all():
+        raise ValueError(
+            f"picture must be (H, W) or (C, H, W) of finite numbers, got the shape {tuple(X.shape)}. Try X[0]."
+        )
+    X = X.reshape(1, -1, *X.shape[-2:]).mean(1, keepdim=True)
+    X = torch.nn.functional.interpolate(X, sides, mode="bilinear", antialias=True)[0, 0]
+    X = (X - X.min()) / (X.max() - X.min()).clamp_min(1e-12)
+    return (255 - 140 * X).byte().numpy()

@@ -1,0 +1,96 @@
+"""Measure how long the sections of every chapter take on this machine: `make times`, or `python notebooks/times.py`.
+
+It runs each chapter twice, on one core and on two, stores nothing in the notebooks, and writes `cnnlib/times.json`
+beside the time of the chapter's own training step, measured before and after. `time_contract` scales from there to
+another machine. With `--check` it writes nothing and holds the stored times, scaled as a reader's would be, against
+what this run took. Let nothing else run meanwhile.
+"""
+
+import argparse
+import json
+import os
+import re
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import nbformat
+from nbclient import NotebookClient
+
+HERE = Path(__file__).parent
+FILE = HERE.parent / "cnnlib" / "times.json"
+CALIBRATE = "from cnnlib.contract import calibrate; print(min(calibrate('{}').values()))"
+
+
+def sections_of(notebook):
+    """Return the heading of the section that each cell stands in; the opening is named after the chapter."""
+    headings, current = [], None
+    for cell in notebook.cells:
+        found = re.search(r"^##? (.+)$", cell.source, re.MULTILINE) if cell.cell_type == "markdown" else None
+        current = found[1] if found else current
+        headings.append(current)
+    return headings
+
+
+class Timed(NotebookClient):
+    """Runs a notebook and notes how long each cell took."""
+
+    async def async_execute_cell(self, cell, index, **options):
+        began = time.perf_counter()
+        try:
+            return await super().async_execute_cell(cell, index, **options)
+        finally:
+            self.seconds[index] = time.perf_counter() - began
+
+
+def measure(path, cores):
+    """Return the seconds of a training step, and of each section of a chapter, on so many cores."""
+    os.environ["OMP_NUM_THREADS"] = str(cores)
+    notebook = nbformat.read(path, as_version=4)
+    client = Timed(notebook, timeout=900, kernel_name="python3", resources={"metadata": {"path": str(HERE)}})
+    client.seconds = {}
+    before = calibrated(path.stem)
+    client.execute()
+    step = (before + calibrated(path.stem)) / 2
+    sections = {}
+    for index, heading in enumerate(sections_of(notebook)):
+        sections[heading] = sections.get(heading, 0) + client.seconds.get(index, 0)
+    return {"step": round(step, 5), "sections": {name: round(value, 2) for name, value in sections.items()}}
+
+
+def calibrated(chapter):
+    """Return the seconds of a training step of a chapter as `time_contract` measures it in a fresh process."""
+    command = [sys.executable, "-c", CALIBRATE.format(chapter)]
+    return float(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
+
+
+def check(name, cores, stored, found, at_start):
+    """Print how far the promise was from what a chapter took."""
+    scale = at_start / stored["step"]
+    promised = {heading: scale * seconds for heading, seconds in stored["sections"].items()}
+    total = sum(promised.values()) / sum(found["sections"].values())
+    factors = [promised[h] / s for h, s in found["sections"].items() if max(s, promised[h]) >= 2]
+    print(f"{name}, {cores} core(s): whole {total:.2f}, sections {min(factors):.2f} to {max(factors):.2f}", flush=True)
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("names", nargs="*", help="chapters, such as 05_resnet; all unless told")
+    parser.add_argument("--check", action="store_true", help="hold the stored times against this run")
+    parser.add_argument("--cores", type=int, choices=(1, 2), help="on so many cores only")
+    wanted = parser.parse_args()
+    times = json.loads(FILE.read_text(encoding="utf-8")) if FILE.exists() else {}
+    for path in sorted(HERE.glob("[0-9]*.ipynb")):
+        if wanted.names and path.stem not in wanted.names:
+            continue
+        for cores in [wanted.cores] if wanted.cores else [1, 2]:
+            os.environ["OMP_NUM_THREADS"] = str(cores)
+            at_start = calibrated(path.stem)
+            found = measure(path, cores)
+            print(f"{path.stem}, {cores} core(s): {sum(found['sections'].values()):.0f} s", flush=True)
+            if wanted.check:
+                check(path.stem, cores, times[path.stem][str(cores)], found, at_start)
+            else:
+                times.setdefault(path.stem, {})[str(cores)] = found
+                FILE.write_text(json.dumps(times, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")

@@ -1,0 +1,849 @@
+"""The feature explorer: what excites a channel, against a search by brute force; the drawing; uploads; the widget."""
+
+import copy
+import io
+import re
+import struct
+import zlib
+from datetime import UTC, datetime
+from xml.etree import ElementTree
+
+import numpy as np
+import pytest
+import torch
+from panels import go, rest
+from panels import panel as panel
+from PIL import Image
+from torch import nn
+
+from cnnlib.datasets import CLASSES, Batches, Copies
+from cnnlib.drawing import Bitmap, Drawing, Line, Rect, Words
+from cnnlib.figures import Found, draw_feature_explorer
+from cnnlib.models import ConvAutoencoder, alexnet, conv_bn_relu, lenet, resnet18, resnet_v1, vgg
+from cnnlib.picture import Sheet
+from cnnlib.probes import feature_maps, layers_with_maps, maps_and_output, receptive_fields, strongest_places
+from cnnlib.widgets import FeatureExplorer, explore_features, feature_explorer
+from cnnlib.widgets.feature_explorer import EMPTY
+from cnnlib.widgets.pictures import grey_picture
+from cnnlib.widgets.playground import View
+
+
+@pytest.fixture(autouse=True)
+def patient(monkeypatch):
+    """Let a search take as long as it takes: this machine may be busy."""
+    monkeypatch.setattr(feature_explorer, "PATIENCE", float("inf"))
+
+
+def test_a_large_network_is_searched_as_far_as_the_time_goes(noise, monkeypatch):
+    batches = noise(300, shuffle=False)
+    assert strongest_places(lenet(), batches, "3", seconds=0).num == 32, "one batch in any case"
+    monkeypatch.setattr(feature_explorer, "PATIENCE", 0)
+    explorer = explore_features(lenet(), batches)
+    assert int(re.search(r"in the first (\d+) test pictures", explorer.draw().svg())[1]) < 300
+
+
+def whole(*layers):
+    """Give layers small whole numbers as weights, so that there are many ties and no rounding."""
+    net = nn.Sequential(*layers)
+    with torch.no_grad():
+        for p in net.parameters():
+            p.normal_().round_() if p.dim() > 1 else p.zero_()
+    return net
+
+
+@torch.no_grad()
+def brute(net, batches, layer, count, num, one_each, channels=None):
+    """Search all places of all pictures, one after the other."""
+    X = torch.cat([X for X, _ in batches])[:num]
+    maps = feature_maps(net, X, [layer])[layer]
+    result = []
+    for channel in range(maps.shape[1]) if channels is None else channels:
+        places = [
+            (maps[n, channel, i, j].item(), n, i, j)
+            for n in range(len(maps))
+            for i in range(maps.shape[2])
+            for j in range(maps.shape[3])
+        ]
+        places.sort(key=lambda place: -place[0])  # stable: of equal places the first
+        if one_each:
+            places = list({place[1]: place for place in reversed(places)}.values())
+            places.sort(key=lambda place: (-place[0], place[1]))
+        result.append(places[:count])
+    return result
+
+
+def listed(places):
+    tensors = (places.values, places.pictures, places.rows, places.columns)
+    return [list(zip(*(t[c].tolist() for t in tensors), strict=True)) for c in range(len(places.values))]
+
+
+def levels(num=23, side=7, batch_size=5, seed=1):
+    """Return pictures of three grey levels."""
+    generator = torch.Generator().manual_seed(seed)
+    X = torch.randint(3, (num, 1, side, side), generator=generator).float()
+    return list(zip(X.split(batch_size), torch.zeros(num, dtype=torch.int64).split(batch_size), strict=True))
+
+
+NETS = {
+    "one": lambda: whole(nn.Conv2d(1, 3, 3)),
+    "padded": lambda: whole(nn.Conv2d(1, 4, 3, padding=1), nn.ReLU()),
+    "strided": lambda: whole(nn.Conv2d(1, 3, 5, padding=2, stride=2), nn.MaxPool2d(2)),
+    "deep": lambda: whole(nn.Conv2d(1, 3, 3, padding=1), nn.ReLU(), nn.MaxPool2d(2), nn.Conv2d(3, 5, 3, padding=1)),
+    "sigmoid": lambda: whole(nn.Conv2d(1, 2, 3, padding=1), nn.Sigmoid(), nn.AvgPool2d(3)),
+}
+
+
+@pytest.mark.parametrize("one_each", [False, True])
+@pytest.mark.parametrize("build", NETS.values(), ids=NETS)
+def test_the_nine_places_are_those_of_a_search_over_all(build, one_each):
+    net = build()
+    for layer, batches, count, num in (
+        (net[-1], levels(), 9, 500),
+        (net[0], levels(batch_size=23), 9, 23),
+        (net[-1], levels(batch_size=1), 4, 17),
+        (net[0], levels(3), 9, 500),
+        (net[-1], levels(1), 500, 500),
+    ):
+        name = next(n for n, m in net.named_modules() if m is layer)
+        found = strongest_places(net, batches, name, count, num, one_each)
+        assert listed(found) == brute(net, batches, name, count, num, one_each)
+        assert found.num == min(num, sum(len(X) for X, _ in batches))
+
+
+@pytest.mark.parametrize("one_each", [False, True])
+def test_ties_go_to_the_first_place(one_each):
+    net = whole(nn.Conv2d(1, 2, 3))
+    nn.init.zeros_(net[0].weight)
+    places = strongest_places(net, levels(), "0", 9, 500, one_each)
+    pictures, rows, columns = (list(range(9)), [0] * 9, [0] * 9) if one_each else ([0] * 9, [0] * 5 + [1] * 4, None)
+    assert places.pictures.tolist() == [pictures] * 2 and places.rows.tolist() == [rows] * 2
+    assert places.columns[0].tolist() == (columns or [0, 1, 2, 3, 4, 0, 1, 2, 3])
+
+
+def test_a_search_in_small_parts_finds_the_same(monkeypatch):
+    from cnnlib.probes import excitation
+
+    net, batches = NETS["deep"](), levels(batch_size=23)
+    whole_run = strongest_places(net, batches, "3")
+    sizes = []
+    hook = net[0].register_forward_hook(lambda m, args, out: sizes.append(len(out)))
+    monkeypatch.setattr(excitation, "ROOM", 64 * 49 * 2)
+    parts = strongest_places(net, batches, "3")
+    hook.remove()
+    assert listed(parts) == listed(whole_run) and max(sizes) == 2
+
+
+def test_numbers_that_are_none_count_as_the_smallest():
+    class Broken(nn.Module):
+        def forward(self, X):
+            return torch.where(X == 2, torch.nan, X)
+
+    places = strongest_places(nn.Sequential(Broken(), nn.Conv2d(1, 1, 1)), levels(), "0")
+    assert (places.values == 1).all()
+    places = strongest_places(nn.Sequential(nn.Conv2d(1, 2, 3)).apply(_break), levels(), "0")
+    assert (places.values == -torch.inf).all() and places.pictures.tolist() == [[0] * 9] * 2
+
+
+def _break(module):
+    for p in module.parameters(recurse=False):
+        nn.init.constant_(p, torch.nan)
+
+
+def test_the_layers_behind_need_not_run():
+    class Fails(nn.Module):
+        def forward(self, X):
+            raise ZeroDivisionError
+
+    net = nn.Sequential(nn.Conv2d(1, 2, 3), Fails())
+    assert strongest_places(net, levels(), "0").values.shape == (2, 9)
+    with pytest.raises(ZeroDivisionError):
+        maps_and_output(net, torch.rand(1, 1, 7, 7), "0")
+    assert not any(m._forward_hooks or m._forward_pre_hooks for m in net.modules())
+
+
+def test_an_error_leaves_no_hook_and_no_mode(noise):
+    net = lenet()
+    net[0].eval()
+    modes = [m.training for m in net.modules()]
+    with pytest.raises(RuntimeError):
+        strongest_places(net, [(torch.rand(2, 3, 28, 28), torch.zeros(2))], "3")
+    with pytest.raises(RuntimeError):
+        layers_with_maps(net, torch.rand(1, 3, 28, 28))
+    assert [m.training for m in net.modules()] == modes
+    assert not any(m._forward_hooks or m._forward_pre_hooks for m in net.modules())
+
+
+@pytest.mark.parametrize(
+    "arguments, error, words",
+    [
+        (dict(layer="nine"), KeyError, "no layer 'nine'"),
+        (dict(layer="7"), ValueError, "not maps"),
+        (dict(layer="0", count=0), ValueError, "count must be at least 1"),
+        (dict(layer="0", num=2.5), TypeError, "num must be a whole number"),
+        (dict(layer="0", batches=[]), ValueError, "no picture"),
+        (dict(layer="0", batches=[torch.rand(2, 1, 28, 28)]), TypeError, "pair of tensors"),
+    ],
+)
+def test_a_search_that_cannot_be_says_so(arguments, error, words, noise):
+    with pytest.raises(error, match=words):
+        strongest_places(lenet(), **{"batches": noise(), **arguments})
+
+
+def test_a_layer_that_is_not_used():
+    net = nn.Sequential(nn.Conv2d(1, 2, 3))
+    net[0].spare = nn.Conv2d(1, 1, 1)
+    with pytest.raises(KeyError, match="does not use it"):
+        strongest_places(net, levels(), "0.spare")
+    with pytest.raises(KeyError, match="does not use it"):
+        maps_and_output(net, levels()[0][0], "0.spare")
+
+
+# The layers, and how far they see
+
+
+def test_maps_are_those_of_feature_maps():
+    for net, X in ((lenet(), torch.rand(2, 1, 28, 28)), (resnet18(2), torch.rand(2, 1, 32, 32))):
+        expected = feature_maps(net, X)
+        for name, layer in layers_with_maps(net, X).items():
+            maps, output = maps_and_output(net, X, name)
+            assert layer.shape == tuple(maps.shape[1:]) and layer.kind == type(net.get_submodule(name)).__name__
+            if name in expected:
+                assert torch.equal(maps, expected[name])
+            with torch.no_grad():
+                torch.testing.assert_close(output, copy.deepcopy(net).eval()(X))
+
+
+def test_a_later_layer_in_place_does_not_change_the_maps():
+    net = nn.Sequential(nn.Conv2d(1, 3, 3), nn.ReLU(inplace=True))
+    X = torch.rand(1, 1, 6, 6)
+    assert torch.equal(maps_and_output(net, X, "0")[0], net[0](X).detach())
+    assert maps_and_output(net, X, "0")[0].min() < 0
+
+
+def test_fields_along_a_straight_line_are_those_of_the_probe():
+    for net, side in ((lenet(), 28), (alexnet(shrink=8), 224), (vgg(((1, 2), (2, 4)), side=16, units=4), 16)):
+        layers = layers_with_maps(net, torch.rand(1, 1, side, side))
+        for field in receptive_fields(net):
+            assert layers[field.name].field == field
+    assert layers_with_maps(lenet(), torch.rand(1, 1, 28, 28))["4"].field.size == 14, "a ReLU sees what its layer sees"
+    net = nn.Sequential(conv_bn_relu(2, 1, 3), nn.Flatten())
+    assert all(layer.field for layer in layers_with_maps(net, torch.rand(1, 1, 8, 8)).values())
+
+
+@pytest.mark.parametrize("name", ["3", "5"])
+def test_a_place_depends_on_its_patch_alone(name):
+    net = lenet(nn.ReLU).double()
+    X = torch.rand(1, 1, 28, 28, dtype=torch.float64, requires_grad=True)
+    field = layers_with_maps(net, X)[name].field
+    Z = net[: int(name) + 1](X)
+    for row, column in ((0, 0), (2, 1), (Z.shape[2] - 1, 0)):
+        (gradient,) = torch.autograd.grad(Z[0, :, row, column].sum(), X, retain_graph=True)
+        inside = torch.zeros(28, 28, dtype=torch.bool)
+        top, left = (field.start + place * field.stride for place in (row, column))
+        inside[max(top, 0) : top + field.size, max(left, 0) : left + field.size] = True
+        assert not gradient[0, 0][~inside].any() and gradient[0, 0][inside].any()
+
+
+def test_behind_a_branch_no_field_is_known():
+    layers = layers_with_maps(resnet18(2), torch.rand(1, 1, 64, 64))
+    known = [name for name, layer in layers.items() if layer.field]
+    assert known == ["0.0", "0.1", "0.2", "0.3", "1.0.conv1", "1.0.bn1"]
+    assert layers["2.0"].kind == "Residual" and layers["5"].shape == (16, 1, 1)
+    layers = layers_with_maps(resnet_v1(side=8), torch.rand(1, 1, 8, 8))
+    assert layers["2"].field is None and layers["2.add"].field is None and layers["0"].field.size == 3
+
+
+@pytest.mark.parametrize(
+    "odd",
+    [
+        nn.Conv2d(1, 1, (3, 1)),
+        nn.Conv2d(1, 1, 3, padding=1, padding_mode="reflect"),
+        nn.Upsample(scale_factor=2),
+        nn.AdaptiveAvgPool2d(4),
+        nn.ConvTranspose2d(1, 1, 3),
+        nn.InstanceNorm2d(1),
+    ],
+    ids=lambda m: type(m).__name__,
+)
+def test_behind_what_is_no_square_window_no_field_is_known(odd):
+    layers = layers_with_maps(nn.Sequential(odd, nn.Conv2d(1, 1, 1)), torch.rand(1, 1, 8, 8))
+    assert len(layers) == 2 and not any(layer.field for layer in layers.values())
+
+
+def test_layers_that_run_in_another_order_have_no_field():
+    class Turned(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.last, self.first = nn.Conv2d(1, 1, 5), nn.Conv2d(1, 1, 3)
+
+        def forward(self, X):
+            return self.last(self.first(X))
+
+    assert not any(layer.field for layer in layers_with_maps(Turned(), torch.rand(1, 1, 9, 9)).values())
+
+
+# The drawing
+
+
+def parsed(drawing):
+    """Parse the SVG and render the picture; return the words, after a look at their size and at all numbers."""
+    root = ElementTree.fromstring(drawing.svg())
+    numbers = [e.get(name) for e in root.iter() for name in ("x", "y", "width", "height", "points") if e.get(name)]
+    assert all(np.isfinite(float(part)) for number in numbers for part in re.split("[ ,]", number))
+    assert drawing.picture().png(1)[:4] == b"\x89PNG" and drawing.width == 1000
+    words = [e for e in drawing.elements if isinstance(e, Words)]
+    assert all(word.size >= 14 for word in words)
+    assert all(0 <= e.x <= 1000 and 0 <= e.y <= drawing.height for e in drawing.elements if not isinstance(e, Line))
+    return [word.text for word in words]
+
+
+def bitmaps(drawing):
+    return [e for e in drawing.elements if isinstance(e, Bitmap)]
+
+
+def test_the_large_map_is_the_chosen_one():
+    image, maps = torch.rand(9, 7), torch.randn(5, 6, 4)
+    for channel in range(5):
+        drawing = draw_feature_explorer(image, maps, channel, title="the title", name="a name")
+        words = parsed(drawing)
+        picture, large, grid = bitmaps(drawing)
+        one = maps[channel]
+        expected = (255 - 255 * (one - one.min()) / (one.max() - one.min())).round().numpy()
+        assert np.abs(large.grey.astype(float) - expected).max() <= 1 and large.height == 298
+        assert np.abs(picture.grey.astype(float) - (255 - 255 * image).numpy()).max() <= 0.5 + 1e-3
+        assert {"the title", "a name", "all 5 maps, each on a scale of its own"} <= set(words)
+        span = f"{one.min():.2f} to {one.max():.2f}".replace("-", "−")
+        assert f"channel {channel}, dark is high: {span}" in words and "test pictures" not in drawing.text
+        (frame,) = [e for e in drawing.elements if isinstance(e, Line)]
+        (left, top), (right, bottom) = frame.points[0], frame.points[2]
+        pixel = grid.width / grid.grey.shape[1]
+        cut = [round((a - b) / pixel) for a, b in ((top, grid.y), (bottom, grid.y), (left, grid.x), (right, grid.x))]
+        tile = grid.grey[cut[0] : cut[1], cut[2] : cut[3]]
+        times = tile.shape[0] // 6
+        assert np.array_equal(tile[::times, ::times], large.grey)
+
+
+@pytest.mark.parametrize("shape", [(1, 1, 1), (512, 1, 1), (512, 7, 7), (64, 112, 112), (6, 28, 28), (3, 40, 100)])
+def test_all_maps_have_room(shape):
+    drawing = draw_feature_explorer(torch.rand(28, 28), torch.rand(shape), shape[0] - 1, filters=torch.rand(3, 7, 7))
+    parsed(drawing)
+    grid = bitmaps(drawing)[-1]
+    assert grid.x + grid.width <= 993 and grid.y + grid.height <= 260 and grid.width > 100
+    (frame,) = [e for e in drawing.elements if isinstance(e, Line)]
+    assert all(grid.x <= x <= grid.x + grid.width + 0.1 and y <= grid.y + grid.height + 0.1 for x, y in frame.points)
+
+
+@pytest.mark.parametrize("value", [0.0, 3.0, torch.nan, torch.inf, -torch.inf])
+def test_maps_of_one_value(value):
+    maps = torch.full((3, 4, 4), value)
+    words = parsed(draw_feature_explorer(torch.rand(4, 4), maps, 1))
+    assert any("no finite number" in w if not np.isfinite(value) else w.endswith(f": {value:.2f}") for w in words)
+    maps[1, 0, 0] = 1.0
+    parsed(draw_feature_explorer(torch.full((4, 4), value), maps, 1))
+
+
+def test_the_filter_is_blue_white_and_orange():
+    filters = torch.tensor([[[-2.0, 0.0], [1.0, 2.0]], [[0.0, 0.0], [0.0, -2.0]]])
+    drawing = draw_feature_explorer(torch.rand(4, 4), torch.rand(2, 4, 4), 0, filters=filters)
+    assert "its filters: blue −2.00, white 0, orange 2.00" in parsed(drawing)
+    fills = [e.fill for e in drawing.elements if isinstance(e, Rect) and e.fill != "none"]
+    assert fills == ["#0072b2", "#ffffff", "#eaae80", "#d55e00", "#ffffff", "#ffffff", "#ffffff", "#0072b2"]
+    parsed(draw_feature_explorer(torch.rand(4, 4), torch.rand(2, 4, 4), 0, filters=torch.zeros(1, 3, 3)))
+
+
+@pytest.mark.parametrize("corner", [(-2, -2), (-2, 3), (8, 8), (3, 3), (-4, 9)])
+def test_a_patch_at_the_edge_shows_what_lies_in_the_picture(corner):
+    image = torch.arange(100).reshape(10, 10) / 100
+    found = [Found(image, "a class", 1.5, (0, 0), (*corner, 5))]
+    drawing = draw_feature_explorer(image, torch.rand(1, 4, 4), 0, found=found, seen=7)
+    words = parsed(drawing)
+    assert {"a class", "1.50", "What excites channel 0 most in the first 7 test pictures"} <= set(words)
+    patch, ground = bitmaps(drawing)[-1], [e for e in drawing.elements if isinstance(e, Rect) and e.width == 102][-2]
+    padded = np.pad(image.numpy(), 5, constant_values=np.nan)[corner[0] + 5 :, corner[1] + 5 :][:5, :5]
+    seen = ~np.isnan(padded)
+    rows, columns = seen.any(1), seen.any(0)
+    expected = (255 - 255 * padded[np.ix_(rows, columns)]).round()
+    assert patch.grey.shape == expected.shape and np.abs(patch.grey - expected).max() <= 1
+    pixel = 102 / 5
+    assert (patch.x - ground.x, patch.y - ground.y) == pytest.approx((columns.argmax() * pixel, rows.argmax() * pixel))
+    assert (patch.width, patch.height) == pytest.approx((columns.sum() * pixel, rows.sum() * pixel))
+
+
+def test_without_a_patch_a_cross_marks_the_place():
+    found = [Found(torch.rand(10, 20), "", -1.0, (2.5, 10.0))] * 9
+    drawing = draw_feature_explorer(torch.rand(10, 20), torch.rand(1, 4, 4), 0, found=found, seen=500)
+    words = parsed(drawing)
+    assert "the cross marks the place" in words and "−1.00" in words
+    assert any("none makes it positive" in word for word in words)
+    across, down = [e for e in drawing.elements if isinstance(e, Line)][-2:]
+    x, y = 8 + 8 * 110, bitmaps(drawing)[-1].y
+    assert across.points == [(x + 51 - 8, y + 2.5 * 5.1), (x + 51 + 8, y + 2.5 * 5.1)]
+    assert down.points == [(x + 51, y + 2.5 * 5.1 - 8), (x + 51, y + 2.5 * 5.1 + 8)]
+
+
+def test_words_bring_no_markup_and_stay_short():
+    evil = "<script>\x00\x1b\ud800" + "x" * 100
+    found = [Found(torch.rand(4, 4), evil, 1.0, (0, 0))]
+    options = dict(title=evil, name=evil, scores=[(evil, 0.5)], found=found)
+    drawing = draw_feature_explorer(torch.rand(4, 4), torch.rand(1, 4, 4), 0, **options)
+    words = parsed(drawing)
+    assert "<script>" not in drawing.svg() and max(map(len, words)) <= 90
+    assert not re.search(r"\d", drawing.text)
+
+
+# Pictures that are handed in
+
+
+def file_of(array, kind="PNG", mode=None, **options):
+    buffer = io.BytesIO()
+    picture = Image.fromarray(array) if mode is None else Image.fromarray(array).convert(mode)
+    picture.save(buffer, kind, **options)
+    return buffer.getvalue()
+
+
+RAMP = np.linspace(0, 255, 64 * 48).reshape(64, 48).astype(np.uint8)
+
+
+def chunk(name, data):
+    return struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data))
+
+
+def claims(width, height):
+    """Return the head of a PNG file that says it is so large."""
+    head = struct.pack(">IIBBBBB", width, height, 8, 0, 0, 0, 0)
+    data = chunk(b"IDAT", zlib.compress(b"\0" * 1000))
+    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", head) + data + chunk(b"IEND", b"")
+
+
+GOOD = {
+    "png": file_of(RAMP),
+    "jpeg": file_of(RAMP, "JPEG", quality=95),
+    "rgb": file_of(np.repeat(RAMP[:, :, None], 3, 2)),
+    "cmyk": file_of(RAMP, "JPEG", "CMYK", quality=95),
+    "palette": file_of(RAMP, "PNG", "P"),
+    "16 bits": file_of(RAMP.astype(np.uint16) * 257),
+    "rgba": file_of(np.dstack([RAMP, RAMP, RAMP, np.full_like(RAMP, 255)])),
+}
+
+
+@pytest.mark.parametrize("content", GOOD.values(), ids=GOOD)
+def test_pictures_of_every_kind_become_grey(content):
+    grey = grey_picture(memoryview(content), "mine.png", 16, 12)
+    assert grey.shape == (16, 12) and grey.dtype == torch.float32
+    expected = torch.from_numpy(RAMP.reshape(16, 4, 12, 4).mean((1, 3)) / 255).float()
+    assert (grey - expected).abs().max() < 0.03
+
+
+def test_what_is_transparent_is_white():
+    clear = np.zeros((8, 8, 4), np.uint8)
+    clear[:4, :, 3] = 255
+    grey = grey_picture(file_of(clear), "mine.png", 8, 8)
+    assert (grey[:3] == 0).all() and (grey[5:] == 1).all()
+    assert (grey_picture(file_of(np.zeros((4, 4), np.uint8), transparency=0), "a", 4, 4) == 1).all()
+
+
+def test_a_picture_of_one_pixel_and_one_that_lies_on_its_side():
+    assert torch.equal(grey_picture(file_of(np.full((1, 1), 51, np.uint8)), "a", 3, 2), torch.full((3, 2), 0.2))
+    exif = Image.Exif()
+    exif[0x0112] = 6  # taken with the camera turned: shown turned to the right
+    half = np.repeat(np.repeat(np.array([[0], [255]], np.uint8), 16, 0), 32, 1)
+    grey = grey_picture(file_of(half, "JPEG", exif=exif), "a.jpg", 8, 8)
+    assert grey[:, -1].max() < 0.1 and grey[:, 0].min() > 0.9
+
+
+BAD = {
+    "text": (b"hello", "no PNG or JPEG"),
+    "nothing": (b"", "no PNG or JPEG"),
+    "script": (b"<svg xmlns='http://www.w3.org/2000/svg'><script>alert(1)</script></svg>", "no PNG or JPEG"),
+    "gif": (file_of(RAMP, "GIF"), "no PNG or JPEG"),
+    "tiff": (file_of(RAMP, "TIFF"), "no PNG or JPEG"),
+    "cut off": (GOOD["png"][:100], "damaged"),
+    "jpeg cut off": (GOOD["jpeg"][:-400], "damaged"),
+    "bits turned": (GOOD["png"][:60] + bytes(b ^ 255 for b in GOOD["png"][60:]), "damaged"),
+    "heavy": (b"\x89PNG" + bytes(2 * 2**20), "at most 2 MB"),
+    "wide": (claims(4097, 3), r"4097 × 3 pixels, at most 4096 × 4096"),
+    "a bomb": (claims(12_000, 12_000), "at most 4096 × 4096"),
+    "a great bomb": (claims(60_000, 60_000), "at most 4096 × 4096"),
+    "of no size": (claims(0, 4), "damaged|no PNG"),
+}
+
+
+@pytest.mark.parametrize("content, words", BAD.values(), ids=BAD)
+@pytest.mark.filterwarnings("error")
+def test_what_is_no_picture_is_told_so(content, words):
+    with pytest.raises(ValueError, match=words) as error:
+        grey_picture(content, "x" * 100 + ".png", 28, 28)
+    assert "\n" not in str(error.value) and str(error.value).startswith("x" * 39 + "…") and len(str(error.value)) < 200
+
+
+def test_the_end_of_a_name_says_nothing():
+    assert torch.equal(grey_picture(GOOD["png"], "a.txt", 8, 8), grey_picture(GOOD["png"], "a.jpg", 8, 8))
+
+
+# The widget
+
+
+@pytest.fixture
+def explorer(noise):
+    torch.manual_seed(0)
+    made = explore_features(lenet(nn.ReLU), noise(60, shuffle=False), picture=3)
+    assert made.widget is made.widget
+    return made
+
+
+def hand_in(explorer, content, name="mine.png"):
+    """Choose a file, as the page does."""
+    file = {"name": name, "type": "image/png", "size": len(content), "content": memoryview(content)}
+    explorer.chooser.value = ({**file, "last_modified": datetime.now(UTC)},)
+
+
+def test_the_drawing_shows_maps_scores_and_places(explorer, noise):
+    net, (X, y) = explorer.net, next(iter(noise(60, 60, shuffle=False)))
+    for name, layer in explorer.layers.items():
+        for channel in (0, layer.shape[0] - 1):
+            explorer.settings.update(layer=name, channel=channel)
+            drawing = explorer.draw()
+            words = parsed(drawing)
+            maps = feature_maps(net, X[3:4], [name, ""])
+            one = maps[name][0, channel]
+            expected = 255 - 255 * (one - one.min()) / (one.max() - one.min()).clamp(min=1e-30)
+            assert np.abs(bitmaps(drawing)[1].grey - expected.numpy()).max() <= 1
+            shares, order = maps[""][0].softmax(0).topk(3)
+            for share, i in zip(shares, order, strict=True):
+                assert CLASSES[i] in words and f"{share:.0%}" in words
+            assert f"test picture 3: {CLASSES[y[3]]}" in words and f"Layer {name}, {layer.kind}: " in words[0]
+            assert ("its filter" in " ".join(words)) == (name == "0")
+            (places,) = brute(net, [(X, y)], name, 9, 500, False, [channel])
+            assert [f"{p[0]:.2f}".replace("-", "−") for p in places] == [
+                w for w in words if re.fullmatch("−?[0-9.]+", w)
+            ]
+            first, found = places[0], bitmaps(drawing)[3]
+            assert np.array_equal(found.grey, (255 - 255 * X[first[1], 0]).round().numpy().astype(np.uint8))
+            assert len(bitmaps(drawing)) == 3 + 2 * 9, "nine pictures and nine patches"
+
+
+def test_each_control_changes_the_picture(explorer):
+    pictures = [explorer.image.value]
+    for name, value in (("picture", 5), ("layer", "3"), ("channel", 11), ("search", False), ("search", True)):
+        explorer.inputs[name].value = value
+        pictures.append(explorer.image.value)
+    assert pictures.pop(3) == pictures.pop(4), "searching again finds the same"
+    assert len(set(pictures)) == len(pictures) and all("<svg" in p and "alert" not in p for p in pictures)
+    assert explorer.settings["channel"] == 11 and pictures[-1].count("<image") == 3
+    explorer.inputs["apart"].value = True
+    assert explorer.image.value not in pictures and len(set(explorer._search().pictures[11].tolist())) == 9
+    explorer.inputs["layer"].value = "0"
+    assert explorer.inputs["channel"].value == explorer.inputs["channel"].max == 5, "there are six maps"
+    assert "channel 5" in explorer.image.value
+
+
+def test_the_page_has_names_for_everything(explorer):
+    names = ("picture", "layer", "channel", "search", "apart", "invert")
+    assert tuple(explorer.inputs) == names and all(explorer.inputs[name].description for name in names)
+    assert explorer.chooser.description and explorer.chooser.tooltip
+    for name in names:
+        assert f"cnnlib-features-{name}" in explorer.inputs[name]._dom_classes
+    assert "cnnlib-features" in explorer.widget._dom_classes and "cnnlib-features-image" in explorer.image._dom_classes
+    assert "cnnlib-features-upload" in explorer.chooser._dom_classes
+    labels = dict(explorer.inputs["layer"].options)
+    assert "3: Conv2d, 16 × 10 × 10" not in labels.values() and labels["3: Conv2d, 16 × 10 × 10"] == "3"
+    assert set(labels.values()) == {"0", "1", "2", "3", "4", "5"}
+
+
+def test_a_layer_is_searched_once_and_a_picture_looked_at_once(explorer, monkeypatch):
+    explorer.inputs["layer"].value = "3"
+    monkeypatch.setattr(feature_explorer, "strongest_places", lambda *_: pytest.fail("searched again"))
+    explorer.inputs["picture"].value = 9
+    explorer.inputs["layer"].value = "0"
+    looks = []
+    explorer._copy.register_forward_hook(lambda *_: looks.append(1))
+    for channel in range(5):
+        explorer.inputs["channel"].value = channel
+    assert "alert" not in explorer.image.value and len(looks) == 0
+
+
+def test_a_long_search_is_announced(explorer, monkeypatch):
+    pages = []
+    explorer.image.observe(lambda change: pages.append(change["new"]), "value")
+    explorer.inputs["layer"].value = "3"
+    monkeypatch.setattr(feature_explorer, "SLOW", 0)
+    explorer.inputs["layer"].value = "4"
+    explorer.inputs["channel"].value = 1
+    assert (
+        len(pages) == 4 and "role='status'" in pages[1] and "Layer 4" in pages[1] and "excites channel" not in pages[1]
+    )
+    assert all("role='status'" not in pages[i] and "excites channel" in pages[i] for i in (0, 2, 3))
+
+
+def test_looking_changes_nothing(noise, weights):
+    net = resnet18(2)
+    net[1].eval()
+    for p in net.parameters():
+        p.grad = torch.ones_like(p)
+    modes, before, state = [m.training for m in net.modules()], weights(net), torch.get_rng_state()
+    explorer = explore_features(net, noise(30, shuffle=False))
+    assert explorer.widget
+    for name, layer in explorer.layers.items():
+        explorer.inputs["layer"].value = name
+        assert "<svg" in explorer.image.value and layer.name == name
+    hand_in(explorer, GOOD["png"])
+    explorer._repr_mimebundle_()
+    explorer.refresh()
+    assert torch.equal(weights(net), before) and [m.training for m in net.modules()] == modes
+    assert torch.equal(torch.get_rng_state(), state) and all((p.grad == 1).all() for p in net.parameters())
+    for one in (*net.modules(), *explorer._copy.modules()):
+        assert not one._forward_hooks and not one._forward_pre_hooks
+
+
+def test_a_network_that_draws_in_evaluation_draws_the_same_and_for_itself(noise):
+    class Shaky(nn.Module):
+        def forward(self, X):
+            return X + torch.rand_like(X)
+
+    net = nn.Sequential(nn.Conv2d(1, 2, 3), Shaky(), nn.Flatten())
+    state = torch.get_rng_state()
+    explorer = explore_features(net, noise(20, shuffle=False))
+    explorer.settings["layer"] = "1"
+    first = explorer.draw().svg()
+    explorer.refresh()
+    assert explorer.draw().svg() == first and torch.equal(torch.get_rng_state(), state)
+
+
+def test_an_error_is_said_and_the_next_move_recovers(explorer, monkeypatch):
+    def fail(*args, **options):
+        raise ZeroDivisionError("<b>evil</b>")
+
+    for name in ("draw_feature_explorer", "maps_and_output"):
+        with monkeypatch.context() as context:
+            context.setattr(feature_explorer, name, fail)
+            explorer.inputs["picture"].value += 1
+            assert "role='alert'" in explorer.image.value and "&lt;b&gt;evil" in explorer.image.value
+            assert "<b>" not in explorer.image.value
+        explorer.inputs["picture"].value += 1
+        assert "<svg" in explorer.image.value and "alert" not in explorer.image.value
+    explorer.inputs["search"].value = False
+    monkeypatch.setattr(feature_explorer, "strongest_places", fail)
+    explorer.inputs["layer"].value = "3"
+    assert "<svg" in explorer.image.value
+    explorer.inputs["search"].value = True
+    assert "role='alert'" in explorer.image.value
+    explorer.inputs["search"].value = False
+    assert "<svg" in explorer.image.value
+
+
+def test_a_picture_of_ones_own(explorer):
+    before = explorer.image.value
+    assert explorer.inputs["invert"].disabled
+    hand_in(explorer, GOOD["png"], "<b>my</b> shirt.png")
+    mine = explorer.image.value
+    assert "&lt;b&gt;my&lt;/b&gt; shirt.png" in mine and "<b>" not in mine and mine != before
+    expected = grey_picture(GOOD["png"], "a", 28, 28)
+    shown = torch.from_numpy(bitmaps(explorer.static())[0].grey / 255).float()
+    assert (shown - expected).abs().max() < 0.01, "dark stays dark on the page"
+    maps, _ = maps_and_output(explorer.net, 1 - expected[None, None], "0")
+    torch.testing.assert_close(explorer._look()[0], maps[0])
+    assert not explorer.inputs["invert"].disabled
+    explorer.inputs["invert"].value = False
+    torch.testing.assert_close(explorer._look()[0], maps_and_output(explorer.net, expected[None, None], "0")[0][0])
+    assert explorer.image.value != mine
+    explorer.inputs["invert"].value = True
+    assert explorer.image.value == mine
+    hand_in(explorer, GOOD["jpeg"], "other.jpg")
+    assert "other.jpg" in explorer.image.value
+    explorer.inputs["picture"].value = 4
+    explorer.inputs["picture"].value = 3
+    assert explorer.image.value == before and explorer.inputs["invert"].disabled
+
+
+def test_a_file_that_is_no_picture_is_said_and_the_next_move_recovers(explorer):
+    before = explorer.image.value
+    hand_in(explorer, b"hello", "<i>evil</i>.png")
+    assert "role='alert'" in explorer.image.value and "&lt;i&gt;evil" in explorer.image.value
+    assert "no PNG or JPEG" in explorer.image.value and "<i>" not in explorer.image.value
+    explorer.inputs["channel"].value = 1
+    explorer.inputs["channel"].value = 0
+    assert explorer.image.value == before
+    hand_in(explorer, GOOD["png"])
+    hand_in(explorer, GOOD["png"][:100])
+    assert "damaged" in explorer.image.value
+    explorer.inputs["channel"].value = 1
+    assert "mine.png" in explorer.image.value, "the picture before stays"
+    explorer.chooser.value = ()
+    assert "mine.png" in explorer.image.value
+
+
+def test_the_static_page(explorer):
+    static, metadata = explorer._repr_mimebundle_()
+    assert static["image/png"][:4] == b"\x89PNG" and metadata["image/png"]["width"] == 1000
+    assert static["text/plain"].startswith("Feature maps of a layer (Conv") and "places" in static["text/plain"]
+    assert not re.search("[0-9.]{3}", static["text/plain"]) and "widget-view" not in " ".join(static)
+    assert repr(explorer) == "FeatureExplorer of Sequential"
+
+
+def test_names_of_classes(noise):
+    net, batches = lenet(), noise(30, shuffle=False)
+    names = [f"kind {letter}" for letter in "abcdefghij"]
+    words = parsed(explore_features(net, batches, names).draw())
+    assert sum(word in names for word in words) == 12 and not set(words) & set(CLASSES)
+    many = Batches(batches.images, batches.labels + 5, 32)
+    assert any(re.fullmatch("class 1[0-9]", word) for word in parsed(explore_features(net, many).draw()))
+    for wrong, error, match in (
+        (names[:9], ValueError, "labels up to 9, so 10 names are needed, got 9"),
+        ("abcdefghij", TypeError, "sequence of names"),
+        (range(10), TypeError, "sequence of names"),
+    ):
+        with pytest.raises(error, match=match):
+            explore_features(net, batches, wrong)
+
+
+@pytest.mark.parametrize(
+    "net, batches, picture, error, words",
+    [
+        ("lenet", None, 0, TypeError, "net must be an nn.Module"),
+        (nn.Sequential(nn.Flatten(), nn.Linear(784, 10)), None, 0, ValueError, "no layer that gives maps"),
+        (lenet(), None, 30, ValueError, "number 0 to 29, got 30"),
+        (lenet(), None, -1, ValueError, "at least 0"),
+        (lenet(), None, 0.5, TypeError, "whole number"),
+        (lenet(), [], 0, ValueError, "the batches are empty"),
+        (lenet(), [(torch.rand(3, 784), torch.zeros(3))], 0, ValueError, "shape .N, C, H, W."),
+        (lenet(), [torch.rand(3, 1, 28, 28)], 0, TypeError, "pair of tensors"),
+        (lenet(), [(torch.rand(3, 3, 28, 28), torch.zeros(3))], 0, RuntimeError, "channels"),
+    ],
+)
+def test_what_cannot_be_explored_is_told_at_once(net, batches, picture, error, words, noise):
+    with pytest.raises(error, match=words):
+        explore_features(net, noise(30, shuffle=False) if batches is None else batches, picture=picture)
+
+
+def test_batches_of_other_kinds(noise):
+    net, batches = lenet(), noise(600, 50, shuffle=False)
+    drawing = explore_features(net, batches, picture=7).draw().svg()
+    assert explore_features(net, list(batches), picture=7).draw().svg() == drawing
+    assert explore_features(net, iter(batches), picture=7).draw().svg() == drawing
+    assert explore_features(net, noise(600, shuffle=True), picture=7).draw().svg() == drawing, "in the file's order"
+    assert (
+        len(explore_features(net, batches)._pictures) == 600
+        and len(explore_features(net, list(batches))._pictures) == 500
+    )
+    large = FeatureExplorer(lenet(), Batches(batches.images[:, :, :14, :14], batches.labels, 9, resize=28))
+    assert bitmaps(large.draw())[0].grey.shape == (28, 28)
+
+
+def test_colours_one_picture_and_one_channel():
+    net = nn.Sequential(nn.Conv2d(3, 1, 3), nn.AdaptiveAvgPool2d(1), nn.Flatten())
+    explorer = explore_features(net.double(), [(torch.rand(1, 3, 9, 12), torch.tensor([0]))])
+    words = parsed(explorer.draw())
+    assert "its filters" in " ".join(words) and "the only map" in words and len(bitmaps(explorer.draw())) == 3 + 18
+    assert explorer.widget
+    assert explorer.inputs["channel"].disabled and "<svg" in explorer.image.value
+    explorer.inputs["channel"].value = explorer.inputs["picture"].value = 1
+    assert explorer.settings["channel"] == explorer.settings["picture"] == 0 and "<svg" in explorer.image.value
+    hand_in(explorer, GOOD["rgb"])
+    assert "mine.png" in explorer.image.value
+
+
+def test_an_autoencoder_has_maps_but_no_scores(noise):
+    low = -1.0
+    explorer = explore_features(ConvAutoencoder(nn.Tanh), Copies(noise(30, shuffle=False), low))
+    drawing = explorer.draw()
+    words = parsed(drawing)
+    assert "test picture 0" in words and not set(words) & set(CLASSES) and not any("%" in word for word in words)
+    image = noise(30, shuffle=False).images[0, 0]
+    assert np.abs(bitmaps(drawing)[0].grey.astype(int) - (255 - image.int()).numpy()).max() <= 1
+    assert explorer.widget
+    hand_in(explorer, file_of(np.full((5, 5), 255, np.uint8)))
+    assert (explorer._picture()[0] == low).all(), "white is an empty pixel"
+
+
+# Following a network in training
+
+
+def test_it_is_a_view_of_a_playground(panel, noise, monkeypatch):
+    monkeypatch.setattr(feature_explorer, "strongest_places", lambda *_: pytest.fail("searched while it trains"))
+    view = explore_features(None, noise(40, shuffle=False), picture=2)
+    assert isinstance(view, View) and view.static() is None and view.draw() is None
+    assert view.widget and view.image.value == EMPTY and "to come" in repr(view)
+    with pytest.raises(RuntimeError, match="Press Start"):
+        view.refresh()
+    assert view._repr_mimebundle_()[0] == {"text/plain": repr(view)}
+    view.inputs["picture"].value = 1
+    pg = panel(lambda s: lenet(nn.ReLU), views=[view])
+    assert view.widget in pg.box.children and view.image.value == EMPTY
+    pg.reset.click()
+    rest(pg)
+    begun = view.image.value
+    assert "<svg" in begun and begun == view.static().svg() and len(view.inputs["layer"].options) == 6
+    go(pg, 3)
+    net = pg.runner.trainer.net
+    assert pg.runner.state == "paused" and view.image.value != begun and view.net is net
+    X, _ = next(iter(noise(40, shuffle=False)))
+    assert torch.equal(view._look()[0], feature_maps(net, X[1:2], ["0"])["0"][0])
+    assert net.training and not any(m._forward_hooks for m in net.modules())
+    for name, value in (("layer", "4"), ("channel", 15), ("picture", 20)):
+        view.inputs[name].value = value
+        assert "<svg" in view.image.value
+    go(pg, 2)
+    assert "Layer 4" in view.image.value and "channel 15" in view.image.value and "picture 20" in view.image.value
+    assert view.inputs["search"].value is False and "excites" not in view.image.value
+    assert isinstance(pg.picture(), Sheet) and isinstance(view.static(), Drawing)
+    monkeypatch.undo()
+    view.inputs["search"].value = True
+    assert "What excites channel 15" in view.image.value
+    go(pg, 1)
+    assert "excites" not in view.image.value and "<svg" in view.image.value
+
+
+def test_a_run_is_the_same_with_and_without_the_view(panel, noise):
+    def build(s):
+        return nn.Sequential(nn.Conv2d(1, 4, 5), nn.Dropout(0.5), nn.ReLU(), nn.Flatten(), nn.Linear(2304, 10))
+
+    losses = []
+    for views in ([], [explore_features(lenet(), noise(40, shuffle=False))]):
+        pg = panel(build, views=views, name=f"panel {len(views)}")
+        for _ in range(3):
+            go(pg, 2)
+            for view in views:
+                view.inputs["picture"].value += 1
+        losses.append(pg.runner.trainer.history.loss)
+    assert losses[0] == losses[1] and len(losses[0]) == 6
+
+
+def test_a_network_without_maps_trains_all_the_same(panel, noise, dense):
+    view = explore_features(None, noise(40, shuffle=False))
+    pg = panel(lambda s: dense(), views=[view])
+    go(pg, 2)
+    assert pg.runner.state == "paused" and "no layer that gives maps" in view.image.value and view.static() is None
+    view.inputs["picture"].value = 3
+    other = panel(lambda s: lenet(), views=[view], name="other")
+    go(other, 1)
+    assert "<svg" in view.image.value and view.settings["picture"] == 3
+
+
+def test_another_network_has_other_layers(noise):
+    explorer = explore_features(lenet(), noise(30, shuffle=False))
+    assert explorer.widget
+    explorer.inputs["layer"].value = "3"
+    explorer.inputs["channel"].value = 15
+    explorer.net = resnet18(2)
+    explorer.refresh()
+    assert (
+        explorer.settings["layer"] == "0.0" and explorer.inputs["channel"].value == explorer.inputs["channel"].max == 1
+    )
+    assert "<svg" in explorer.image.value and "excites" not in explorer.image.value
+    explorer.refresh(search=True)
+    assert "excites" in explorer.image.value
+
+
+def test_refresh_sees_the_weights_as_they_are(explorer):
+    before = explorer.image.value
+    with torch.no_grad():
+        explorer.net[0].weight.neg_()
+    explorer.inputs["channel"].value = 1
+    explorer.inputs["channel"].value = 0
+    assert explorer.image.value == before, "it looks at a copy"
+    explorer.refresh(search=True)
+    assert explorer.image.value != before
+    with torch.no_grad():
+        explorer.net[0].weight.neg_()
+    explorer.refresh(search=True)
+    assert explorer.image.value == before
