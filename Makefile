@@ -1,5 +1,11 @@
-# make lab    set up .venv and open chapter 1 in JupyterLab
-# make test   set up .venv and run every test, and every notebook
+# make lab                          set up .venv and open chapter 1 in JupyterLab
+# make test                         set up .venv and run every test, and every notebook
+# make slides CHAPTER=01_lenet      present a chapter in JupyterLab, live
+# make playground                   chapter 5's panel alone, in large letters
+# make deck                         every chapter as slides in build/deck, without a kernel or a network
+# make book                         every chapter as pages in build/book, without a kernel or a network
+# make notebooks CHAPTERS=05_resnet run chapters and store them with their outputs
+# make times                        measure what the time contract at the top of each chapter promises
 
 PYTHON ?= python3
 VENV := .venv
@@ -9,7 +15,9 @@ else
 BIN := $(VENV)/bin
 endif
 
-.PHONY: lab test notebooks clean
+CHAPTER ?= 01_lenet
+
+.PHONY: lab test notebooks times slides playground deck book clean
 .DEFAULT_GOAL := lab
 
 lab: $(VENV)/lab
@@ -21,7 +29,7 @@ lab: $(VENV)/lab
 test notebooks: export OMP_NUM_THREADS := 1
 test: $(VENV)/test
 	$(BIN)/ruff check .
-	$(BIN)/ruff format --check cnnlib tests benchmarks notebooks/refresh.py
+	$(BIN)/ruff format --check cnnlib tests benchmarks docs notebooks/*.py
 	$(BIN)/python -m pytest -m "not alone" -n 2 --dist loadfile --no-loadscope-reorder \
 		--nbval --nbval-current-env --nbval-cell-timeout=600 $(or $(TESTS),notebooks tests)
 	$(if $(TESTS),,$(BIN)/python -m pytest -m alone tests)
@@ -29,8 +37,30 @@ test: $(VENV)/test
 notebooks: $(VENV)/test
 	$(BIN)/python notebooks/refresh.py $(CHAPTERS)
 
+times: $(VENV)/test
+	$(BIN)/python notebooks/times.py $(CHAPTERS)
+
+# The settings are copied, because JupyterLab writes beside them.
+slides: $(VENV)/present
+	@test -f notebooks/$(CHAPTER).ipynb || \
+		{ echo "There is no notebooks/$(CHAPTER).ipynb. Say make slides CHAPTER=01_lenet"; exit 1; }
+	rm -rf build/slides && mkdir -p build && cp -R docs/book/live build/slides
+	@echo "Presenting $(CHAPTER). Space goes on, shift and enter run a cell. Leave with Ctrl-C."
+	JUPYTER_CONFIG_DIR="$(CURDIR)/build/slides" $(BIN)/jupyter lab $(LAB_OPTIONS) notebooks/$(CHAPTER).ipynb
+
+playground: $(VENV)/present
+	@echo "Opening the playground on this machine. Leave it with Ctrl-C."
+	JUPYTER_PATH="$(CURDIR)/docs/book/app" $(BIN)/voila --Voila.ip=127.0.0.1 --template=playground --theme=light \
+		$(VOILA_OPTIONS) notebooks/apps/playground.ipynb
+
+deck: $(VENV)/book
+	$(BIN)/python docs/book/deck.py
+
+book: $(VENV)/book
+	$(BIN)/python docs/book/book.py
+
 clean:
-	rm -rf $(VENV)
+	rm -rf $(VENV) build
 
 $(VENV)/lab: pyproject.toml
 	@$(MAKE) --no-print-directory install EXTRA=

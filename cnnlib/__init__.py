@@ -8,7 +8,7 @@ Floors, bottom to top; each imports only from those before it:
     history, training, seeds, contract                  the loop, what it recorded, again with other seeds, how long
     probes                                              looking inside a network by hooks
     style, picture, drawing, chart, figures             charts and pictures
-    frontend, animator                                  the page they go to
+    frontend, reader, shared_file, progress_file, animator    the page they go to, who reads it, and what is kept
     widgets, exercises                                  live controls, questions and their checkers
     d2l                                                 the names that listings written for the d2l package use
 """
@@ -18,9 +18,10 @@ from cnnlib.budget import pick_budget
 from cnnlib.contract import time_contract
 from cnnlib.datasets import load_data_fashion_mnist
 from cnnlib.device import describe_device, try_gpu
-from cnnlib.history import History, compare
+from cnnlib.history import History, compare, growth_table
 from cnnlib.metrics import Accumulator, Timer, accuracy
-from cnnlib.training import DivergenceError, Trainer, evaluate_accuracy, train
+from cnnlib.seeds import train_over_seeds
+from cnnlib.training import DivergenceError, Trainer, evaluate_accuracy, time_epoch, train
 
 __all__ = [
     "Accumulator",
@@ -33,9 +34,12 @@ __all__ = [
     "compare",
     "describe_device",
     "evaluate_accuracy",
+    "growth_table",
     "load_data_fashion_mnist",
     "pick_budget",
     "time_contract",
+    "time_epoch",
     "train",
+    "train_over_seeds",
     "try_gpu",
 ]

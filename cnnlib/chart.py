@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from cnnlib.picture import Picture, encode_png
-from cnnlib.style import BAND, COLOURS, DASHES, FAINT, FONT, INK, MARKERS, new_figure, style_axes
+from cnnlib.style import BAND, COLOURS, DASHES, FAINT, FONT, INK, MARKERS, new_figure, style_axes, word_colour
 
 THIN = 1.4  # points: a line from before
 
@@ -103,12 +103,12 @@ class Chart:
     def keep(self, panel, xs, ys, colour=FAINT, label=""):
         """Draw a thin line behind a panel, with its name at its end: something from before, to compare with."""
         axes = self.axes[panel]
-        axes.plot(xs, ys, color=colour, alpha=0.8, linewidth=THIN, zorder=1)
+        axes.plot(xs, ys, color=colour, linewidth=THIN, zorder=1)
         points = [(x, y) for x, y in zip(xs, ys, strict=True) if math.isfinite(y)]
         if label and points:
             (x, y), (low, high) = points[-1], axes.get_xlim()
             side = "left" if x < low + 0.8 * (high - low) else "right"  # where there is room
-            style = {"color": colour, "fontsize": FONT - 3, "va": "bottom", "ha": side, "clip_on": True}
+            style = {"color": word_colour(colour), "fontsize": FONT - 3, "va": "bottom", "ha": side, "clip_on": True}
             axes.text(x, y, f" {label} ", parse_math=False, **style)
         self._background = None
 

@@ -227,7 +227,7 @@ def _spread(values):
 
 
 def growth_table(chapter, name, cost, history, folder="results"):
-    """Note what a chapter's network costs and what it reached, and return the table of the chapters run here up to it.
+    """Note what a chapter's network costs and what it reached, and return the table of all chapters run here so far.
 
     Parameters
     ----------
@@ -243,7 +243,6 @@ def growth_table(chapter, name, cost, history, folder="results"):
     Returns
     -------
     Table
-        The chapters up to this one.
     """
     last = history.test_acc[-3:]
     row = {
@@ -263,7 +262,7 @@ def growth_table(chapter, name, cost, history, folder="results"):
         folder.mkdir(parents=True, exist_ok=True)
         _write_whole(folder / here, json.dumps(row))
     head = ["network", "parameters", "multiply-adds", "epochs", "time", "test accuracy, last epochs"]
-    return Table(head, [_growth_row(rows[key]) for key in sorted(rows) if rows[key] and key <= here])
+    return Table(head, [_growth_row(rows[key]) for key in sorted(rows) if rows[key]])
 
 
 def _read_row(path):

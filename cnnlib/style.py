@@ -1,6 +1,8 @@
 """The house style of every chart: large enough for the back row, safe for colour-blind readers, readable in grey.
 
-The colours are Okabe and Ito's; lines differ in dash and marker as well, so that no meaning hangs on colour alone.
+The first four colours, and black, are Okabe and Ito's; their orange and sky blue are too pale for a line on white, so
+darker ones stand in. Lines differ in dash or marker as well, so that no meaning hangs on colour alone. Every chart is
+drawn on white, on a dark page as well. tests/test_colours.py holds all of this to numbers.
 """
 
 # one colour for each network, through the whole book
@@ -12,17 +14,44 @@ NETWORK_COLOURS = {
     "ResNet": "#000000",
 }
 
-COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
+COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#854B00", "#1F8FFF", "#000000")
 DASHES = ("-", "--", "-", "-.", ":", "--", "-")
 MARKERS = ("", "", "o", "", "", "s", "")
+HATCHES = ("", "//", "..", "xx", "--")  # of bars, in the order of the colours
+
+# what flows through a network, by the kind of layer that made it: told apart by lightness as well
+FILL = {"input": "#ffffff", "convolution": "#0072B2", "pooling": "#A8D3F0", "dense": "#C58A1B"}
+LIGHT = "#9ecae1"  # what stands beside the bar in question
 
 INK = "#222222"
 FAINT = "#6b6b6b"
 GRID = "#dddddd"
+RIGHT, WRONG = "#1a7f37", "#b00020"  # of words that begin with ✓ or ✗
 BAND = "#E69F00"
 
 DPI = 100  # of a live frame; a picture that stays in the page is drawn at twice that
 FONT = 13  # points: a legend is about 2 % of the width of a full-width chart
+
+
+def word_colour(colour):
+    """Return a colour dark enough for words on white (a contrast of 4.5, WCAG 2.2, 1.4.3), of the same hue."""
+    channels = [int(colour[i : i + 2], 16) for i in (1, 3, 5)]
+    while contrast(colour, "#ffffff") < 4.5:
+        channels = [0.97 * channel for channel in channels]
+        colour = "#" + "".join(f"{round(channel):02x}" for channel in channels)
+    return colour
+
+
+def contrast(one, other):
+    """Return the contrast of two colours, from 1 to 21: WCAG 2.2, "contrast ratio"."""
+    low, high = sorted(map(_luminance, (one, other)))
+    return (high + 0.05) / (low + 0.05)
+
+
+def _luminance(colour):
+    channels = [int(colour[i : i + 2], 16) / 255 for i in (1, 3, 5)]
+    linear = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in channels]
+    return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
 
 
 def new_figure(width, height):

@@ -96,6 +96,11 @@ def is_long(cell):
     return cell.cell_type == "markdown" and prose_height(cell.source) > LONG * PROSE + GAP
 
 
+def is_too_long(cell):
+    """Tell whether a cell is for reading only: a table of two screens and more."""
+    return height(cell) > 2 * SCREEN
+
+
 def slide_types(cells):
     """Return the slide type of every cell, in their order.
 
@@ -110,35 +115,30 @@ def slide_types(cells):
         "slide", "subslide", "fragment", "skip", or "-" for a cell that stays on the slide of the one before.
     """
     types, exercising, asked = [], False, False
-    used = SCREEN  # of the present slide
-    long, large = False, False  # does it hold long prose, or a large picture
-    for number, cell in enumerate(cells):
+    used, long, large = SCREEN, False, False  # of the present slide: its height, and whether it holds such a part
+    for cell, follower in zip(cells, [*cells[1:], None], strict=True):
         tops = [text for level, text in headings(cell) if level <= 2]
-        here = height(cell)
         if tops:
             exercising = tops[-1].endswith("Exercises")
-        if exercising and len(tops) < 2:
+        leads_on = cell.cell_type == "markdown" and follower is not None and follower.cell_type == "code"
+        leads_nowhere = leads_on and is_too_long(follower) and cell.source.endswith(":")
+        if (exercising and len(tops) < 2) or is_too_long(cell) or leads_nowhere:
             types.append("skip")
             continue
-        follower = cells[number + 1] if number + 1 < len(cells) else None
-        together = here
-        if cell.cell_type == "markdown" and follower is not None and follower.cell_type == "code":
+        here = needed = height(cell)
+        if leads_on and not is_question(follower) and not (is_long(cell) and picture_height(follower) > LARGE):
             both = here + height(follower)  # prose stays with what it leads up to, where one slide holds both
-            fits = both <= SCREEN and not (is_long(cell) and picture_height(follower) > LARGE)
-            together = both if fits and not is_question(follower) else here
-        bothers = (long and picture_height(cell) > LARGE) or (large and is_long(cell))
-        if tops:
+            needed = both if both <= SCREEN else here
+        apart = (long and picture_height(cell) > LARGE) or (large and is_long(cell))
+        if tops or not types:
             kind = "slide"
-        elif is_question(cell) or asked or bothers or used + together > SCREEN:
+        elif is_question(cell) or asked or apart or used + needed > SCREEN:
             kind = "subslide"
-        elif ".reveal(" in cell.source:
-            kind = "fragment"
         else:
-            kind = "-"
+            kind = "fragment" if ".reveal(" in cell.source else "-"
         if kind in ("slide", "subslide"):
             used, long, large = 0, False, False
-        used += here
-        long, large = long or is_long(cell), large or picture_height(cell) > LARGE
+        used, long, large = used + here, long or is_long(cell), large or picture_height(cell) > LARGE
         asked = is_question(cell)
         types.append(kind)
     return types

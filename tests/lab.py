@@ -139,3 +139,27 @@ def save(page):
     """Save the notebook."""
     page.evaluate("() => window.jupyterapp.commands.execute('docmanager:save')")
     page.wait_for_function(f"() => !{NOTEBOOK}.context.model.dirty")
+
+
+def watch(page, selector):
+    """From now on note when the element that `selector` finds is drawn anew, and when the reader does something."""
+    page.evaluate(
+        """selector => {
+            window.drawn = 0; let before = document.querySelector(selector).innerHTML;
+            new MutationObserver(() => {
+                const now = document.querySelector(selector)?.innerHTML;
+                if (now && now !== before) { before = now; window.drawn += 1; window.when = performance.now(); }
+            }).observe(document.body, {subtree: true, childList: true, characterData: true});
+            for (const kind of ['keydown', 'change', 'click']) document.addEventListener(
+                kind, () => { window.moved = performance.now(); }, true);
+        }""",
+        selector,
+    )
+
+
+def moved(page, action, times=1):
+    """Do something, wait until what is watched has been drawn anew; return the milliseconds from one to the other."""
+    before = page.evaluate("window.drawn")
+    action()
+    page.wait_for_function("before => window.drawn >= before", arg=before + times)
+    return page.evaluate("window.when - window.moved")

@@ -86,7 +86,15 @@ def test_it_says_what_it_measured(steps):
 
 @pytest.mark.parametrize(
     ("seconds", "words"),
-    [(0.2, "1 s"), (3.4, "3 s"), (12.4, "10 s"), (58, "60 s"), (88, "90 s"), (100, "1.7 minutes"), (1_234, "21 minutes")],
+    [
+        (0.2, "1 s"),
+        (3.4, "3 s"),
+        (12.4, "10 s"),
+        (58, "60 s"),
+        (88, "90 s"),
+        (100, "1.7 minutes"),
+        (1_234, "21 minutes"),
+    ],  # fmt: skip
 )
 def test_times_are_rounded_as_they_are_known(seconds, words):
     assert contract._rounded(seconds) == words

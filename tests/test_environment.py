@@ -1,6 +1,8 @@
 """One list of dependencies serves pip, conda and Binder; the README's commands exist."""
 
+import ast
 import re
+import sys
 import tomllib
 from pathlib import Path
 
@@ -15,9 +17,21 @@ def test_environment_yml_installs_what_pyproject_lists():
     assert "test" in PROJECT["optional-dependencies"]
 
 
+# what a listed package needs itself
+BROUGHT = {"numpy": "matplotlib", "PIL": "matplotlib", "IPython": "ipykernel", "traitlets": "ipywidgets"}
+
+
 def test_every_package_the_library_imports_is_listed():
     listed = {re.split(r"[><=\[ ]", entry)[0] for entry in PROJECT["dependencies"]}
-    assert listed == {"torch", "torchvision", "matplotlib", "jupyterlab", "ipykernel", "ipywidgets"}
+    imported = set()
+    for path in (ROOT / "cnnlib").rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            names = [a.name for a in node.names] if isinstance(node, ast.Import) else []
+            names += [node.module] if isinstance(node, ast.ImportFrom) else []
+            imported |= {name.partition(".")[0] for name in names}
+    imported -= {*sys.stdlib_module_names, "cnnlib"}
+    assert {BROUGHT.get(name, name) for name in imported} <= listed
+    assert listed - imported <= {"jupyterlab", "ipykernel"}, "listed, and used by nothing"
 
 
 def test_dependencies_have_lower_bounds_only():

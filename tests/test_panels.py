@@ -8,7 +8,7 @@ from pathlib import Path
 
 import nbformat
 import pytest
-from lab import chromium, jupyterlab, new_page, open_notebook, outputs, run_cell, save
+from lab import chromium, jupyterlab, moved, new_page, open_notebook, outputs, run_cell, save, watch
 from nbformat.v4 import new_code_cell, new_notebook
 from playwright.sync_api import TimeoutError
 
@@ -258,36 +258,20 @@ def test_gradient_sum_follows_within_200_ms(page, folder):
     open_notebook(page, page.address, "sum.ipynb")
     run_cell(page, 0)
     page.locator(".cnnlib-parts svg").wait_for()
-    page.evaluate(
-        """() => {
-            window.drawn = 0; let before = document.querySelector('.cnnlib-parts').innerHTML;
-            new MutationObserver(() => {
-                const now = document.querySelector('.cnnlib-parts')?.innerHTML;
-                if (now && now !== before) { before = now; window.drawn += 1; window.when = performance.now(); }
-            }).observe(document.body, {subtree: true, childList: true, characterData: true});
-            for (const kind of ['keydown', 'change', 'click']) document.addEventListener(
-                kind, () => { window.moved = performance.now(); }, true);
-        }"""
-    )
-
-    def moved(action):
-        before = page.evaluate("window.drawn")
-        action()
-        page.wait_for_function("before => window.drawn > before", arg=before)
-        return page.evaluate("window.when - window.moved")
+    watch(page, ".cnnlib-parts")
 
     def select(name, number):
         box = page.locator(f".cnnlib-sum-{name} select")
         options = box.locator("option").all_text_contents()
         here = options.index(box.evaluate("e => e.selectedOptions[0].textContent"))
-        return moved(lambda: box.select_option(options[(here + 1) % len(options)]))
+        return moved(page, lambda: box.select_option(options[(here + 1) % len(options)]))
 
     def slide(name, number):
         page.locator(f".cnnlib-sum-{name} .noUi-handle").focus()
-        return moved(lambda: page.keyboard.press(("ArrowRight", "ArrowLeft")[(number + (name == "scale")) % 2]))
+        return moved(page, lambda: page.keyboard.press(("ArrowRight", "ArrowLeft")[(number + (name == "scale")) % 2]))
 
     def tick(name, number):
-        return moved(page.locator(f".cnnlib-sum-{name} input").click)
+        return moved(page, page.locator(f".cnnlib-sum-{name} input").click)
 
     controls = {"block": slide, "scale": slide, "norm": tick, "kind": select, "start": select, "activation": select}
     for name, move in controls.items():

@@ -8,14 +8,19 @@ An exercise is written as its solution, an ordinary function, under a decorator 
 
 Then `two_and_two.check(...)`, `two_and_two.hint()` and `two_and_two.solution()` are what a reader calls.
 Nothing is printed: what they return shows itself, in a notebook as Markdown, elsewhere as plain text.
-After the example of Kaggle's learntools, without its global state.
+After the example of Kaggle's learntools, without its global state. Where a reader is, what came of it is noted in their
+own file, see `cnnlib.progress_file`; no verdict depends on what is in there.
 """
 
 import functools
+import html
 import inspect
 import re
 
 import torch
+
+from cnnlib import progress_file
+from cnnlib.reader import announced
 
 TIERS = ("recall", "change one line", "build")
 
@@ -35,7 +40,7 @@ class Note:
         self.heading, self.text = heading, text
 
     def _repr_markdown_(self):
-        return f"**{self.heading}** {self.text}".rstrip()
+        return announced(f"**{self.heading}** {self.text}".rstrip())
 
     def __repr__(self):
         return f"{self.heading} {self.text}".rstrip()
@@ -55,11 +60,20 @@ class Code:
 
 
 class Verdict(Note):
-    """What came of a check: `passed` is True, False, or None where nothing is answered yet."""
+    """What came of a check: `passed` is True, False, or None where nothing is answered yet.
 
-    def __init__(self, passed, message):
+    `aside` is what there is to say about the reader's progress file: nothing, if all is well.
+    """
+
+    def __init__(self, passed, message, aside=""):
         super().__init__({True: "✔ Right.", False: "✘ Not yet.", None: "○ Not answered yet."}[passed], message)
-        self.passed, self.message = passed, message
+        self.passed, self.message, self.aside = passed, message, aside
+
+    def _repr_markdown_(self):
+        return f"{super()._repr_markdown_()}\n\n{html.escape(self.aside)}".rstrip()
+
+    def __repr__(self):
+        return f"{super().__repr__()} {self.aside}".rstrip()
 
 
 class Exercise:
@@ -108,6 +122,13 @@ class Exercise:
         Verdict
             Its `passed` is True, False or None. The global random numbers go on as if nothing had happened.
         """
+        verdict = self._judge(answer)
+        if verdict.passed is not None:
+            self._note_in(progress_file.judged, passed=verdict.passed)
+            verdict.aside = progress_file.remark()
+        return verdict
+
+    def _judge(self, answer):
         gentle = "Put your answer in place of the `...` and run the cell again; `.hint()` gives a hint."
         if is_blank(answer):
             return Verdict(None, gentle)
@@ -131,12 +152,20 @@ class Exercise:
         if self._hints_given == len(self.hints):
             return Note("There are no more hints.", "`.solution()` shows one way to solve it.")
         self._hints_given += 1
+        self._note_in(progress_file.helped, hints=self._hints_given)
         return Note(f"Hint {self._hints_given} of {len(self.hints)}.", self.hints[self._hints_given - 1])
 
     def solution(self):
         """Return the source of the solution, the very code that the tests run."""
+        self._note_in(progress_file.helped, solution=True)
         source = inspect.getsource(self.solve)
         return Code(source[re.search(r"^def ", source, re.MULTILINE).start() :].rstrip())
+
+    def _note_in(self, note, **what):
+        """Note something about this exercise in the reader's file, if it is one of the course's."""
+        package, _, chapter = str(self.solve.__module__).rpartition(".")
+        if package == __package__:
+            note(chapter, self.name, self.tier, **what)
 
     def _note(self):
         return Note(f"Exercise `{self.name}` ({self.tier}).", self.question)

@@ -80,7 +80,8 @@ def draw_bars(groups, ylabel, log=False, text=None):
     style_axes(axes, "", ylabel)
     axes.set_xticks(range(len(labels)), labels)
     rows = _legend_above(axes, groups)
-    figure.subplots_adjust(0.11, 0.12, 0.98, 0.95 - 0.08 * rows)
+    under = 1 + max(label.count("\n") for label in labels)
+    figure.subplots_adjust(0.11, 0.05 + 0.07 * under, 0.98, 0.95 - 0.08 * rows)
     return Picture(figure, text or f"{ylabel} of {', '.join(labels)} for {', '.join(groups)}")
 
 

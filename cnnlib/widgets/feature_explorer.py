@@ -4,7 +4,6 @@ pictures excite it most (after figure 2 of Zeiler & Fergus 2014, arXiv:1311.2901
 
 import contextlib
 import copy
-import html
 import time
 from functools import partial
 
@@ -17,6 +16,7 @@ from cnnlib.datasets import CLASSES
 from cnnlib.figures import Found, draw_feature_explorer
 from cnnlib.frontend import kernel
 from cnnlib.probes import layers_with_maps, maps_and_output, strongest_places
+from cnnlib.reader import alert
 from cnnlib.widgets.bundle import widget_bundle
 from cnnlib.widgets.controls import LABEL
 from cnnlib.widgets.pictures import Pictures, grey_picture
@@ -293,7 +293,7 @@ class FeatureExplorer(View):
                 height, width = self._pictures.at([0])[0].shape[-2:]
                 self.upload = files[0]["name"], grey_picture(files[0]["content"], files[0]["name"], height, width)
             except Exception as error:
-                self.image.value = _alert(error)
+                self.image.value = alert(error)
                 return
             self._seen = {}
             self._sync()
@@ -310,7 +310,7 @@ class FeatureExplorer(View):
             self.image.value = self._drawing.svg() if self._drawing is not None else EMPTY
         except Exception as error:  # a page shows nobody's traceback
             self._drawing = None
-            self.image.value = _alert(error)
+            self.image.value = alert(error)
 
     # Following a network in training
 
@@ -351,7 +351,7 @@ class FeatureExplorer(View):
         except Exception as error:  # a network without maps can be trained all the same
             self._copy = self._drawing = None
             if self._widget is not None:
-                self.image.value = _alert(error)
+                self.image.value = alert(error)
             return
         if self._widget is None:
             self._drawing = self.draw(search)
@@ -394,8 +394,3 @@ def _found(image, word, value, layer, row, column):
     top, left = field.start + row * field.stride, field.start + column * field.stride
     centre = (min(max(top + field.size / 2, 0), height), min(max(left + field.size / 2, 0), width))
     return Found(image, word, value, centre, (top, left, field.size) if field.size < min(height, width) else None)
-
-
-def _alert(error):
-    text = html.escape(str(error) if isinstance(error, ValueError) else f"{type(error).__name__}: {error}")
-    return f"<div role='alert' style='color:#b00020;font-size:1.1em'>{text}</div>"

@@ -2,8 +2,6 @@
 bring, and whether that sum is what autograd says.
 """
 
-import html
-
 import ipywidgets
 import torch
 from torch import nn
@@ -20,6 +18,7 @@ from cnnlib.models import (
     xavier_,
 )
 from cnnlib.probes import gradient_parts
+from cnnlib.reader import alert
 from cnnlib.widgets.bundle import widget_bundle
 from cnnlib.widgets.controls import LABEL
 from cnnlib.widgets.routing import route
@@ -100,8 +99,7 @@ class GradientSum:
         try:
             self.image.value = self.draw().svg()
         except Exception as error:  # a page shows nobody's traceback
-            text = html.escape(f"{type(error).__name__}: {error}")
-            self.image.value = f"<div role='alert' style='color:#b00020;font-size:1.1em'>{text}</div>"
+            self.image.value = alert(f"{type(error).__name__}: {error}")
 
     def _repr_mimebundle_(self, include=None, exclude=None):
         if kernel() is None:

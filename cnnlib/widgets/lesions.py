@@ -5,6 +5,7 @@ import ipywidgets
 from cnnlib.figures import draw_lesions
 from cnnlib.frontend import kernel
 from cnnlib.probes import lesion_sites, swapped, without
+from cnnlib.reader import alert
 from cnnlib.training import evaluate_accuracy
 from cnnlib.widgets.bundle import widget_bundle
 from cnnlib.widgets.controls import LABEL
@@ -107,8 +108,7 @@ class Lesions:
         if choice != self._choice or not self.image.value:
             self._choice = choice
             drawing = self.draw()
-            alert = f"<div role='alert' style='color:#b00020;font-size:1.1em'>{drawing}</div>"
-            self.image.value = alert if isinstance(drawing, str) else drawing.svg()
+            self.image.value = alert(drawing) if isinstance(drawing, str) else drawing.svg()
 
     def _repr_mimebundle_(self, include=None, exclude=None):
         name, operation, number = self._choice

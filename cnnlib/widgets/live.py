@@ -17,6 +17,7 @@ from cnnlib.device import describe_device
 from cnnlib.frontend import is_live, kernel, subshell_is_open, why_static
 from cnnlib.training import Trainer
 from cnnlib.widgets.bundle import widget_bundle
+from cnnlib.widgets.naming import NamedImage
 from cnnlib.widgets.routing import open_channel, route
 from cnnlib.widgets.run_chart import RunChart
 from cnnlib.widgets.runner import pause_all
@@ -102,7 +103,8 @@ class Controls:
             description="Stop", icon="stop", button_style="warning", tooltip="End the run after this batch; keep all"
         )
         self.status = ipywidgets.HTML("starting …")
-        self.image = ipywidgets.Image(value=chart.chart.frame(), format="png", width=_width(chart))
+        frame, text = chart.chart.frame(), chart.chart.text
+        self.image = NamedImage(value=frame, format="png", width=_width(chart), tooltip=text)
         self.image.add_class("cnnlib-chart")
         self.lr.add_class("cnnlib-lr")
         self.status.add_class("cnnlib-status")

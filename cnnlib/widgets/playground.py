@@ -19,11 +19,13 @@ from cnnlib.checks import check_count, check_lr
 from cnnlib.device import describe_device
 from cnnlib.frontend import is_live, kernel
 from cnnlib.picture import Sheet
+from cnnlib.reader import ALERT
 from cnnlib.training import Trainer
 from cnnlib.widgets.bundle import widget_bundle
 from cnnlib.widgets.controls import Control
 from cnnlib.widgets.listing import write_listing
 from cnnlib.widgets.live import FRAME_EVERY, SHARE, STATUS_EVERY, lr_slider
+from cnnlib.widgets.naming import NamedImage
 from cnnlib.widgets.pulse import Pulse
 from cnnlib.widgets.routing import route
 from cnnlib.widgets.run_chart import RunChart
@@ -117,7 +119,8 @@ class Playground:
         self.stop.on_click(lambda button: self.runner.stop())
         self.reset.on_click(lambda button: self.runner.reset())
         self.status = ipywidgets.HTML("Ready. Press Start.")
-        self.image = ipywidgets.Image(value=self.chart.chart.frame(), format="png", width="1000")
+        text = self.chart.chart.text
+        self.image = NamedImage(value=self.chart.chart.frame(), format="png", width="1000", tooltip=text)
         self.listing = ipywidgets.HTML()
         for part, name in ((self.status, "status"), (self.image, "chart"), (self.listing, "code")):
             part.add_class(f"cnnlib-{name}")
@@ -287,7 +290,7 @@ class Playground:
         if runner.state == "failed":
             name, text = type(runner.error).__name__, html.escape(str(runner.error))
             return (
-                f"<div role='alert' style='color:#b00020;font-size:1.1em'><b>{name}</b>: {text}<br>Change a control "
+                f"<div role='alert' style='{ALERT}'><b>{name}</b>: {text}<br>Change a control "
                 "and press Start; the cell's own code may have to be mended.</div>"
             )
         parameters = sum(p.numel() for p in trainer.net.parameters())
@@ -304,7 +307,9 @@ class Playground:
                 f"<br><b>The loss became infinite. The weights are back to their last finite state: try a learning "
                 f"rate of {trainer.lr / 10:.2g}, then Start, or Reset.</b>"
             )
-        return f"<span style='font-size:1.1em'>{line}</span>"
+        # what changes every second is not spoken; that it rests, and how it stands then, is
+        role = "" if runner.state == "training" else " role='status'"
+        return f"<div{role} style='font-size:1.1em'>{line}</div>"
 
     # Static pictures
 
@@ -385,7 +390,9 @@ def _button(text, icon, tooltip, style=""):
 
 def _fold(text, icon, widget, opened=None):
     """Return a button that shows a widget and hides it again; `opened()` is called before it is shown."""
-    button = ipywidgets.ToggleButton(description=text, icon=icon, layout={"width": "max-content"})
+    button = ipywidgets.ToggleButton(
+        description=text, icon=icon, tooltip=f"{text}: show or hide", layout={"width": "max-content"}
+    )
     shown = widget.layout.display
     widget.layout.display = "none"
 

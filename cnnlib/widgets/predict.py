@@ -1,14 +1,18 @@
 """Predict, then run: the reader commits a guess, the experiment answers, both are shown together.
 
-Nothing waits for the guess. Where nobody is there to make one, the question stays on the page as text.
+Nothing waits for the guess. Where nobody is there to make one, the question stays on the page as text. Where a reader
+is, the first guess that meets its outcome is noted in their own file, see `cnnlib.progress_file`.
 """
 
 import html
 
 import ipywidgets
 
+from cnnlib import progress_file
 from cnnlib.frontend import kernel
+from cnnlib.reader import announced
 from cnnlib.widgets.bundle import widget_bundle
+from cnnlib.widgets.naming import SPOKEN
 from cnnlib.widgets.routing import route
 
 
@@ -60,13 +64,19 @@ class Guess:
         control.observe(self._set, "value")
         text = ipywidgets.HTML(f"<b>Predict first.</b> {html.escape(self.question)}")
         self._note = ipywidgets.HTML("<i>No guess yet.</i>")
+        self._note.add_class(SPOKEN)
         self._widget = ipywidgets.VBox([text, control, self._note])
         self._widget.add_class("cnnlib-guess")
         route(self._widget)  # so that a guess is noted while the cells below already run
 
     def _set(self, change):
         self.answer = change["new"]
-        self._note.value = "<i>Noted. Now run the experiment below.</i>"
+        if self.answer is None:
+            return
+        progress_file.guessed(self.question, float(self.answer) if self.scale else self.answer)
+        said = f"{self.answer:.3g}" if self.scale else f"“{self.answer}”"
+        text = f"Noted: {said}. Now run the experiment below. {progress_file.remark()}"
+        self._note.value = f"<i>{html.escape(text.rstrip())}</i>"
 
     def reveal(self, outcome, because=""):
         """Show the guess and the outcome together.
@@ -85,7 +95,12 @@ class Guess:
         """
         if not self.scale and outcome not in self.options:
             raise ValueError(f"the outcome must be one of the options {list(self.options)}, got {outcome!r}.")
-        return Reveal(self, outcome, because)
+        shown = Reveal(self, outcome, because)
+        if shown.right is not None:
+            both = (self.answer, outcome)
+            answer, outcome = map(float, both) if self.scale else both
+            progress_file.revealed(self.question, answer, outcome, float(shown.right) if self.scale else shown.right)
+        return shown
 
     def _markdown(self):
         answers = f"{self.options[0]} … {self.options[1]}" if self.scale else " / ".join(self.options)
@@ -128,7 +143,7 @@ class Reveal:
 
     def _repr_markdown_(self):
         verdict, outcome = self._line()
-        return f"{verdict} The experiment says: **{outcome}**. {self.because}".strip()
+        return announced(f"{verdict} The experiment says: **{outcome}**. {self.because}".strip())
 
     def __repr__(self):
         verdict, outcome = self._line()

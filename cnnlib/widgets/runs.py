@@ -13,8 +13,10 @@ from dataclasses import dataclass, field, replace
 import ipywidgets
 
 from cnnlib.history import History
+from cnnlib.reader import alert
 from cnnlib.style import COLOURS, FAINT, INK
 from cnnlib.widgets.controls import LABEL
+from cnnlib.widgets.naming import SPOKEN
 
 RUN_COLOURS = COLOURS[2:6]  # the first two are the present run's
 SHOWN = 6  # of the runs that are over, so many of the latest are on the chart unless the reader says otherwise
@@ -162,13 +164,16 @@ class RunBook:
         self.fork = _button("Fork here", "code-fork", "Go back to this mark and go on from there, as a new run")
         self.mark = _button("Mark", "bookmark", "Remember the present step, to come back to it")
         self.export = _button("Export", "download", "Make files of this run: JSON to load again, CSV for a spreadsheet")
-        self.upload = ipywidgets.FileUpload(accept=".json", description="Load a run", layout=wide)
+        self.upload = ipywidgets.FileUpload(
+            accept=".json", description="Load a run", tooltip="Show a run from a file that Export made", layout=wide
+        )
         self.note = ipywidgets.HTML()
         for part, name in (
             (self.pick, "pick"), (self.name, "name"), (self.visible, "visible"), (self.moment, "moment"),
             (self.upload, "upload"), (self.note, "note"),
         ):  # fmt: skip
             part.add_class(f"cnnlib-run-{name}")
+        self.note.add_class(SPOKEN)
         self.pick.observe(lambda change: self._picked(), "value")
         self.name.observe(self._heard(lambda value: self.rename(self.pick.value, value)), "value")
         self.visible.observe(self._heard(lambda value: self.show(self.pick.value, value)), "value")
@@ -262,7 +267,7 @@ class RunBook:
                 run = self.load(file["content"], file["name"])
                 self.note.value = f"Loaded <b>{html.escape(run.name)}</b>."
             except ValueError as error:
-                self.note.value = f"<div role='alert' style='color:#b00020'>{html.escape(str(error))}</div>"
+                self.note.value = alert(str(error))
         with self._filling():
             self.upload.value = ()
 
@@ -273,7 +278,11 @@ class RunBook:
         values = {name: {run.settings.get(name, "–") for run in self.runs} for name in names}
         differ = [name for name in names if len(values[name]) > 1]
         head = ["", "run", *differ, "steps", f"train loss, last {LAST}", "test accuracy"]
-        lines = ["<tr>" + "".join(f"<th style='padding:0 .8em'>{html.escape(text)}</th>" for text in head) + "</tr>"]
+        lines = [
+            "<tr>"
+            + "".join(f"<th scope='col' style='padding:0 .8em'>{html.escape(text)}</th>" for text in head)
+            + "</tr>"
+        ]
         for run in self.runs:
             history, colour = run.history, run.colour if run.shown else "transparent"
             swatch = f"background:{colour};display:inline-block;width:2em;height:4px"
@@ -287,7 +296,7 @@ class RunBook:
             body = "".join(f"<td style='padding:0 .8em;font-weight:{weight}'>{cell}</td>" for cell in cells)
             lines.append(f"<tr>{body}</tr>")
         same = [html.escape(f"{name} {next(iter(values[name]))}") for name in names if name not in differ]
-        caption = f"<div style='color:{FAINT}'>in all: {', '.join(same)}</div>" if same else ""
+        caption = f"<div style='color:{FAINT};background:white'>in all: {', '.join(same)}</div>" if same else ""
         return f"<table style='color:{INK};background:white;font-size:1.05em'>{''.join(lines)}</table>{caption}"
 
     def parts(self):

@@ -9,6 +9,7 @@ from cnnlib.datasets import load_arrays
 from cnnlib.figures import draw_step
 from cnnlib.frontend import kernel
 from cnnlib.probes import walk_layers
+from cnnlib.reader import alert
 from cnnlib.style import RIGHT, WRONG
 from cnnlib.widgets.bundle import widget_bundle
 from cnnlib.widgets.controls import LABEL
@@ -139,8 +140,7 @@ class ShapeWalk:
         try:
             self.image.value = self.draw().svg()
         except Exception as error:  # a page shows nobody's traceback
-            text = html.escape(f"{type(error).__name__}: {error}")
-            self.image.value = f"<div role='alert' style='color:{WRONG};font-size:1.1em'>{text}</div>"
+            self.image.value = alert(error)
         self.back.disabled, self.next.disabled = self.number == 1, self.number == len(self.walk)
         self.question.layout.display = None if self.quiz else "none"
         count = f"Right so far: {len(self.solved)} of {len(self.walk)}." if self.quiz else ""

@@ -1,0 +1,100 @@
+"""What a page needs so that every control works without a mouse, and has a name for a screen reader.
+
+ipywidgets 8 draws the label of a slider beside it, but the handle that takes the keyboard does not know it, and no
+trait can tell it; and JupyterLab takes the arrow keys for its cells before a list or a group of radio buttons gets
+them. So every widget of ours has one invisible part more, a piece of HTML that looks after the page: whatever is drawn
+inside a `cnnlib-…` box gets the name of its label and the value that is shown beside it (a logarithmic slider would say
+its exponent), keeps its keys, and notes are spoken when they change. On a page that forbids this, all is as ipywidgets
+made it.
+"""
+
+import ipywidgets
+import traitlets
+
+OURS = "[class*=cnnlib-]"
+
+LOOK = """
+if (!window.cnnlibNames) {
+    let due = 0;
+    const all = selector => document.querySelectorAll(selector);
+    const name = (part, role, text) => {
+        if (part && text && !part.hasAttribute('aria-label')) {
+            part.setAttribute('aria-label', text);
+            if (role) part.setAttribute('role', role);
+        }
+    };
+    const look = () => {
+        due = 0;
+        for (const label of all('OURS .widget-label')) {
+            const box = label.parentElement, text = label.textContent.trim();
+            const handle = box.querySelector('.noUi-handle');
+            name(handle, '', text);
+            if (handle) say(handle);
+            name(box.querySelector('.widget-readout'), 'textbox', text + ', value');
+            name(box.querySelector('.widget-radio-box'), 'radiogroup', text);
+        }
+        for (const part of all('OURS [title=null]')) part.removeAttribute('title');
+        for (const button of all('OURS .widget-toggle-button'))
+            button.setAttribute('aria-pressed', button.classList.contains('mod-active'));
+        for (const text of all('.cnnlib-spoken .widget-html-content'))
+            if (!text.hasAttribute('role')) text.setAttribute('role', 'status');
+    };
+    const soon = () => { due = due || setTimeout(look, 100); };
+    const keep = event => {
+        const here = event.target, step = {ArrowUp: -1, ArrowLeft: -1, ArrowDown: 1, ArrowRight: 1}[event.key];
+        const other = event.ctrlKey || event.metaKey || event.altKey || event.shiftKey;
+        if (other || ['Tab', 'Escape'].includes(event.key) || !here.closest || !here.closest('OURS')) return;
+        if (here.matches('select')) event.stopPropagation();
+        if (here.matches('input[type=radio]') && step) {
+            const group = [...here.closest('.widget-radio-box').querySelectorAll('input')];
+            const next = group[(group.indexOf(here) + step + group.length) % group.length];
+            event.stopPropagation();
+            event.preventDefault();
+            next.focus();
+            next.click();
+        }
+        if (here.matches('.noUi-handle') && ['ArrowUp', 'ArrowDown'].includes(event.key)) {
+            event.stopPropagation();
+            event.preventDefault();
+            here.dispatchEvent(new KeyboardEvent('keydown', {key: step < 0 ? 'ArrowRight' : 'ArrowLeft'}));
+        }
+    };
+    const say = handle => {
+        const readout = handle.closest('.widget-slider')?.querySelector('.widget-readout');
+        const text = readout && readout.textContent;
+        if (text && handle.getAttribute('aria-valuetext') !== text) handle.setAttribute('aria-valuetext', text);
+    };
+    const follow = changes => {
+        for (const change of changes) if (change.attributeName) setTimeout(say, 0, change.target);
+        soon();
+    };
+    window.cnnlibNames = new MutationObserver(follow);
+    const what = {childList: true, subtree: true, attributeFilter: ['aria-valuetext']};
+    window.cnnlibNames.observe(document.body, what);
+    document.addEventListener('click', soon);
+    window.addEventListener('keydown', keep, true);
+    soon();
+}
+""".replace("OURS", OURS)
+
+SPOKEN = "cnnlib-spoken"  # the class of a widget whose text is spoken whenever it changes
+
+_namer = None  # one for all: it has no state
+
+
+class NamedImage(ipywidgets.Image):
+    """An image whose `tooltip` is its name for those who cannot see it."""
+
+    description = traitlets.Unicode("").tag(sync=True)  # the page asks for one before it sets a tooltip
+
+
+def name_parts(widget):
+    """Have the parts of a box named, and their keys kept for them, on the page."""
+    global _namer
+    if not isinstance(widget, ipywidgets.Box):
+        return
+    if _namer is None or _namer.comm is None:
+        code = " ".join(LOOK.split())
+        _namer = ipywidgets.HTML(f'<img alt="" src="data:," onerror="{code}">', layout={"display": "none"})
+    if _namer not in widget.children:
+        widget.children = (*widget.children, _namer)

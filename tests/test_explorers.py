@@ -1,0 +1,111 @@
+"""The shape walk and the feature explorer in a real browser, by keyboard alone, and how soon they answer."""
+
+import nbformat
+import pytest
+from lab import chromium, jupyterlab, moved, open_notebook, run_cell, watch
+from nbformat.v4 import new_code_cell, new_notebook
+
+pytestmark = pytest.mark.alone
+
+KERNEL = {"kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}}
+CELLS = [
+    """
+import torch
+from cnnlib.datasets import load_data_fashion_mnist
+from cnnlib.models import alexnet, lenet, resnet18, xavier_
+from cnnlib.widgets import explore_features, explore_shapes
+torch.manual_seed(0)
+_, small = load_data_fashion_mnist(100)
+_, large = load_data_fashion_mnist(100, resize=96)
+""",
+    "explore_shapes(lenet(), (1, 28, 28))",
+    "explore_shapes(alexnet(), (1, 224, 224))",
+    "explore_features(xavier_(lenet()), small)",
+    "explore_features(resnet18().eval(), large)",
+]
+SHAPES = ["6, 28, 28", "6 × 28 × 28", "(6, 14, 14)", "16, 10, 10"]
+
+
+@pytest.fixture(scope="module")
+def page(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("explorers")
+    nbformat.write(new_notebook(cells=list(map(new_code_cell, CELLS)), metadata=KERNEL), folder / "explore.ipynb")
+    with jupyterlab(folder) as address, chromium(height=1100) as page:
+        open_notebook(page, address, "explore.ipynb")
+        run_cell(page, 0)
+        yield page
+
+
+def show(page, index, image):
+    """Run one of the cells, put the others' outputs away, and watch its picture."""
+    page.evaluate("() => window.jupyterapp.commands.execute('notebook:clear-all-cell-outputs')")
+    run_cell(page, index)
+    page.locator(f"{image} svg").wait_for()
+    page.errors.clear()
+    watch(page, image)
+
+
+def keys(page, where, presses):
+    """Press keys on a control one after the other; return the milliseconds until each was drawn, sorted."""
+    page.locator(where).focus()
+    return sorted(moved(page, lambda key=key: page.keyboard.press(key)) for key in presses)
+
+
+def test_walk_and_quiz_by_keyboard(page):
+    show(page, 1, ".cnnlib-walk-image")
+    assert "Step 1 of 12" in page.locator(".cnnlib-walk-image").text_content()
+    page.locator(".cnnlib-walk-switch input").focus()
+    page.keyboard.press("Space")
+    page.locator(".cnnlib-walk-typed input").wait_for()
+    page.get_by_text("Right so far: 0 of 12").wait_for()
+    page.locator(".cnnlib-walk-typed input").focus()
+    page.keyboard.type("6, 24, 24")
+    page.keyboard.press("Enter")
+    page.get_by_text("Did you forget the padding?").wait_for()
+    for number, shape in enumerate(SHAPES, 1):
+        page.locator(".cnnlib-walk-typed input").fill("")
+        page.locator(".cnnlib-walk-typed input").focus()
+        page.keyboard.type(shape)
+        page.keyboard.press("Enter")
+        page.get_by_text(f"Right so far: {number} of 12").wait_for()
+        page.locator(".cnnlib-walk-next").focus()
+        page.keyboard.press("Enter")
+        page.get_by_text(f"Step {number + 1} of 12").wait_for()
+    page.locator(".cnnlib-walk-back").focus()
+    page.keyboard.press("Enter")
+    page.get_by_text("Step 4 of 12").wait_for()
+    assert "16 × 10 × 10" in page.locator(".cnnlib-walk-image").text_content(), "what was found stays visible"
+    assert not page.errors
+
+
+@pytest.mark.parametrize("index", [1, 2], ids=["LeNet", "AlexNet at 224"])
+def test_walk_answers_within_200_ms(page, index):
+    show(page, index, ".cnnlib-walk-image")
+    taken = keys(page, ".cnnlib-walk-slider .noUi-handle", 10 * ["ArrowRight", "ArrowLeft"])
+    print(f"walk: median {taken[10]:.0f} ms, 95th percentile {taken[18]:.0f} ms")
+    assert taken[18] < 200 and not page.errors
+
+
+@pytest.mark.parametrize(("index", "bar"), [(3, 200), (4, 1000)], ids=["LeNet", "ResNet-18 at 96"])
+def test_features_answer_in_time(page, index, bar):
+    show(page, index, ".cnnlib-features-image")
+    moves = 10 * ["ArrowRight", "ArrowLeft"]
+    for control in ("picture", "channel"):
+        taken = keys(page, f".cnnlib-features-{control} .noUi-handle", moves)
+        print(f"{control}: median {taken[10]:.0f} ms, 95th percentile {taken[18]:.0f} ms")
+        assert taken[18] < bar
+    box = page.locator(".cnnlib-features-layer select")
+    names = box.locator("option").all_text_contents()
+    chosen = names[1 :: max(1, len(names) // 6)]
+    taken = []
+    for name in chosen:
+        moved(page, lambda name=name: box.select_option(name))
+        page.wait_for_function(
+            "name => { const text = document.querySelector('.cnnlib-features-image').textContent;"
+            " return text.includes(`Layer ${name},`) && text.includes('What excites channel'); }",
+            arg=name.split()[0].rstrip(",:"),
+        )
+        taken.append(page.evaluate("window.when - window.moved"))
+    print("layer:", ", ".join(f"{name.strip()} {ms:.0f} ms" for name, ms in zip(chosen, taken, strict=True)))
+    assert max(taken) < (500 if bar == 200 else 1000), "a layer is searched once; then it is as fast as a channel"
+    assert not page.errors

@@ -1,0 +1,482 @@
+"""The course as slides, as a deck, as a book and as an app: laid out by the rule, whole, and without a network."""
+
+import ast
+import importlib
+import json
+import os
+import re
+import shutil
+import socket
+import subprocess
+import sys
+import time
+from html.parser import HTMLParser
+from pathlib import Path
+from urllib.error import HTTPError
+from urllib.parse import unquote, urlsplit
+from urllib.request import urlopen
+from xml.etree import ElementTree
+
+import nbformat
+import pytest
+from lab import chromium, jupyterlab, new_page, open_notebook
+from nbformat.v4 import new_code_cell, new_markdown_cell, new_output
+
+ROOT = Path(__file__).parents[1]
+BOOK, NOTEBOOKS = ROOT / "docs" / "book", ROOT / "notebooks"
+CHAPTERS = sorted(NOTEBOOKS.glob("[0-9]*.ipynb"))
+APP = NOTEBOOKS / "apps" / "playground.ipynb"
+chapters = pytest.mark.parametrize("path", CHAPTERS, ids=lambda path: path.stem)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def scripts():
+    """Let the tests import what `make` runs as scripts."""
+    added = [str(NOTEBOOKS), str(BOOK)]
+    sys.path[:0] = added
+    yield
+    for folder in added:
+        sys.path.remove(folder)
+
+
+@pytest.fixture
+def slides():
+    return importlib.import_module("slides")
+
+
+def read(path):
+    return nbformat.read(path, as_version=4)
+
+
+def kinds_of(notebook):
+    return [cell.metadata.get("slideshow", {}).get("slide_type", "-") for cell in notebook.cells]
+
+
+def text(source):
+    return new_markdown_cell(source)
+
+
+def code(source, picture=None, lines=0):
+    outputs = [new_output("stream", text="line\n" * lines)] if lines else []
+    if picture:
+        size = {"image/png": {"width": 1000, "height": picture}}
+        outputs.append(new_output("display_data", {"image/png": ""}, metadata=size))
+    return new_code_cell(source, outputs=outputs)
+
+
+# The rule
+
+
+@chapters
+def test_chapters_are_laid_out_by_the_rule(slides, path):
+    notebook = read(path)
+    assert kinds_of(notebook) == slides.slide_types(notebook.cells), "run: python notebooks/slides.py"
+
+
+@chapters
+def test_every_slide_has_something_to_show_and_nearly_all_of_them_fit(slides, path):
+    cells, kinds = read(path).cells, kinds_of(read(path))
+    assert kinds[0] == "slide"
+    assert set(kinds) <= {"slide", "subslide", "fragment", "skip", "-"}
+    heights = []
+    for cell, kind in zip(cells, kinds, strict=True):
+        if kind in ("slide", "subslide"):
+            heights.append(0)
+        if kind != "skip":
+            heights[-1] += slides.height(cell)
+    assert min(heights) >= slides.PROSE
+    too_high = [height for height in heights if height > 1080]
+    assert len(too_high) <= 3 and max(heights) < 1300, f"cut these cells: {too_high}"
+
+
+@chapters
+def test_what_is_skipped_is_for_working_alone(slides, path):
+    cells = read(path).cells
+    shown = [cell.source for cell, kind in zip(cells, kinds_of(read(path)), strict=True) if kind != "skip"]
+    assert not [source for source in shown if "exercises." in source and ".check(" in source]
+    assert any(source.startswith("## Sources") for source in shown)
+    assert any("import " in source for source in shown), "a live presentation has to run them"
+
+
+def test_headings_start_slides_and_code_stays_on_them(slides):
+    cells = [text("# Title"), code("import torch"), text("## One"), code("a = 1"), text("so"), text("### Not this")]
+    assert slides.slide_types(cells) == ["slide", "-", "slide", "-", "-", "-"]
+
+
+def test_a_comment_in_a_listing_is_no_heading(slides):
+    assert slides.slide_types([text("# Title"), text("so:\n\n```\n# a comment\n```")]) == ["slide", "-"]
+
+
+def test_a_question_stands_alone_and_its_answer_waits(slides):
+    cells = [text("# Title"), code("g = guess('?', [])\ng"), code("fit()"), code("g.reveal('a')")]
+    assert slides.slide_types(cells) == ["slide", "subslide", "subslide", "fragment"]
+
+
+def test_prose_goes_to_the_next_slide_with_its_code(slides):
+    cells = [text("# Title"), code("x\n" * 20), text("The picture:"), code("draw()", picture=380)]
+    assert slides.slide_types(cells) == ["slide", "-", "subslide", "-"]
+
+
+def test_long_prose_is_not_shown_with_a_large_picture(slides):
+    long = text("word " * 150)
+    assert slides.slide_types([text("# T"), code("draw()", picture=380), long])[-1] == "subslide"
+    assert slides.slide_types([text("# T"), long, code("draw()", picture=380)])[-1] == "subslide"
+
+
+def test_exercises_and_endless_tables_are_skipped_up_to_the_next_heading(slides):
+    table = code("claims()", lines=100)
+    cells = [text("# T"), text("All of them:"), table, text("## 1.9 Exercises"), text("### Recall"), code("x = ...")]
+    assert slides.slide_types([*cells, text("## Sources")]) == ["slide", *["skip"] * 5, "slide"]
+
+
+def test_layout_touches_nothing_else(slides):
+    notebook = read(CHAPTERS[0])
+    before = json.loads(json.dumps(notebook))
+    for cell in before["cells"]:
+        cell["metadata"].pop("slideshow", None)
+    after = json.loads(json.dumps(slides.lay_out(notebook)))
+    assert [cell["metadata"].pop("slideshow", None) for cell in after["cells"]][0] == {"slide_type": "slide"}
+    assert after == before
+
+
+def test_a_chapter_that_is_not_there_is_named(slides):
+    with pytest.raises(ValueError, match="there is no chapter 99_nothing; there are 01_lenet"):
+        slides.chapters(["99_nothing"])
+
+
+# Formulas and diagrams
+
+
+@pytest.fixture
+def offline():
+    pytest.importorskip("latex2mathml", reason="needs the extra `book`: pip install -e '.[book]'")
+    return importlib.import_module("offline")
+
+
+def test_formulas_become_mathml_but_code_stays(offline):
+    made = offline.offline_text("Let $x_i$ be\n\n$$y = x + F(x)$$\n\nand `$HOME` or\n\n```\n$$no$$\n```\n")
+    assert made.count("<math") == 2 and 'display="block"' in made
+    assert "`$HOME`" in made and "$$no$$" in made
+    assert offline.offline_text("5 $ and 6 $ are dollars") == "5 $ and 6 $ are dollars"
+
+
+def test_every_diagram_has_its_picture(offline):
+    names = {offline.name_of(text) for path in CHAPTERS for text in offline.diagrams_of(read(path))}
+    assert names == {path.name for path in offline.DIAGRAMS.iterdir()}, "run: python docs/book/diagrams.py"
+    for name in names:
+        assert ElementTree.parse(offline.DIAGRAMS / name).getroot().tag.endswith("svg")
+
+
+def test_a_diagram_without_picture_says_how_to_draw_it(offline):
+    with pytest.raises(FileNotFoundError, match="python docs/book/diagrams.py"):
+        offline.offline_text("```mermaid\ngraph LR\n    A[nowhere] --> B[else]\n```")
+
+
+# Deck and book
+
+
+class Links(HTMLParser):
+    """Collect what a page loads, what it links to, and its anchors."""
+
+    def __init__(self, page):
+        super().__init__()
+        self.loads, self.links, self.anchors, self.silent = [], [], set(), 0
+        self.feed(page)
+
+    def handle_starttag(self, tag, attributes):
+        attributes = dict(attributes)
+        self.anchors |= {attributes.get("id"), attributes.get("name")}
+        if tag == "a":
+            self.links.append(attributes.get("href") or "")
+        else:
+            here = attributes.get("src"), attributes.get("href"), attributes.get("data"), attributes.get("poster")
+            self.silent += tag == "img" and not attributes.get("alt")
+            self.loads += [address for address in here if address]
+
+
+FETCHED = re.compile(
+    r"""(?:@import\s+(?:url\()?|url\(|import\s+\w+\s+from\s+|import\(|fetch\()\s*["']?(https?:[^"')]+)"""
+)
+
+
+def assert_whole_and_local(folder):
+    """Every link and picture of every page is there, and nothing is loaded from the network."""
+    pages = {path: Links(path.read_text(encoding="utf-8")) for path in folder.rglob("*.html")}
+    for path, page in pages.items():
+        assert not page.silent, f"{path.name} has pictures without words"
+        for address in page.loads + [link for link in page.links if not link.startswith(("http", "mailto:"))]:
+            parts = urlsplit(address)
+            assert parts.scheme in ("", "data"), f"{path.name} loads {address}"
+            if parts.scheme == "data":
+                continue
+            target = (path.parent / unquote(parts.path)).resolve() if parts.path else path
+            assert target.exists(), f"{path.name} points to {address}, which is not there"
+            if parts.fragment and target in pages and not parts.fragment.startswith("/"):
+                assert unquote(parts.fragment) in pages[target].anchors, f"{path.name} points to {address}"
+    for path in folder.rglob("*"):
+        if path.suffix in (".html", ".css", ".js"):
+            assert not FETCHED.findall(path.read_text(encoding="utf-8")), path
+
+
+@pytest.fixture(scope="module")
+def deck(tmp_path_factory):
+    for package in ("latex2mathml", "sphinx_revealjs"):
+        pytest.importorskip(package, reason="needs the extra `book`: pip install -e '.[book]'")
+    folder = tmp_path_factory.mktemp("deck")
+    importlib.import_module("deck").build(folder)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def book(tmp_path_factory):
+    for package in ("latex2mathml", "myst_nb", "furo"):
+        pytest.importorskip(package, reason="needs the extra `book`: pip install -e '.[book]'")
+    folder = tmp_path_factory.mktemp("book")
+    run = subprocess.run([sys.executable, BOOK / "book.py", folder], capture_output=True, text=True)
+    assert run.returncode == 0, run.stdout + run.stderr
+    return folder
+
+
+def test_deck_has_every_chapter_and_needs_no_network(deck):
+    assert [path.name for path in sorted(deck.glob("*.html"))] == [f"{path.stem}.slides.html" for path in CHAPTERS]
+    assert_whole_and_local(deck)
+    for path in deck.glob("*.html"):
+        page = path.read_text(encoding="utf-8")
+        assert "$$" not in page and "```" not in page and page.count("<section") > 20
+        assert ".check(" not in page
+
+
+def test_paragraphs_are_laid_out_one_by_one(deck):
+    paragraphs = importlib.import_module("deck").paragraphs
+    assert paragraphs("one\ntwo\n\nthree\n\n```\na\n\nb\n```\nfour") == ["one\ntwo", "three", "```\na\n\nb\n```\nfour"]
+
+
+def test_book_has_every_chapter_and_needs_no_network(book):
+    assert {path.stem for path in CHAPTERS} < {path.stem for path in book.glob("*.html")}
+    assert_whole_and_local(book)
+    front = (book / "index.html").read_text(encoding="utf-8")
+    for path in CHAPTERS:
+        page = (book / f"{path.stem}.html").read_text(encoding="utf-8")
+        assert f'href="{path.stem}.html"' in front
+        for number in re.findall(r"^## (\d+\.\d+) ", "\n".join(cell.source for cell in read(path).cells), re.MULTILINE):
+            assert f">{number} " in page and f">{number} " in front
+        assert "$$" not in page
+        wanted = sum("image/png" in o.get("data", {}) for c in read(path).cells for o in c.get("outputs", ()))
+        assert page.count("<img") >= wanted
+    assert "6.9" in front and "Why does a deeper network learn less" in front
+    assert "A picture of a live panel" in (book / "05_resnet.html").read_text(encoding="utf-8")
+
+
+def test_search_knows_a_word_of_each_chapter(book):
+    script = (book / "searchindex.js").read_text(encoding="utf-8")
+    assert script.startswith("Search.setIndex("), "a script, not a file to be fetched"
+    index = json.loads(script[len("Search.setIndex(") :].rstrip().rstrip(";)"))
+    for path, stem in zip(CHAPTERS, ("plateau", "dropout", "pool", "momentum", "degrad", "jacobian"), strict=False):
+        places = [index[kind].get(stem, []) for kind in ("terms", "titleterms")]
+        places = [place for found in places for place in (found if isinstance(found, list) else [found])]
+        assert index["docnames"].index(path.stem) in places, stem
+
+
+def test_front_page_needs_the_table_of_chapters():
+    pytest.importorskip("latex2mathml", reason="needs the extra `book`: pip install -e '.[book]'")
+    with pytest.raises(ValueError, match="no table below"):
+        importlib.import_module("book").front_page("# Title\n\nNothing.\n", [])
+
+
+# The app
+
+
+def panel_code(path):
+    """Return the code that makes a notebook's playground, as dumps of its statements."""
+    wanted = []
+    for cell in read(path).cells:
+        if cell.cell_type == "code" and ("Playground(" in cell.source or cell.source.startswith("def build(s)")):
+            wanted += [
+                node for node in ast.parse(cell.source).body if not isinstance(node, ast.Import | ast.ImportFrom)
+            ]
+    dumps = []
+    for node in wanted:
+        for call in ast.walk(node):
+            if isinstance(call, ast.Call):
+                call.keywords = [keyword for keyword in call.keywords if keyword.arg != "preview"]
+        dumps.append(ast.dump(node))
+    return dumps
+
+
+def test_app_shows_the_panel_of_chapter_5():
+    chapter, app = panel_code(NOTEBOOKS / "05_resnet.ipynb"), panel_code(APP)
+    own = [dump for dump in app if dump not in chapter]
+    assert [dump for dump in chapter if dump in app] == chapter
+    assert len(own) == 1 and "id='SGD'" in own[0], "the chapter makes its optimizer further up"
+
+
+def test_app_runs_and_has_no_outputs():
+    cells = read(APP).cells
+    assert [cell.cell_type for cell in cells].count("markdown") == 1 and "\n" not in cells[0].source
+    scope = {}
+    for cell in cells:
+        if cell.cell_type == "code":
+            assert not cell.outputs and cell.execution_count is None
+            exec(cell.source, scope)
+    panel = scope["panel"]
+    assert set(panel.inputs) >= {"residual", "depth", "lr", "norm"}
+    assert panel.runner.trainer is None, "nobody has pressed Start"
+    panel.close()
+
+
+# In a browser
+
+
+def only_local(page):
+    """Block the network; return a list of what was asked for in vain."""
+    asked = []
+
+    def guard(route):
+        if route.request.url.startswith(("file:", "data:", "blob:")) or "//127.0.0.1" in route.request.url:
+            route.continue_()
+        else:
+            asked.append(route.request.url)
+            route.abort()
+
+    page.route("**/*", guard)
+    page.on("requestfailed", lambda request: asked.append(request.url))
+    return asked
+
+
+@pytest.fixture(scope="module")
+def browser():
+    with chromium(1920, 1080) as page:
+        yield page
+
+
+SLIDE = """() => {
+    const slide = Reveal.getCurrentSlide();
+    const words = [...slide.querySelectorAll("*")].filter(e => !e.closest("math") &&
+        [...e.childNodes].some(node => node.nodeType === 3 && node.data.trim()));
+    return {height: slide.scrollHeight, letters: Math.min(...words.map(e => parseFloat(getComputedStyle(e).fontSize))),
+            shows: slide.innerText.trim().length + slide.querySelectorAll("img").length};
+}"""
+
+
+def test_deck_in_a_browser(deck, browser):
+    asked = only_local(browser)
+    for path in CHAPTERS[4:]:
+        browser.goto((deck / f"{path.stem}.slides.html").as_uri())
+        browser.wait_for_function("window.Reveal && Reveal.isReady()")
+        number = browser.evaluate("Reveal.getTotalSlides()")
+        assert number > 20
+        places = browser.evaluate("Reveal.getSlides().map(slide => Reveal.getIndices(slide))")
+        for place in places:
+            browser.evaluate("place => Reveal.slide(place.h, place.v, 99)", place)
+            slide = browser.evaluate(SLIDE)
+            assert slide["height"] <= 1081 and slide["letters"] >= 24 and slide["shows"], (path.stem, place, slide)
+        assert browser.locator("math").count()
+        assert all(browser.evaluate("[...document.images].map(image => image.naturalWidth > 0)"))
+    assert not asked and not browser.errors
+
+
+def test_book_in_a_browser(book, browser):
+    asked = only_local(browser)
+    for width in (1280, 390):
+        browser.set_viewport_size({"width": width, "height": 844})
+        for path in [book / "index.html", *(book / f"{path.stem}.html" for path in CHAPTERS)]:
+            browser.goto(path.as_uri())
+            assert browser.evaluate("document.documentElement.scrollWidth") <= width, path.name
+    browser.goto((book / "06_residual_gradients.html").as_uri())
+    assert browser.locator("math[display=block]").first.bounding_box()["height"] > 20
+    browser.set_viewport_size({"width": 1280, "height": 844})
+    colours = []
+    for scheme in ("light", "dark"):
+        browser.emulate_media(color_scheme=scheme)
+        browser.goto((book / "05_resnet.html").as_uri())
+        colours.append(browser.evaluate("getComputedStyle(document.body).backgroundColor"))
+    assert colours[0] != colours[1]
+    assert browser.evaluate("document.querySelector('img.diagram').naturalWidth") > 100
+    browser.locator("input[name=q]").first.fill("degradation")
+    browser.keyboard.press("Enter")
+    browser.get_by_role("main").get_by_role("link", name="ResNet").first.wait_for(timeout=10_000)
+    assert not asked and not browser.errors
+
+
+def start_panel(page):
+    """Start the panel and move its slider with the keyboard; the run has a mark of it."""
+    page.locator(".cnnlib-playground").get_by_role("button", name="Start").focus()
+    page.keyboard.press("Enter")
+    trains = "() => /training.*step [1-9]/.test(document.querySelector('.cnnlib-status')?.textContent)"
+    page.wait_for_function(trains, timeout=60_000)
+    page.locator(".cnnlib-lr .noUi-handle").focus()
+    page.keyboard.press("ArrowRight")
+    page.locator(".cnnlib-lr").get_by_text("0.0314").wait_for(timeout=10_000)
+    page.locator(".cnnlib-playground").get_by_role("button", name="Pause").click()
+    rests = "() => /paused/.test(document.querySelector('.cnnlib-status')?.textContent)"
+    page.wait_for_function(rests, timeout=30_000)
+    assert not page.errors
+
+
+def has_extension(name):
+    folders = (Path(sys.prefix, "share", "jupyter", "labextensions"),)
+    return any((folder / name).exists() for folder in folders)
+
+
+def test_slides_live(tmp_path, slides, browser):
+    """The panel on a slide of jupyterlab-slideshow, with the settings of `make slides`: it trains and answers."""
+    if not has_extension("jupyterlab-slideshow"):
+        pytest.skip("needs the extra `present`: pip install -e '.[present]'")
+    home = tmp_path / ".home"
+    shutil.copytree(BOOK / "live", home / "CONFIG_DIR")
+    shutil.copytree(BOOK / "live" / "lab" / "user-settings", home / "settings")
+    themes = json.loads((home / "settings/@jupyterlab/apputils-extension/themes.jupyterlab-settings").read_text())
+    notebook = read(APP)
+    notebook.cells.insert(1, new_markdown_cell("## Another slide"))
+    nbformat.write(slides.lay_out(notebook), tmp_path / "app.ipynb")
+    with jupyterlab(tmp_path, {"themes": themes}) as address:
+        page = new_page(browser.context.browser, 1920, 1080)
+        open_notebook(page, address, "app.ipynb")
+        page.locator(".jp-Deck").wait_for()
+        shown = page.locator(".jp-Cell.jp-deck-mod-visible")
+        assert shown.count() == 1 and "Deeper networks" in shown.text_content()
+        size = shown.locator("p").evaluate("e => parseFloat(getComputedStyle(e).fontSize)")
+        assert size >= 24
+        for _ in range(len(notebook.cells)):
+            page.keyboard.press("Shift+Enter")
+            page.wait_for_timeout(300)
+        page.locator(".cnnlib-playground").wait_for(timeout=60_000)
+        start_panel(page)
+        page.close()
+
+
+def test_playground_in_voila(browser):
+    pytest.importorskip("voila", reason="needs the extra `present`: pip install -e '.[present]'")
+    with socket.socket() as s:
+        s.bind(("127.0.0.1", 0))
+        port = s.getsockname()[1]
+    command = [sys.executable, "-m", "voila", "--no-browser", "--Voila.ip=127.0.0.1", f"--port={port}"]
+    environment = os.environ | {"JUPYTER_PATH": str(BOOK / "app")}
+    server = subprocess.Popen(
+        [*command, "--template=playground", "--theme=light", APP], env=environment, stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )  # fmt: skip
+    try:
+        for _ in range(120):
+            try:
+                urlopen(f"http://127.0.0.1:{port}/static/nothing", timeout=30)
+            except HTTPError:
+                break
+            except OSError:
+                assert server.poll() is None, "Voilà ended at once"
+                time.sleep(0.25)
+        asked = only_local(browser)
+        browser.errors.clear()
+        browser.set_viewport_size({"width": 1920, "height": 1080})
+        browser.goto(f"http://127.0.0.1:{port}/")
+        browser.locator(".cnnlib-playground").wait_for(timeout=60_000)
+        assert browser.locator(".highlight").count() == 0, "nothing but the panel and one line"
+        size = browser.locator(".cnnlib-playground button").first.evaluate(
+            "e => parseFloat(getComputedStyle(e).fontSize)"
+        )
+        assert size >= 24
+        start_panel(browser)
+        assert not asked
+    finally:
+        server.terminate()
+        server.wait(30)
