@@ -171,7 +171,7 @@ def test_vgg_builder_follows_within_200_ms(page, folder):
     press(page, "blocks", "ArrowRight")
     wait_for_status(page, r"training.*step [1-9]")
     assert report(page)["net"].count("MaxPool2d") == 4
-    assert_it_ends_well(page, folder, "03_vgg")
+    assert not page.errors
 
 
 @pytest.fixture
