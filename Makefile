@@ -31,8 +31,8 @@ test: $(VENV)/test
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check cnnlib tests benchmarks docs notebooks/*.py
 	$(BIN)/python -m pytest -m "not alone" -n 2 --dist loadfile --no-loadscope-reorder \
-		--nbval --nbval-current-env --nbval-cell-timeout=600 $(or $(TESTS),notebooks tests)
-	$(if $(TESTS),,$(BIN)/python -m pytest -m alone tests)
+		--nbval --nbval-current-env --nbval-cell-timeout=600 --durations=20 $(or $(TESTS),notebooks tests)
+	$(if $(TESTS),,$(BIN)/python -m pytest -m alone --durations=10 tests)
 
 notebooks: $(VENV)/test
 	$(BIN)/python notebooks/refresh.py $(CHAPTERS)
@@ -66,9 +66,17 @@ $(VENV)/lab: pyproject.toml
 	@$(MAKE) --no-print-directory install EXTRA=
 	@touch $@
 
+$(VENV)/present: pyproject.toml
+	@$(MAKE) --no-print-directory install EXTRA=[present]
+	@touch $@ $(VENV)/lab
+
+$(VENV)/book: pyproject.toml
+	@$(MAKE) --no-print-directory install EXTRA=[book]
+	@touch $@ $(VENV)/lab
+
 $(VENV)/test: pyproject.toml
 	@$(MAKE) --no-print-directory install EXTRA=[test]
-	@touch $@ $(VENV)/lab
+	@touch $@ $(VENV)/lab $(VENV)/present $(VENV)/book
 
 # uv downloads and unpacks in parallel: half a minute instead of a minute and a half to two. Where it cannot reach the
 # packages (a mirror that is set up for pip alone), pip installs them.

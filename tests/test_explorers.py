@@ -2,7 +2,7 @@
 
 import nbformat
 import pytest
-from lab import chromium, jupyterlab, moved, open_notebook, run_cell, watch
+from lab import NOTEBOOK, chromium, jupyterlab, moved, open_notebook, run_cell, watch
 from nbformat.v4 import new_code_cell, new_notebook
 
 pytestmark = pytest.mark.alone
@@ -11,6 +11,7 @@ KERNEL = {"kernelspec": {"name": "python3", "display_name": "Python 3", "languag
 CELLS = [
     """
 import torch
+from torch import nn
 from cnnlib.datasets import load_data_fashion_mnist
 from cnnlib.models import alexnet, lenet, resnet18, xavier_
 from cnnlib.widgets import explore_features, explore_shapes
@@ -22,6 +23,11 @@ _, large = load_data_fashion_mnist(100, resize=96)
     "explore_shapes(alexnet(), (1, 224, 224))",
     "explore_features(xavier_(lenet()), small)",
     "explore_features(resnet18().eval(), large)",
+    """
+net = xavier_(lenet(nn.ReLU))
+net[-1].weight.data.mul_(9)  # so that it is surer of itself, without training
+explore_features(net, small)
+""",
 ]
 SHAPES = ["6, 28, 28", "6 × 28 × 28", "(6, 14, 14)", "16, 10, 10"]
 
@@ -109,3 +115,95 @@ def test_features_answer_in_time(page, index, bar):
     print("layer:", ", ".join(f"{name.strip()} {ms:.0f} ms" for name, ms in zip(chosen, taken, strict=True)))
     assert max(taken) < (500 if bar == 200 else 1000), "a layer is searched once; then it is as fast as a channel"
     assert not page.errors
+
+
+PARTS = """() => {
+    const image = document.querySelector('.cnnlib-features-image'), bitmaps = [...image.querySelectorAll('image')];
+    const words = [...image.querySelectorAll('text')].map(text => text.textContent);
+    return {name: words[1], picture: bitmaps[0].getAttribute('href'), large: bitmaps[1].getAttribute('href'),
+            maps: bitmaps[2].getAttribute('href'), scores: words.filter(word => /^[0-9]+%$/.test(word)).join(' ')};
+}"""
+
+
+SAME = """async () => {
+    const pad = document.querySelector('.cnnlib-pad canvas'), copy = document.createElement('canvas');
+    const picture = new Image();
+    picture.src = document.querySelector('.cnnlib-features-image image').getAttribute('href');
+    await picture.decode();
+    [copy.width, copy.height] = [pad.width, pad.height];
+    copy.getContext('2d').drawImage(picture, 0, 0);
+    const [one, other] = [copy, pad].map(c => c.getContext('2d').getImageData(0, 0, c.width, c.height).data);
+    return one.every((value, i) => value === other[i]);
+}"""
+
+
+def stroke(page, points, button="left"):
+    """Draw a line through points of the pad, in shares of its sides; return the milliseconds that are left from its
+    end until the explorer shows all of it.
+    """
+    box = page.locator(".cnnlib-pad canvas").bounding_box()
+    places = [(box["x"] + x * box["width"], box["y"] + y * box["height"]) for x, y in points]
+    page.mouse.move(*places[0])
+    page.mouse.down(button=button)
+    for place in places[1:]:
+        page.mouse.move(*place, steps=6)
+    page.mouse.up(button=button)
+    page.wait_for_function(SAME)
+    return page.evaluate("window.when - window.released")
+
+
+def test_a_drawing_by_mouse_and_by_keys(page):
+    show(page, 5, ".cnnlib-features-image")
+    page.evaluate("() => document.addEventListener('pointerup', () => { window.released = performance.now(); }, true)")
+    asked = []
+    page.on("request", lambda request: asked.append(request.url))
+    before = page.evaluate(PARTS)
+    canvas, switch = page.locator(".cnnlib-pad canvas"), page.locator(".cnnlib-features-draw input")
+    assert not canvas.is_visible()
+    switch.focus()
+    moved(page, lambda: page.keyboard.press("Space"))
+    canvas.wait_for()
+    seen = [page.evaluate(PARTS)]
+    assert seen[0]["name"] == "your drawing" and seen[0]["picture"] != before["picture"]
+
+    def changed():
+        seen.append(page.evaluate(PARTS))
+        return [part for part in seen[0] if seen[-1][part] != seen[-2][part]]
+
+    taken = [stroke(page, [(0.3, 0.1 + 0.04 * i), (0.5, 0.15 + 0.04 * i), (0.7, 0.1 + 0.04 * i)]) for i in range(20)]
+    assert changed() == ["picture", "large", "maps", "scores"]
+    print(f"stroke: median {sorted(taken)[10]:.0f} ms, 95th percentile {sorted(taken)[18]:.0f} ms")
+    assert sorted(taken)[18] < 200
+    stroke(page, [(0.3, 0.5), (0.7, 0.5)], button="right")
+    assert "picture" in changed() and page.locator(".lm-Menu").count() == 0
+
+    here = page.evaluate(f"() => [{NOTEBOOK}.content.activeCellIndex, {NOTEBOOK}.content.widgets.length]")
+    page.locator(".cnnlib-features-draw input").focus()
+    page.keyboard.press("Tab")
+    assert page.evaluate("() => document.activeElement.tagName + document.activeElement.getAttribute('role')") == (
+        "CANVASapplication"
+    )
+    moved(page, lambda: page.keyboard.press("c"))
+    assert changed()[0] == "picture" and seen[-1]["picture"] == seen[0]["picture"]
+    taken = []
+    for key in 10 * ["ArrowUp", "ArrowLeft"]:
+        page.keyboard.press(key)
+        taken.append(moved(page, lambda: page.keyboard.press("Space")))
+    assert changed() == ["picture", "large", "maps", "scores"]
+    print(f"Space: median {sorted(taken)[10]:.0f} ms, 95th percentile {sorted(taken)[18]:.0f} ms")
+    assert sorted(taken)[18] < 200
+    pad = page.locator(".cnnlib-pad")
+    pad.get_by_role("status").get_by_text("Row 5, column 5: full").wait_for()
+    moved(page, lambda: page.keyboard.press("Delete"))
+    pad.get_by_role("status").get_by_text("Row 5, column 5: empty").wait_for()
+    page.keyboard.type("ddxabs")  # which delete, cut and insert cells
+    assert here == page.evaluate(f"() => [{NOTEBOOK}.content.activeCellIndex, {NOTEBOOK}.content.widgets.length]")
+    moved(page, lambda: page.keyboard.press("Shift+ArrowDown"))
+    pad.get_by_role("button", name="Clear").focus()
+    moved(page, lambda: page.keyboard.press("Enter"))
+    assert "picture" in changed() and seen[-1] == seen[0]
+
+    switch.focus()
+    moved(page, lambda: page.keyboard.press("Space"))
+    assert page.evaluate(PARTS) == before and not canvas.is_visible()
+    assert not page.errors and all(url.startswith(("http://127.0.0.1:", "blob:", "data:")) for url in asked)

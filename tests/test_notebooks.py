@@ -1,9 +1,11 @@
 """The notebooks as files: freshly run, in the house's rhythm, and one with the library whose code they show."""
 
 import ast
+import builtins
 import importlib
 import re
 import runpy
+import symtable
 from pathlib import Path
 
 import nbformat
@@ -109,3 +111,33 @@ def test_exercises_stand_on_the_page_as_the_library_asks_them(path):
     assert {getattr(module, name).tier for name in shown} == {"recall", "change one line", "build"}
     for name in shown:
         assert getattr(module, name).question in text
+
+
+def names_missing(source, page):
+    """Return the names that a solution uses, and that neither it nor the page above it makes."""
+    table = symtable.symtable(source, "solution", "exec")
+    used, tables = set(), [table]
+    while tables:
+        here = tables.pop()
+        tables += here.get_children()
+        used |= {s.get_name() for s in here.get_symbols() if s.is_referenced() and s.is_global()}
+    made = {s.get_name() for s in table.get_symbols() if s.is_assigned()}
+    for cell in page:
+        table = symtable.symtable(cell, "cell", "exec")
+        made |= {s.get_name() for s in table.get_symbols() if s.is_assigned() or s.is_imported()}
+    return used - made - set(dir(builtins))
+
+
+@chapters
+def test_a_solution_runs_where_it_is_shown(path):
+    page = [cell.source for cell in code_cells(path)]
+    module = importlib.import_module(f"cnnlib.exercises.{re.search(IMPORTED, page[0])[1]}")
+    for place, cell in enumerate(page):
+        for name in re.findall(r"exercises\.(\w+)\.check\(", cell):
+            solution = repr(getattr(module, name).solution())
+            assert not names_missing(solution, page[:place]), name
+
+
+def test_a_name_that_is_missing_is_found():
+    solution = "def f(X):\n    def g(Y):\n        return F.relu(Y) + len(X) + bias\n    return g(X)"
+    assert names_missing(solution, ["import torch\nbias = 1"]) == {"F"}

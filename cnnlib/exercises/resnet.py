@@ -6,7 +6,6 @@ say to the usual mistakes, are in `cnnlib.exercises.resnet_checks`.
 
 import torch
 from torch import nn
-from torch.nn import functional as F
 
 from cnnlib.exercises import resnet_checks as checks
 from cnnlib.exercises.core import exercise
@@ -133,7 +132,7 @@ def free_shortcuts():
         "A block is a class with a `forward`, since a Sequential cannot add. Which ReLU comes before the addition, and "
         "which after it?",
         "Keep `body = nn.Sequential(conv, norm, relu, conv, norm)` and `shortcut`, either an `nn.Identity()` or "
-        "`nn.Sequential(conv, norm)` with the stride. Then `forward` returns `F.relu(body(X) + shortcut(X))`.",
+        "`nn.Sequential(conv, norm)` with the stride. Then `forward` returns `torch.relu(body(X) + shortcut(X))`.",
     ),
     check=checks.residual_block,
 )
@@ -156,7 +155,7 @@ def residual_block(in_channels, out_channels, stride):
                 )
 
         def forward(self, X):
-            return F.relu(self.body(X) + self.shortcut(X))
+            return torch.relu(self.body(X) + self.shortcut(X))
 
     return Block()
 

@@ -113,7 +113,7 @@ def draw_confusions(counts, classes, text="Confusion matrix: true class in rows,
 
 def _legend_above(axes, names):
     """Put the legend above the axes, in two rows if one is too short; return the number of rows."""
-    rows = 1 if sum(len(name) + 6 for name in names) < 105 else 2
+    rows = 1 if sum(len(name) + 6 for name in names) < 90 else 2
     axes.legend(
         loc="lower left", bbox_to_anchor=(-0.02, 0.98), ncols=-(-len(names) // rows), frameon=False, fontsize=FONT - 1,
         handlelength=2.2, columnspacing=1.2, labelcolor=INK,

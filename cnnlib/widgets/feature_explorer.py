@@ -11,15 +11,14 @@ import ipywidgets
 import torch
 from torch import nn
 
-from cnnlib.checks import check_count
-from cnnlib.datasets import CLASSES
-from cnnlib.figures import Found, draw_feature_explorer
+from cnnlib.figures import draw_feature_explorer
 from cnnlib.frontend import kernel
 from cnnlib.probes import layers_with_maps, maps_and_output, strongest_places
 from cnnlib.reader import alert
 from cnnlib.widgets.bundle import widget_bundle
 from cnnlib.widgets.controls import LABEL
-from cnnlib.widgets.pictures import Pictures, grey_picture
+from cnnlib.widgets.pad import MOST, DrawingPad
+from cnnlib.widgets.pictures import Pictures, class_names, found_at, grey_picture
 from cnnlib.widgets.playground import View
 from cnnlib.widgets.routing import route
 from cnnlib.widgets.runner import borrowing
@@ -68,14 +67,10 @@ class FeatureExplorer(View):
 
     def __init__(self, net, batches, classes=None, picture=0):
         self._pictures = Pictures(batches)
-        if check_count(picture, "picture", least=0) >= len(self._pictures):
-            raise ValueError(
-                f"there are {len(self._pictures):,} pictures, number 0 to {len(self._pictures) - 1}, got {picture}."
-            )
-        self.classes = _names(classes, self._pictures.highest)
-        self.settings = {"picture": int(picture), "layer": None, "channel": 0, "search": True, "apart": False,
-                         "invert": True}  # fmt: skip
-        self.upload = None  # (name, grey of shape (H, W)) of a picture that was handed in
+        self.classes = class_names(classes, self._pictures.highest)
+        self.settings = {"picture": self._pictures.check(picture), "layer": None, "channel": 0, "search": True,
+                         "apart": False, "invert": True, "draw": False}  # fmt: skip
+        self.upload = None  # (name, grey of shape (H, W)) of a picture that was handed in or drawn
         self.net, self.layers, self._copy = net, {}, None
         self._seen, self._places = {}, {}  # maps and output of the last picture; (layer, apart): Places
         self._widget = self._drawing = None
@@ -119,13 +114,13 @@ class FeatureExplorer(View):
 
     def _picture(self):
         """Return the picture, (1, C, H, W), and what it is called."""
-        number = self.settings["picture"]
+        s, number = self.settings, self.settings["picture"]
         X, y = self._pictures.at([number])
         if self.upload is None:
             word = self._word(y[0])
             return X, f"test picture {number}{word and ': '}{word}"
         name, grey = self.upload
-        ink, low = 1 - grey if self.settings["invert"] else grey, self._pictures.low
+        ink, low = 1 - grey if s["invert"] and not s["draw"] else grey, self._pictures.low
         return (ink * (1 - low) + low).expand(X.shape), name
 
     def _look(self):
@@ -168,13 +163,13 @@ class FeatureExplorer(View):
             one = maps[channel].nan_to_num(-torch.inf)
             if one.numel() > 1 and one.max() > one.min():
                 row, column = divmod(one.argmax().item(), width)
-                mark = _found(image, "", one.max().item(), layer, row, column)
+                mark = found_at(image, "", one.max().item(), layer, row, column)
             places = self._search() if (self.settings["search"] if search is None else search) else None
             if places is not None:
                 spots = [t[channel].tolist() for t in (places.values, places.rows, places.columns)]
                 Xs, ys = self._pictures.at(places.pictures[channel].tolist())
                 found = [
-                    _found(self._pictures.ink(X), self._word(y), value, layer, row, column)
+                    found_at(self._pictures.ink(X), self._word(y), value, layer, row, column)
                     for X, y, value, row, column in zip(Xs, ys, *spots, strict=True)
                 ]
             module = self._copy.get_submodule(layer.name)
@@ -238,16 +233,21 @@ class FeatureExplorer(View):
             accept=".png,.jpg,.jpeg", description="your own picture", tooltip="A PNG or JPEG picture of at most 2 MB",
             layout={"width": "max-content"},
         )  # fmt: skip
+        self.pad = DrawingPad(min(max(self._pictures.at([0])[0].shape[-2:]), MOST))
+        self.pad.layout.display = "none"
+        self.drawer = Box(False, description="draw one", tooltip="Draw a picture and see what the network makes of it")
         self.image = ipywidgets.HTML(EMPTY)
-        named = {**self.inputs, "upload": self.chooser, "image": self.image}
+        named = {**self.inputs, "upload": self.chooser, "draw": self.drawer, "image": self.image}
         for name, control in named.items():
             control.add_class(f"cnnlib-features-{name}")
         for name, control in self.inputs.items():
             control.observe(lambda change, name=name: self._set(name, change["new"]), "value")
         self.chooser.observe(lambda change: self._receive(change["new"]), "value")
+        self.drawer.observe(lambda change: self._fold(change["new"]), "value")
+        self.pad.observe(lambda change: self._follow_pad(), "ink")
         row = {"layout": {"flex_flow": "row wrap", "grid_gap": "4px 16px"}}
-        controls = [named[name] for name in ("picture", "layer", "channel", "search", "apart", "upload", "invert")]
-        self._widget = ipywidgets.VBox([ipywidgets.HBox(controls, **row), self.image])
+        order = ("picture", "layer", "channel", "search", "apart", "upload", "invert", "draw")
+        self._widget = ipywidgets.VBox([ipywidgets.HBox([named[x] for x in order], **row), self.pad, self.image])
         self._widget.add_class("cnnlib-features")
         route(self._widget)
         with borrowing:
@@ -270,7 +270,8 @@ class FeatureExplorer(View):
             channel.max, channel.disabled = max(last, 1), not last  # a slider of one value cannot be drawn
             for name, control in self.inputs.items():
                 control.value = s[name]
-            self.inputs["invert"].disabled = self.upload is None
+            self.inputs["invert"].disabled = self.upload is None or s["draw"]
+            self.drawer.value, self.pad.layout.display = s["draw"], "" if s["draw"] else "none"
         finally:
             self._quiet = False
 
@@ -280,7 +281,7 @@ class FeatureExplorer(View):
                 return
             self.settings[name] = value
             if name == "picture":
-                self.upload = None  # back to the test set
+                self.upload, self.settings["draw"] = None, False  # back to the test set
             self._sync()
             self._show()
 
@@ -289,22 +290,41 @@ class FeatureExplorer(View):
             if not files:
                 return
             self.chooser.value = ()  # the same file may be chosen again
-            try:
-                height, width = self._pictures.at([0])[0].shape[-2:]
-                self.upload = files[0]["name"], grey_picture(files[0]["content"], files[0]["name"], height, width)
-            except Exception as error:
-                self.image.value = alert(error)
+            name, content = files[0]["name"], files[0]["content"]
+            self._look_at(name, partial(grey_picture, content, name), drawn=False)
+
+    def _fold(self, on):
+        """Unfold the pad and look at what is on it, or go back to the test picture."""
+        with borrowing:
+            if self._quiet:
                 return
-            self._seen = {}
+            self.upload, self.settings["draw"] = None, on
             self._sync()
-            self._show()
+            self._follow_pad() if on else self._show()
+
+    def _follow_pad(self):
+        with borrowing:
+            if self.settings["draw"]:
+                self._look_at("your drawing", self.pad.picture, drawn=True)
+
+    def _look_at(self, name, read, drawn):
+        """Look at a picture of the reader's, which `read(height, width)` returns; what is no picture is told."""
+        try:
+            self.upload = name, read(*self._pictures.at([0])[0].shape[-2:])
+        except Exception as error:
+            self.image.value = alert(error)
+            return
+        self.settings["draw"], self._seen = drawn, {}
+        self._sync()
+        self._show()
 
     def _show(self, search=None):
         try:
             search = self.settings["search"] if search is None else search
-            self._drawing = self.draw(False)
-            if search and self._drawing is not None:
-                if self._slow and (self.settings["layer"], self.settings["apart"]) not in self._places:
+            known = (self.settings["layer"], self.settings["apart"]) in self._places
+            self._drawing = self.draw(search and known)
+            if search and not known and self._drawing is not None:
+                if self._slow:
                     self.image.value = self._drawing.svg() + SEARCHING
                 self._drawing = self.draw(True)
             self.image.value = self._drawing.svg() if self._drawing is not None else EMPTY
@@ -371,26 +391,3 @@ class FeatureExplorer(View):
     def __repr__(self):
         name = type(self.net).__name__ if self.net is not None else "a network to come"
         return f"FeatureExplorer of {name}"
-
-
-def _names(classes, highest):
-    """Return the names of the classes as a list, or None where numbers have to do."""
-    if classes is None:
-        return list(CLASSES) if highest is not None and highest < len(CLASSES) else None
-    if isinstance(classes, str) or not all(isinstance(name, str) for name in classes):
-        raise TypeError(f"classes must be a sequence of names, got {classes!r}. Try ('cat', 'dog').")
-    if highest is not None and len(classes) <= highest:
-        raise ValueError(f"there are labels up to {highest}, so {highest + 1} names are needed, got {len(classes)}.")
-    return list(classes)
-
-
-def _found(image, word, value, layer, row, column):
-    """Return a place of a map as a place in the picture."""
-    field, (height, width) = layer.field, image.shape
-    if field is None:
-        return Found(
-            image, word, value, ((row + 0.5) * height / layer.shape[1], (column + 0.5) * width / layer.shape[2])
-        )
-    top, left = field.start + row * field.stride, field.start + column * field.stride
-    centre = (min(max(top + field.size / 2, 0), height), min(max(left + field.size / 2, 0), width))
-    return Found(image, word, value, centre, (top, left, field.size) if field.size < min(height, width) else None)

@@ -1,14 +1,16 @@
-"""Pictures to look at, by number from a test set or handed in by the reader as a file."""
+"""Pictures to look at: by number from a test set, or a reader's own, as a file or drawn on a pad."""
 
 import io
+import reprlib
 import warnings
 
 import numpy as np
 import torch
 from PIL import Image, ImageOps, UnidentifiedImageError
 
-from cnnlib.checks import check_batch
-from cnnlib.datasets import Batches, Copies
+from cnnlib.checks import check_batch, check_count
+from cnnlib.datasets import CLASSES, Batches, Copies
+from cnnlib.figures import Found
 
 FIRST = 500  # pictures that are taken of batches that cannot be had by number
 BYTES, SIDE = 2 * 2**20, 4096  # of a picture that is handed in, at most
@@ -47,6 +49,12 @@ class Pictures:
     def __len__(self):
         return self._count
 
+    def check(self, number):
+        """Return the number of a picture as an int; raise unless there is such a picture."""
+        if check_count(number, "picture", least=0) >= len(self):
+            raise ValueError(f"there are {len(self):,} pictures, number 0 to {len(self) - 1}, got {number}.")
+        return int(number)
+
     def at(self, index):
         """Return X and y of the pictures with these numbers, as the batches would give them."""
         if self._images is None:
@@ -62,6 +70,37 @@ class Pictures:
     def ink(self, X):
         """Return a picture (C, H, W) as ink, (H, W): 0 is empty, 1 is full."""
         return ((X.float() - self.low) / (1 - self.low)).mean(0)
+
+
+def class_names(classes, highest):
+    """Return the names of the classes as a list, or None where numbers have to do.
+
+    `highest` is the largest label, or None where the labels are no classes.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If `classes` is no sequence of names, or there are fewer than labels.
+    """
+    if classes is None:
+        return list(CLASSES) if highest is not None and highest < len(CLASSES) else None
+    if isinstance(classes, str) or not all(isinstance(name, str) for name in classes):
+        raise TypeError(f"classes must be a sequence of names, got {classes!r}. Try ('cat', 'dog').")
+    if highest is not None and len(classes) <= highest:
+        raise ValueError(f"there are labels up to {highest}, so {highest + 1} names are needed, got {len(classes)}.")
+    return list(classes)
+
+
+def found_at(image, word, value, layer, row, column):
+    """Return a place of a map as a place in the picture."""
+    field, (height, width) = layer.field, image.shape
+    if field is None:
+        return Found(
+            image, word, value, ((row + 0.5) * height / layer.shape[1], (column + 0.5) * width / layer.shape[2])
+        )
+    top, left = field.start + row * field.stride, field.start + column * field.stride
+    centre = (min(max(top + field.size / 2, 0), height), min(max(left + field.size / 2, 0), width))
+    return Found(image, word, value, centre, (top, left, field.size) if field.size < min(height, width) else None)
 
 
 def grey_picture(content, name, height, width):
@@ -107,3 +146,31 @@ def grey_picture(content, name, height, width):
     except Exception:
         raise ValueError(f"{name} is damaged: its pixels cannot be read. Choose another file.") from None
     return torch.from_numpy(np.asarray(picture, dtype=np.float32) / 255)
+
+
+def ink_picture(values, side, height, width):
+    """Turn what was drawn on a pad into ink, (height, width): 0 is empty, 1 is full.
+
+    Parameters
+    ----------
+    values : list of int
+        Row by row, 0 for an empty cell to 255 for a full one. They come from a page, so they may be anything.
+    side : int
+        Cells of a row and of a column.
+
+    Raises
+    ------
+    ValueError
+        If it is anything else, or of another length.
+    """
+    hint = "Press Clear, and draw again."
+    if not isinstance(values, list) or len(values) != side * side:
+        got = f"{len(values):,} values" if isinstance(values, list) else type(values).__name__
+        raise ValueError(f"a drawing must be a list of {side} × {side} values, got {got}. {hint}")
+    for value in values:
+        if type(value) is not int or not 0 <= value <= 255:  # True is no number of a cell
+            raise ValueError(
+                f"the values of a drawing must be whole numbers from 0 to 255, got {reprlib.repr(value)}. {hint}"
+            )
+    picture = Image.fromarray(np.array(values, dtype=np.uint8).reshape(side, side))
+    return torch.from_numpy(np.asarray(picture.resize((width, height), Image.Resampling.BILINEAR), np.float32) / 255)
