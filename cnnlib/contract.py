@@ -137,24 +137,29 @@ def calibrate(chapter):
     """
     keep_freed_memory()
     workload, before = WORKLOADS[find_chapter(chapter)], torch.get_num_threads()
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(0)
-        step = _step(workload)
     counts = [1 << i for i in range(CORES.bit_length()) if 1 << i < CORES] + [CORES]
-    times, ends = {}, time.perf_counter() + SECONDS
-    try:
-        for n in counts:
-            torch.set_num_threads(n)
-            if not times or time.perf_counter() < ends:  # on a machine that is busy, one number of threads is enough
-                step()  # the first prepares the kernels
-                times[n] = [_timed(step)]
-        while time.perf_counter() < ends:
-            for n in times:  # in turn, so that a slow moment of the machine hits all of them
-                torch.set_num_threads(n)
-                times[n] += [_timed(step) for _ in range(3)][1:]
-    finally:
-        torch.set_num_threads(before)
+    with torch.random.fork_rng(devices=[]):  # weights and dropout draw random numbers
+        torch.default_generator.manual_seed(0)
+        try:
+            times = _times_of(_step(workload), counts)
+        finally:
+            torch.set_num_threads(before)
     return {n: min(seconds) for n, seconds in times.items()}  # the least: what else the machine did is not in it
+
+
+def _times_of(step, counts):
+    """Return a list of seconds for each number of threads."""
+    times, ends = {}, time.perf_counter() + SECONDS
+    for n in counts:
+        torch.set_num_threads(n)
+        if not times or time.perf_counter() < ends:  # on a machine that is busy, one number of threads is enough
+            step()  # the first prepares the kernels
+            times[n] = [_timed(step)]
+    while time.perf_counter() < ends:
+        for n in times:  # in turn, so that a slow moment of the machine hits all of them
+            torch.set_num_threads(n)
+            times[n] += [_timed(step) for _ in range(3)][1:]
+    return times
 
 
 def _step(workload):

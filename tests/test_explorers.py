@@ -1,5 +1,7 @@
 """The shape walk and the feature explorer in a real browser, by keyboard alone, and how soon they answer."""
 
+import time
+
 import nbformat
 import pytest
 from lab import NOTEBOOK, chromium, jupyterlab, moved, open_notebook, run_cell, watch
@@ -148,7 +150,10 @@ def stroke(page, points, button="left"):
     for place in places[1:]:
         page.mouse.move(*place, steps=6)
     page.mouse.up(button=button)
-    page.wait_for_function(SAME)
+    end = time.monotonic() + 10
+    while not page.evaluate(SAME):  # `wait_for_function` would take the promise for an answer
+        assert time.monotonic() < end, "the explorer does not show what is on the pad"
+        page.wait_for_timeout(10)
     return page.evaluate("window.when - window.released")
 
 
