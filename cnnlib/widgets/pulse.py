@@ -11,7 +11,7 @@ import ipywidgets
 
 EVERY = 0.4  # seconds between two beats of a page in front
 SLOW = 0.8  # seconds between two beats, on average over the last few, of a page behind; messages come unevenly
-QUICK = 0.6  # seconds between the last two beats of a page that is in front again
+QUICK = 0.6  # seconds between the last beats of a page that is in front again: two gaps, as one message may be late
 BEATS = 4  # so many gaps are looked at
 LOST = 3.0  # seconds without a beat after which the page is gone, or fast asleep, or its messages must wait
 AHEAD = 50  # beats that the page may go on for without an answer: when its kernel is gone, its clock stops
@@ -48,7 +48,7 @@ class Pulse:
     def behind(self):
         """Whether the page lies behind another, by the pace of its beats."""
         times = self._times
-        if len(times) <= BEATS or times[-1] - times[-2] < QUICK:
+        if len(times) <= BEATS or max(times[-1] - times[-2], times[-2] - times[-3]) < QUICK:
             return False
         return (times[-1] - times[0]) / BEATS > SLOW
 
