@@ -127,14 +127,15 @@ def test_alexnet(page, folder):
     start(page)
     press(page, "lr", "ArrowRight", 3)
     press(page, "dropout", "ArrowLeft", 2)
-    page.locator(".cnnlib-playground").get_by_role("checkbox").check()
+    page.locator(".cnnlib-augmentation input").check()
+    page.locator(".cnnlib-features-image svg").wait_for()
     page.wait_for_timeout(800)
     now = report(page)
     assert now["state"] == "training" and now["threads"] == 1
     assert now["lr"] == pytest.approx(0.02 * 10**0.06, rel=1e-2)
     assert now["settings"]["dropout"] == 0.4 and "Dropout(p=0.4" in now["net"]
     assert {"dropout 0.4", "augmentation on"} <= set(now["marks"]) and any(m.startswith("lr") for m in now["marks"])
-    page.locator(".cnnlib-playground").get_by_role("combobox").select_option("sigmoid")
+    page.locator(".cnnlib-activation select").select_option("sigmoid")
     page.wait_for_timeout(1000)  # a new network stands within a second
     now = report(page)
     assert "Sigmoid" in now["net"] and "ReLU" not in now["net"] and now["state"] == "training"
