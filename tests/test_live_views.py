@@ -135,7 +135,7 @@ def test_a_clock_that_is_started_again_has_heard_nothing(clock):
     heart.beating = True
     assert heart.behind, "it runs already"
     heart.beating = False
-    assert not heart.behind and not heart.widget.playing
+    assert not heart.behind and not heart.beating
     clock.now += 1_000
     assert not heart.lost
     heart.beating = True
@@ -243,20 +243,38 @@ def test_the_clock_runs_only_while_it_trains(panel):
     rest(pg)
     assert beats == []
     go(pg, 3)
+    assert beats == [True] and not pg.pulse.beating, "at rest it runs out by itself"
+    far = pg.pulse.widget.max
+    for _ in range(AHEAD):
+        pg.pulse.widget.value += 1
+    assert pg.pulse.widget.max == far
+    pg.pulse.widget.playing = False  # which the page does then
     assert beats == [True, False]
     pg.stop.click()
     rest(pg)
     assert beats == [True, False]
     pg.start.click()
     rest(pg)
-    assert pg.runner.state == "finished" and beats == [True, False] * 2
+    assert pg.runner.state == "finished" and beats == [True, False, True] and not pg.pulse.beating
     pg.inputs["lr"].value = 0.2
     rest(pg)
     assert not pg.pulse.beating
     run(pg)
     assert pg.pulse.beating
     pg.close()
-    assert not pg.pulse.beating and pg.pulse.widget.comm is None
+    assert not pg.pulse.beating and not pg.pulse.widget.playing and pg.pulse.widget.comm is None
+
+
+def test_a_clock_that_stops_by_mistake_is_started_again():
+    """The page's word that its clock has stopped may cross with the kernel's that it shall go on."""
+    heart = Pulse()
+    heart.beating = True
+    for _ in range(3):
+        heart.widget.playing = False
+        assert heart.widget.playing
+    heart.beating = False
+    heart.widget.playing = False
+    assert not heart.widget.playing
 
 
 @pytest.mark.parametrize("how", ["diverged", "failed"])

@@ -349,7 +349,7 @@ class Playground:
     def close(self):
         """End the training and take the controls off the page."""
         self.runner.close()
-        self.pulse.beating = False
+        self.pulse.stop()
         self.box.close()
         parts = [*self.inputs.values(), self.start, self.pause, self.step, self.stop, self.reset, *self.folds]
         parts += [self.status, self.image, self.listing, self.pulse.widget, *self.book.parts()]

@@ -25,23 +25,36 @@ class Pulse:
             min=0, max=AHEAD, interval=int(1000 * EVERY), playing=False, layout={"display": "none"}
         )
         self.widget.observe(self._beat, "value")
-        self._times = []
+        self.widget.observe(lambda change: self._go_on(), "playing")
+        self._times, self._beating = [], False
 
     @property
     def beating(self):
-        """Whether the clock runs."""
-        return self.widget.playing
+        """Whether the clock is wanted. One that is not runs out by itself: it is told nothing more.
+
+        To stop it and start it again soon after would cross with its own word that it has stopped, and leave it still.
+        """
+        return self._beating
 
     @beating.setter
     def beating(self, on):
-        if on != self.widget.playing:
-            self._times = []
+        if on != self._beating:
+            self._times, self._beating = [], on
+            self._go_on()
+
+    def stop(self):
+        """Stop the clock for good, before its widget is closed."""
+        self.beating = False
+        self.widget.playing = False
+
+    def _go_on(self):
+        if self._beating:
             self.widget.max = self.widget.value + AHEAD
-            self.widget.playing = on
+            self.widget.playing = True
 
     def _beat(self, change):
         self._times = [*self._times[-BEATS:], time.monotonic()]
-        if change["new"] > self.widget.max - AHEAD // 2:
+        if self._beating and change["new"] > self.widget.max - AHEAD // 2:
             self.widget.max = change["new"] + AHEAD
 
     @property
