@@ -2,7 +2,8 @@
 
 A step frees its feature maps and asks for the same sizes again. The allocator of most Linux systems (glibc) hands such
 blocks back to the system in between; then each page comes back through a page fault, filled with zeros. For LeNet on
-batches of 256 that is 4,700 page faults a step and a third of its time: 30 ms against 21 ms on one thread.
+batches of 256 that can be 4,700 page faults a step and a third of its time: 30 ms against 21 ms on one thread. (It is
+not so where the process has freed larger blocks before: glibc then keeps more by itself.)
 """
 
 import ctypes

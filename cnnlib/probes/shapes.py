@@ -1,9 +1,11 @@
 """Walk a network layer by layer: output shape, parameters, multiply-adds."""
 
+import math
 from dataclasses import dataclass
 
 import torch
 from torch import nn
+from torch.nn.modules.conv import _ConvNd
 
 from cnnlib.modes import evaluating
 from cnnlib.table import Table
@@ -82,7 +84,7 @@ def layer_table(net, input_shape):
                 input_shape=tuple(args[0].shape[1:]),
                 output_shape=tuple(output.shape[1:]),
                 parameters=sum(p.numel() for p in module.parameters()),
-                multiply_adds=multiply_adds(module, args[0], output),
+                multiply_adds=multiply_adds(module, args[0].shape[1:], output.shape[1:]),
             )
         )
 
@@ -103,14 +105,11 @@ def layer_table(net, input_shape):
     return rows
 
 
-def multiply_adds(module, X, output):
-    """Count the multiply-adds of one layer for one example, from its weights, its input and its output (1, …)."""
+def multiply_adds(module, incoming, outgoing):
+    """Count the multiply-adds of one layer for one example, given its shapes without the batch."""
     if isinstance(module, nn.Linear):
-        return output[0].numel() * module.in_features
-    if isinstance(module, nn.Conv2d):
-        height, width = module.kernel_size
-        return output[0].numel() * (module.in_channels // module.groups) * height * width
-    if isinstance(module, nn.ConvTranspose2d):  # each number that comes in is multiplied by a whole window
-        height, width = module.kernel_size
-        return X[0].numel() * (module.out_channels // module.groups) * height * width
+        return math.prod(outgoing) * module.in_features
+    if isinstance(module, _ConvNd):  # at each of these places a whole window of weights is used
+        places, others = (incoming, module.out_channels) if module.transposed else (outgoing, module.in_channels)
+        return math.prod(places) * (others // module.groups) * math.prod(module.kernel_size)
     return 0

@@ -16,7 +16,7 @@ from torch.nn.modules import activation, batchnorm, conv, dropout, pooling
 from cnnlib.checks import check_count, explain_forward_error
 from cnnlib.models.batch_norm import BatchNorm
 from cnnlib.modes import evaluating
-from cnnlib.probes.shapes import Layer, LayerTable
+from cnnlib.probes.shapes import Layer, LayerTable, multiply_adds
 from cnnlib.probes.windows import POOLS, Follow, NoChannels, Patch, windows_of
 
 AXES = {1: ("length",), 2: ("height", "width"), 3: ("depth", "height", "width")}
@@ -197,14 +197,13 @@ def _parameters(module, count):
 
 def _multiply_adds(module, incoming, outgoing):
     """Return the multiply-adds for one example and their formula."""
+    count = multiply_adds(module, incoming, outgoing)
     if isinstance(module, nn.Linear):
-        count = math.prod(outgoing) * module.in_features
         return count, f"{_times(*incoming[:-1], module.in_features, module.out_features)} = {count:,}"
     if isinstance(module, conv._ConvNd):
         at = incoming if module.transposed else outgoing  # where a whole window of weights is used
         others = (module.out_channels if module.transposed else module.in_channels), module.groups
         window = [f"{others[0]:,} / {others[1]}" if others[1] > 1 else f"{others[0]:,}", *map(str, module.kernel_size)]
-        count = math.prod(at) * (others[0] // others[1]) * math.prod(module.kernel_size)
         return count, f"{_times(*at)} · ({' · '.join(window)}) = {count:,}"
     return 0, ""
 
