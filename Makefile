@@ -2,10 +2,15 @@
 # make test                         set up .venv and run every test, and every notebook
 # make slides CHAPTER=01_lenet      present a chapter in JupyterLab, live
 # make playground                   chapter 5's panel alone, in large letters
+# make hub                          a class at once: JupyterHub on this machine (hub/README.md)
 # make deck                         every chapter as slides in build/deck, without a kernel or a network
 # make book                         every chapter as pages in build/book, without a kernel or a network
 # make notebooks CHAPTERS=05_resnet run chapters and store them with their outputs
 # make times                        measure what the time contract at the top of each chapter promises
+# make soak MINUTES=30              leave chapter 5's panel with a restless reader: does anything grow, or get lost?
+# make flakes TIMES=10              run every chapter again and again, on one thread and on two
+# make audit                        look up known vulnerabilities of what is installed (needs a network)
+# make versions                     run the tests with the oldest versions allowed, and with others
 
 PYTHON ?= python3
 VENV := .venv
@@ -17,19 +22,25 @@ endif
 
 CHAPTER ?= 01_lenet
 
-.PHONY: lab test notebooks times slides playground deck book clean
+# Programs on this machine alone can ask the server, whatever a reader's own settings say; and each needs the token of
+# this start, unless those settings do without one (a token on a command line could be read by everybody on the machine).
+# Where another machine must reach it, behind a guard of its own: make lab LOCAL=--ip=0.0.0.0
+LOCAL := --ServerApp.ip=127.0.0.1 --ServerApp.allow_remote_access=False --ServerApp.allow_origin= \
+	--ServerApp.allow_origin_pat= --ServerApp.disable_check_xsrf=False
+
+.PHONY: lab test notebooks times slides playground hub deck book soak flakes audit versions clean
 .DEFAULT_GOAL := lab
 
 lab: $(VENV)/lab
 	@echo "Opening JupyterLab on chapter 1. Leave it with Ctrl-C."
-	$(BIN)/jupyter lab $(LAB_OPTIONS) notebooks/01_lenet.ipynb
+	$(BIN)/jupyter lab $(LOCAL) $(LAB_OPTIONS) notebooks/01_lenet.ipynb
 
 # One thread a process: two threads round otherwise than one, and two processes with two threads each are slow.
 # What holds a clock to the loop and the page runs alone, afterwards.
 test notebooks: export OMP_NUM_THREADS := 1
 test: $(VENV)/test
 	$(BIN)/ruff check .
-	$(BIN)/ruff format --check cnnlib tests benchmarks docs notebooks/*.py
+	$(BIN)/ruff format --check cnnlib tests benchmarks docs hub notebooks/*.py
 	$(BIN)/python -m pytest -m "not alone" -n 2 --dist loadfile --no-loadscope-reorder \
 		--nbval --nbval-current-env --nbval-cell-timeout=600 --durations=20 $(or $(TESTS),notebooks tests)
 	$(if $(TESTS),,$(BIN)/python -m pytest -m alone --durations=10 tests)
@@ -40,24 +51,42 @@ notebooks: $(VENV)/test
 times: $(VENV)/test
 	$(BIN)/python notebooks/times.py $(CHAPTERS)
 
+soak: $(VENV)/test
+	$(BIN)/python tests/soak.py --minutes $(or $(MINUTES),30) $(SOAK_OPTIONS)
+
+flakes: $(VENV)/test
+	$(BIN)/python tests/flakes.py --times $(or $(TIMES),10) $(CHAPTERS)
+
 # The settings are copied, because JupyterLab writes beside them.
 slides: $(VENV)/present
 	@test -f notebooks/$(CHAPTER).ipynb || \
 		{ echo "There is no notebooks/$(CHAPTER).ipynb. Say make slides CHAPTER=01_lenet"; exit 1; }
 	rm -rf build/slides && mkdir -p build && cp -R docs/book/live build/slides
 	@echo "Presenting $(CHAPTER). Space goes on, shift and enter run a cell. Leave with Ctrl-C."
-	JUPYTER_CONFIG_DIR="$(CURDIR)/build/slides" $(BIN)/jupyter lab $(LAB_OPTIONS) notebooks/$(CHAPTER).ipynb
+	JUPYTER_CONFIG_DIR="$(CURDIR)/build/slides" $(BIN)/jupyter lab $(LOCAL) $(LAB_OPTIONS) \
+		notebooks/$(CHAPTER).ipynb
 
 playground: $(VENV)/present
 	@echo "Opening the playground on this machine. Leave it with Ctrl-C."
-	JUPYTER_PATH="$(CURDIR)/docs/book/app" $(BIN)/voila --Voila.ip=127.0.0.1 --template=playground --theme=light \
-		$(VOILA_OPTIONS) notebooks/apps/playground.ipynb
+	JUPYTER_PATH="$(CURDIR)/docs/book/app" $(BIN)/python docs/book/playground.py --Voila.ip=127.0.0.1 \
+		--template=playground --theme=light $(VOILA_OPTIONS) notebooks/apps/playground.ipynb
+
+hub: $(VENV)/hub
+	@echo "Opening the hub. Leave it with Ctrl-C: it stops what the students run, and keeps what they saved."
+	$(BIN)/python -m jupyterhub -f hub/jupyterhub_config.py $(HUB_OPTIONS)
 
 deck: $(VENV)/book
 	$(BIN)/python docs/book/deck.py
 
 book: $(VENV)/book
 	$(BIN)/python docs/book/book.py
+
+audit: $(VENV)/test
+	@$(MAKE) --no-print-directory install EXTRA=[test,audit]
+	$(BIN)/python tests/audit.py
+
+versions:
+	"$(PYTHON)" tests/versions.py $(VERSIONS)
 
 clean:
 	rm -rf $(VENV) build
@@ -68,6 +97,12 @@ $(VENV)/lab: pyproject.toml
 
 $(VENV)/present: pyproject.toml
 	@$(MAKE) --no-print-directory install EXTRA=[present]
+	@touch $@ $(VENV)/lab
+
+# The proxy is the one that JupyterHub's own people keep. It runs on Node, which pip installs; Debian's is too old.
+$(VENV)/hub: pyproject.toml
+	@$(MAKE) --no-print-directory install EXTRA=[hub]
+	$(BIN)/npm install --no-save --no-audit --no-fund --prefix $(VENV)/proxy configurable-http-proxy@5
 	@touch $@ $(VENV)/lab
 
 $(VENV)/book: pyproject.toml
@@ -82,9 +117,9 @@ $(VENV)/test: pyproject.toml
 # packages (a mirror that is set up for pip alone), pip installs them.
 .PHONY: install
 install:
-	@$(PYTHON) -c "import sys; sys.exit(sys.version_info < (3, 11))" || \
+	@"$(PYTHON)" -c "import sys; sys.exit(sys.version_info < (3, 11))" || \
 		{ echo "Python 3.11 or later is needed, but $(PYTHON) is older. Name another: make PYTHON=python3.12"; exit 1; }
-	@test -d $(VENV) || { echo "Making a virtual environment in $(VENV) …"; $(PYTHON) -m venv $(VENV) || \
+	@test -d $(VENV) || { echo "Making a virtual environment in $(VENV) …"; "$(PYTHON)" -m venv $(VENV) || \
 		{ rm -rf $(VENV); echo "That failed. On Debian or Ubuntu: sudo apt install python3-venv"; exit 1; }; }
 	@echo "Installing PyTorch, JupyterLab and what else pyproject.toml lists into $(VENV)."
 	@echo "The first time this downloads several GB and takes a few minutes."

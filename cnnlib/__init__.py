@@ -2,22 +2,24 @@
 
 Floors, bottom to top; each imports only from those before it:
 
-    checks, modes, table, claims                        small things that everything may use
-    device, memory, budget, datasets, metrics           where to compute, how much, on what, and what to add up
+    checks, arguments, modes, plain, shared_file, table, claims    small things that everything may use
+    faults, device, memory, clock, budget, datasets, metrics    where to compute, how much, on what, and what to add up
     models                                              one architecture a file
-    history, training, seeds, contract                  the loop, what it recorded, again with other seeds, how long
+    history, snapshot, checkpoint, training, seeds, contract    the loop, its record, a run in a file, seeds, how long
     probes                                              looking inside a network by hooks
     style, picture, drawing, chart, figures             charts and pictures
-    frontend, reader, shared_file, progress_file, animator    the page they go to, who reads it, and what is kept
+    frontend, reader, progress_file, animator           the page they go to, who reads it, and what is kept
     widgets, exercises                                  live controls, questions and their checkers
     d2l                                                 the names that listings written for the d2l package use
 """
 
 from cnnlib.animator import Animator
 from cnnlib.budget import pick_budget
+from cnnlib.checkpoint import Checkpoint
 from cnnlib.contract import time_contract
 from cnnlib.datasets import load_data_fashion_mnist
 from cnnlib.device import describe_device, try_gpu
+from cnnlib.faults import DeviceError, OutOfMemoryError
 from cnnlib.history import History, compare, growth_table
 from cnnlib.metrics import Accumulator, Timer, accuracy
 from cnnlib.seeds import train_over_seeds
@@ -26,8 +28,11 @@ from cnnlib.training import DivergenceError, Trainer, evaluate_accuracy, time_ep
 __all__ = [
     "Accumulator",
     "Animator",
+    "Checkpoint",
+    "DeviceError",
     "DivergenceError",
     "History",
+    "OutOfMemoryError",
     "Timer",
     "Trainer",
     "accuracy",

@@ -3,10 +3,15 @@
 import threading
 import time
 
+from cnnlib.arguments import check_choice, check_list, check_pair, check_text
 from cnnlib.chart import Chart, Panel
+from cnnlib.checks import check_count, check_number
 from cnnlib.frontend import is_live, kernel
 
 SHARE = 0.05  # the part of a run's time that drawing may take
+RARELY = 10.0  # seconds between two frames at most: a machine that slept while one was drawn has not made drawing dear
+SCALES = ("linear", "log")
+INCHES = 100  # the longest side of a figure, 10,000 pixels
 
 
 class Animator:
@@ -41,18 +46,33 @@ class Animator:
         self, xlabel="", ylabel="", legend=(), xlim=None, ylim=None, xscale="linear", yscale="linear", fmts=None,
         figsize=None,
     ):  # fmt: skip
-        legend = [legend] if isinstance(legend, str) else legend or ()
+        check_text(xlabel or "", "xlabel")
+        check_choice(xscale, "xscale", SCALES)
+        legend = (
+            [legend] if isinstance(legend, str) else check_list(() if legend is None else legend, "legend", least=0)
+        )
         nested = bool(legend) and not isinstance(legend[0], str)
         names = [tuple(group) for group in legend] if nested else [tuple(legend) or ("",)]
+        for group in names:
+            check_list(group, "legend", str)
         several = {"ylabel": ylabel or "", "ylim": ylim, "yscale": yscale}
         for option, value in several.items():
             per_panel = nested and isinstance(value, list)
             if per_panel and len(value) != len(names):
                 raise ValueError(f"{option} needs one entry for each of {len(names)} panels, got {len(value)}.")
             several[option] = value if per_panel else [tuple(value) if isinstance(value, list) else value] * len(names)
+        for label, limits, scale in zip(*several.values(), strict=True):
+            check_text(label or "", "ylabel")
+            check_choice(scale, "yscale", SCALES)
+            if limits is not None:
+                check_pair(limits, "ylim")
+        if xlim is not None:
+            check_pair(xlim, "xlim")
+        for side in () if figsize is None else check_list(figsize, "figsize", least=2):
+            check_number(side, "each side of figsize", least=1, most=INCHES)
         panels = [Panel(*row) for row in zip(names, *several.values(), strict=True)]
         count = sum(map(len, names))
-        if fmts and len(fmts) < count:
+        if fmts is not None and 0 < len(check_list(fmts, "fmts", str, 0)) < count:
             raise ValueError(f"fmts needs one entry for each of {count} series, got {len(fmts)}.")
         labels = [name for group in names for name in group if name]
         text = f"Chart of {', '.join(labels) or 'one series'} against {xlabel or 'x'}"
@@ -75,10 +95,13 @@ class Animator:
         ValueError
             If there is not one value for each series.
         """
-        ys = list(y) if hasattr(y, "__len__") else [y]
-        xs = list(x) if hasattr(x, "__len__") else [x] * len(ys)
+        ys = list(y) if _is_row(y) else [y]
+        xs = list(x) if _is_row(x) else [x] * len(ys)
         if len(xs) != len(ys):
             raise ValueError(f"as many x as y are needed, got {len(xs)} and {len(ys)}.")
+        xs, ys = [_point(one, "x") for one in xs], [None if one is None else _point(one, "y") for one in ys]
+        if len(ys) != len(self.chart.lines):
+            raise ValueError(f"this chart has {len(self.chart.lines)} series, got {len(ys)} values.")
         with self._lock:
             if len(set(xs)) <= 1:
                 self.chart.add(xs[0] if xs else 0, ys)
@@ -89,11 +112,15 @@ class Animator:
 
     def mark(self, x, label):
         """Draw a labelled vertical line at `x`."""
+        x, label = check_number(x, "x"), check_text(label, "label")
         with self._lock:
             self.chart.mark(x, label)
 
     def band(self, low, high, label, panel=0):
         """Lay a band behind a panel, for results to compare with."""
+        check_pair((low, high), "the band")
+        check_text(label, "label")
+        check_count(panel, "panel", least=0, most=len(self.chart.axes) - 1)
         with self._lock:
             self.chart.band(panel, low, high, label)
 
@@ -107,7 +134,7 @@ class Animator:
             return
         now = time.perf_counter()
         first = self._handle is None
-        if first or (is_live() and now - self._drawn > self._cost / SHARE):
+        if first or (is_live() and now - self._drawn > min(self._cost / SHARE, RARELY)):
             self._draw(self.chart.frame())
             self._drawn = time.perf_counter()
             self._cost = self._drawn - now
@@ -134,3 +161,15 @@ class Animator:
 
     def __repr__(self):
         return self.chart.text
+
+
+def _is_row(value):
+    return hasattr(value, "__len__") and getattr(value, "ndim", 1) and not isinstance(value, str | dict)
+
+
+def _point(value, name):
+    """Return a coordinate as a float; NaN and infinity are no places, and leave a gap."""
+    try:
+        return check_number(value, name)
+    except ValueError:
+        return float(value)

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from cnnlib.picture import Picture, encode_png
+from cnnlib.plain import one_line
 from cnnlib.style import BAND, COLOURS, DASHES, FAINT, FONT, INK, MARKERS, new_figure, style_axes, word_colour
 
 THIN = 1.4  # points: a line from before
@@ -67,7 +68,7 @@ class Chart:
             self.axes.append(axes)
         self.xs = [[] for _ in self.lines]
         self.ys = [[] for _ in self.lines]
-        self._footer = self.figure.text(0.01, 0.02, "", fontsize=FONT - 3, color=FAINT)
+        self._footer = self.figure.text(0.01, 0.02, "", fontsize=FONT - 3, color=FAINT, parse_math=False)
         self._background, self._marks = None, []
         self._fit_limits()
 
@@ -97,7 +98,7 @@ class Chart:
         axes.axhspan(low, high, color=BAND, alpha=0.25, linewidth=0, zorder=0)
         # above it at the left, where a run that has just begun is still far below
         transform, style = axes.get_yaxis_transform(), {"ha": "left", "va": "bottom", "fontsize": FONT - 2}
-        axes.text(0.015, high, label, transform=transform, color=INK, **style)
+        axes.text(0.015, high, one_line(label), transform=transform, color=INK, parse_math=False, **style)
         self._background = None
 
     def keep(self, panel, xs, ys, colour=FAINT, label=""):
@@ -109,7 +110,7 @@ class Chart:
             (x, y), (low, high) = points[-1], axes.get_xlim()
             side = "left" if x < low + 0.8 * (high - low) else "right"  # where there is room
             style = {"color": word_colour(colour), "fontsize": FONT - 3, "va": "bottom", "ha": side, "clip_on": True}
-            axes.text(x, y, f" {label} ", parse_math=False, **style)
+            axes.text(x, y, f" {one_line(label)} ", parse_math=False, **style)
         self._background = None
 
     def mark(self, x, label):
@@ -123,13 +124,13 @@ class Chart:
         side = "right" if x > high - 0.06 * (high - low) else "left"  # of the line, where there is room
         transform = self.axes[0].get_xaxis_transform()
         style = {"fontsize": FONT - 3, "color": INK, "rotation": 90, "va": "top", "ha": side}
-        artists.append(self.axes[0].text(x, 0.97, label, transform=transform, **style))
+        artists.append(self.axes[0].text(x, 0.97, one_line(label), transform=transform, parse_math=False, **style))
         self._marks.append((x, artists))
         self._background = None
 
     def footer(self, text):
         """Write a line below the chart."""
-        self._footer.set_text(text)
+        self._footer.set_text(one_line(text))
         self._background = None
 
     def picture(self):

@@ -6,28 +6,50 @@ A message has three parts: what was expected, what came, and what to try.
 import math
 from numbers import Integral, Real
 
+import numpy as np
 import torch
 from torch import nn
 
 
-def check_number(value, name, *, low=None, hint=""):
-    """Return `value` as a finite float greater than `low`.
+def told(value):
+    """Say in a few words what a value is: its text and its type, and of a tensor its shape, dtype and device."""
+    if isinstance(value, torch.Tensor):
+        return f"a tensor of shape {tuple(value.shape)}, {str(value.dtype)[6:]}, on {value.device}"
+    if isinstance(value, np.ndarray):
+        return f"an array of shape {value.shape}, {value.dtype}, of type ndarray"
+    if isinstance(value, nn.Module):
+        return f"a module of type {type(value).__name__}"
+    try:
+        text = repr(value)
+    except Exception:  # the value is somebody else's
+        text = "something"
+    text = text if len(text) <= 80 else f"{text[:79]}…"
+    return f"{text} of type {type(value).__name__}"
+
+
+def check_number(value, name, *, low=None, least=None, most=None, hint=""):
+    """Return `value` as a finite float: greater than `low`, at least `least`, at most `most`, where they are given.
 
     Raises
     ------
     TypeError
         If it is no real number (a string, None, a bool).
     ValueError
-        If it is NaN, infinite, or not greater than `low`.
+        If it is NaN, infinite, or out of bounds.
     """
-    if isinstance(value, torch.Tensor) and value.numel() == 1:
+    if isinstance(value, torch.Tensor) and value.numel() == 1 and not value.is_meta:
         value = value.item()
     if isinstance(value, bool) or not isinstance(value, Real):
-        raise TypeError(f"{name} must be a number, got {value!r} of type {type(value).__name__}. {hint}".rstrip())
-    value = float(value)
-    if not math.isfinite(value) or (low is not None and value <= low):
-        bound = "finite" if low is None else f"finite and greater than {low:g}"
-        raise ValueError(f"{name} must be {bound}, got {value!r}. {hint}".rstrip())
+        raise TypeError(f"{name} must be a number, got {told(value)}. {hint}".rstrip())
+    try:
+        value = float(value)
+    except OverflowError:  # a whole number of more than 308 digits
+        value = math.copysign(math.inf, value)
+    bounds = {f"greater than {low}": low is None or value > low, f"at least {least}": least is None or value >= least,
+              f"at most {most}": most is None or value <= most}  # fmt: skip
+    if not math.isfinite(value) or not all(bounds.values()):
+        words = " and ".join(["finite", *(words for words in bounds if not words.endswith("None"))])
+        raise ValueError(f"{name} must be {words}, got {value!r}. {hint}".rstrip())
     return value
 
 
@@ -36,20 +58,22 @@ def check_lr(value):
     return check_number(value, "the learning rate", low=0, hint="Try 0.1.")
 
 
-def check_count(value, name, *, least=1, hint=""):
-    """Return `value` as an int of at least `least`.
+def check_count(value, name, *, least=1, most=None, hint=""):
+    """Return `value` as an int of at least `least` and, where it is given, at most `most`.
 
     Raises
     ------
     TypeError
         If it is no whole number (2.5, "3", True).
     ValueError
-        If it is less than `least`.
+        If it is less than `least` or more than `most`.
     """
     if isinstance(value, bool) or not isinstance(value, Integral):
-        raise TypeError(f"{name} must be a whole number, got {value!r} of type {type(value).__name__}. {hint}".rstrip())
+        raise TypeError(f"{name} must be a whole number, got {told(value)}. {hint}".rstrip())
     if value < least:
         raise ValueError(f"{name} must be at least {least}, got {value}. {hint}".rstrip())
+    if most is not None and value > most:
+        raise ValueError(f"{name} must be at most {most:,}, got {told(value)}. {hint}".rstrip())
     return int(value)
 
 
@@ -157,3 +181,16 @@ def explain_forward_error(net, X, error):
     finally:
         for hook in hooks:
             hook.remove()
+
+
+def send(net, X):
+    """Return `net(X)`; where a layer cannot take its input, raise a ValueError that names the layer."""
+    try:
+        return net(X)
+    except torch.OutOfMemoryError:
+        raise
+    except (RuntimeError, ValueError, TypeError, IndexError, NotImplementedError) as error:
+        explained = explain_forward_error(net, X, error)
+        if explained is error:
+            raise
+        raise explained from error

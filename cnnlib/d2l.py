@@ -4,13 +4,15 @@ A listing that began with `from d2l import torch as d2l` runs with that one line
 what happens inside is this library's: data in memory, a chart that does not slow the run, a learning rate to move.
 """
 
+import copy
+
 from cnnlib.animator import Animator
 from cnnlib.checks import check_count, check_lr
 from cnnlib.datasets import load_data_fashion_mnist
 from cnnlib.device import try_gpu
 from cnnlib.metrics import Accumulator, Timer, accuracy
 from cnnlib.models import xavier_
-from cnnlib.training import evaluate_accuracy
+from cnnlib.training import Trainer, evaluate_accuracy
 from cnnlib.widgets import fit
 
 __all__ = [
@@ -44,6 +46,7 @@ def train_ch6(net, train_iter, test_iter, num_epochs, lr, device):
     """
     check_count(num_epochs, "num_epochs")
     check_lr(lr)
+    Trainer(copy.deepcopy(net), train_iter, test_iter, lr, device=device)  # asks of all before a weight is drawn anew
     print("training on", device)
     history = fit(xavier_(net), train_iter, test_iter, num_epochs, lr, device)
     if history.train_loss:

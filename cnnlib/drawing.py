@@ -6,12 +6,12 @@ was just cloned) do not show it, so what stays in a notebook is a PNG of the sam
 """
 
 import base64
-import html
 from dataclasses import dataclass
 
 import numpy as np
 
 from cnnlib.picture import Picture, encode_png
+from cnnlib.plain import html_text, one_line
 from cnnlib.style import DPI, INK, new_figure
 
 POINTS = 72 / DPI  # of a font size in pixels
@@ -101,7 +101,7 @@ class Words:
         turn = f' transform="rotate(-90 {self.x:.1f} {self.y:.1f})"' if self.turned else ""
         return (
             f'<text x="{self.x:.1f}" y="{self.y:.1f}" font-size="{self.size}" fill="{self.fill}" '
-            f'font-weight="{self.weight}" text-anchor="{self.anchor}"{turn}>{html.escape(self.text)}</text>'
+            f'font-weight="{self.weight}" text-anchor="{self.anchor}"{turn}>{html_text(self.text)}</text>'
         )
 
     def draw(self, axes):
@@ -109,7 +109,7 @@ class Words:
         side = {"start": "left", "middle": "center", "end": "right"}[self.anchor]
         style = {"fontsize": self.size * POINTS, "color": self.fill, "fontweight": self.weight, "parse_math": False}
         turn = {"rotation": 90, "rotation_mode": "anchor"} if self.turned else {}
-        axes.text(self.x, self.y, self.text, ha=side, va="baseline", **style, **turn)
+        axes.text(self.x, self.y, one_line(self.text), ha=side, va="baseline", **style, **turn)
 
 
 @dataclass(frozen=True)
@@ -159,7 +159,7 @@ class Drawing:
         return (
             f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {self.width} {self.height}" '
             f'width="{self.width}" style="max-width:100%" font-family="DejaVu Sans, Arial, sans-serif" role="img" '
-            f'aria-label="{html.escape(self.text)}">'
+            f'aria-label="{html_text(self.text)}">'
             f'<rect width="{self.width}" height="{self.height}" fill="white"/>{body}</svg>'
         )
 

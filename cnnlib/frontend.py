@@ -32,7 +32,7 @@ def why_static():
         version = getattr(here, "implementation_version", "")
         return (
             f"This kernel ({here.implementation} {version}) cannot answer a slider while a cell runs. "
-            "To steer: pip install 'ipykernel>=7', then restart the kernel."
+            "To steer: pip install 'ipykernel>=7.1', then restart the kernel."
         )
     return ""
 

@@ -10,10 +10,13 @@ from contextlib import suppress
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 
-from cnnlib.checks import check_count
+from cnnlib.arguments import check_text
+from cnnlib.checks import check_count, check_number, told
 from cnnlib.table import Table
 
 FORMAT = 1
+FORMULAS = ("=", "+", "-", "@", "\t", "\r")  # a cell that begins so is a formula to a spreadsheet
+LARGEST = 1e100  # a number in a record: sums of its products still fit into a float
 
 
 @dataclass
@@ -38,7 +41,7 @@ class History:
     train_seconds : float
         The part of it spent in training steps.
     ended : str
-        'running', 'finished', 'stopped', 'interrupted', 'diverged' or 'failed'.
+        'running', 'finished', 'stopped', 'interrupted', 'diverged', 'out of memory' or 'failed'.
     settings : dict
         What the run was started with: network, lr, batch size, device, seed, versions.
     """
@@ -73,7 +76,13 @@ class History:
         return self.test_acc[-1] if self.test_acc else math.nan
 
     def window(self, start, stop=None):
-        """Return the mean loss and the accuracy over the steps `start` … `stop`, each example counted once."""
+        """Return the mean loss and the accuracy over the steps `start` … `stop`, each example counted once.
+
+        Both count from 0 as slices do: -20 is 20 steps before the end.
+        """
+        check_count(start, "start", least=-math.inf)
+        if stop is not None:
+            check_count(stop, "stop", least=-math.inf)
         size = self.size[start:stop]
         if not size:
             return math.nan, math.nan
@@ -81,7 +90,17 @@ class History:
         return loss / sum(size), sum(self.correct[start:stop]) / sum(size)
 
     def end_epoch(self, first_step, test_acc=None):
-        """Close an epoch that began at step `first_step` (counted from 0)."""
+        """Close an epoch that began at step `first_step` (counted from 0).
+
+        Raises
+        ------
+        TypeError, ValueError
+            If there is no such step, or the accuracy is none; the record is then as it was.
+        """
+        if check_count(first_step, "first_step", least=0) >= self.steps:
+            raise ValueError(f"an epoch needs a step: first_step must be less than {self.steps}, got {first_step}.")
+        if test_acc is not None:
+            check_number(test_acc, "test_acc")
         loss, acc = self.window(first_step)
         self.train_loss.append(loss)
         self.train_acc.append(acc)
@@ -91,6 +110,7 @@ class History:
 
     def steps_until(self, loss):
         """Return after how many steps the batch loss was first below `loss`, or None if it never was."""
+        loss = check_number(loss, "loss")
         return next((step for step, value in enumerate(self.loss, 1) if value < loss), None)
 
     def to_json(self):
@@ -101,6 +121,7 @@ class History:
         """Return the steps as a table for spreadsheets: one row a step, its test accuracy where an epoch ended."""
         marks, tests = {}, dict(zip(self.epoch_ends, self.test_acc, strict=False))
         for step, label in self.marks:
+            label = f"'{label}" if label.startswith(FORMULAS) else label
             marks[step] = f"{marks[step]}; {label}" if step in marks else label
         text = io.StringIO()
         writer = csv.writer(text, lineterminator="\n")
@@ -138,12 +159,16 @@ class History:
 
         Raises
         ------
+        TypeError
+            If it is neither text nor bytes.
         ValueError
             If the text is damaged or is something else.
         """
+        if not isinstance(text, str | bytes | bytearray | memoryview):
+            raise TypeError(f"a history is read from a text or from bytes, got {told(text)}.")
         try:
             record = json.loads(text if isinstance(text, str) else bytes(text).decode("utf-8"))
-        except (json.JSONDecodeError, UnicodeDecodeError, RecursionError) as error:
+        except (ValueError, RecursionError) as error:  # a number of 5,000 digits is a ValueError, too
             raise ValueError(f"{name} is no history of cnnlib, or is damaged: {error}. Save the run again.") from None
         names = {f.name for f in fields(cls)}
         if not isinstance(record, dict) or record.pop("cnnlib history", None) != FORMAT or set(record) != names:
@@ -155,9 +180,10 @@ class History:
         numbers += (*history.test_acc, *history.epoch_ends)
         lengths = {len(history.loss), len(history.lr), len(history.correct), len(history.size)}
         marks = all(isinstance(m, list) and len(m) == 2 and isinstance(m[1], str) for m in history.marks)
-        if len(lengths) != 1 or not marks:
+        if len(lengths) != 1 or len(history.train_loss) != len(history.train_acc) or not marks:
             raise ValueError(f"{name} is damaged: its columns do not fit each other. Save the run again.")
-        if not all(isinstance(number, int | float) for number in (*numbers, *(step for step, _ in history.marks))):
+        numbers += (history.seconds, history.train_seconds)
+        if not all(map(_is_number, (*numbers, *(step for step, _ in history.marks)))):
             raise ValueError(f"{name} is damaged: there is something else among its numbers. Save the run again.")
         history.marks = [tuple(mark) for mark in history.marks]
         return history
@@ -197,8 +223,14 @@ def compare(runs, *, below=None):
     ValueError
         If there is nothing to compare.
     """
+    if runs and not isinstance(runs, dict):
+        raise TypeError(f"compare needs a dict from names to histories, got {told(runs)}.")
     if not runs or any(not _as_list(histories) for histories in runs.values()):
-        raise ValueError("compare needs at least one named run, and at least one history under each name.")
+        raise ValueError(
+            f"compare needs at least one named run, and at least one history under each name, got {told(runs)}."
+        )
+    if below is not None:
+        below = check_number(below, "below")
     columns = ["", "runs", "last train loss", "last train accuracy", "test accuracy"]
     if below is not None:
         columns.append(f"steps until loss < {below:g}")
@@ -214,8 +246,21 @@ def compare(runs, *, below=None):
     return Table(columns, rows)
 
 
+def _is_number(value):
+    """Tell whether a value is a number that can be computed with: no bool, nothing infinite, nothing too large."""
+    return type(value) in (int, float) and abs(value) < LARGEST
+
+
 def _as_list(histories):
-    return [histories] if isinstance(histories, History) else list(histories)
+    histories = histories if isinstance(histories, list | tuple) else [histories]
+    for history in histories:
+        _check_history(history)
+    return list(histories)
+
+
+def _check_history(history):
+    if not isinstance(history, History):
+        raise TypeError(f"a history must be a History, as `train` returns it, got {told(history)}.")
 
 
 def _spread(values):
@@ -243,7 +288,19 @@ def growth_table(chapter, name, cost, history, folder="results"):
     Returns
     -------
     Table
+
+    Raises
+    ------
+    TypeError, ValueError
+        If an argument is of another kind, of another shape, or out of range.
     """
+    here = f"chapter{check_count(chapter, 'chapter', most=99):02d}.json"
+    check_text(name, "name")
+    _check_history(history)
+    if not hasattr(cost, "multiply_adds"):
+        raise TypeError(f"cost must be a LayerTable, as `layer_table` returns it, got {told(cost)}.")
+    if not isinstance(folder, str | os.PathLike):
+        raise TypeError(f"folder must be a path, got {told(folder)}.")
     last = history.test_acc[-3:]
     row = {
         "network": name,
@@ -256,7 +313,6 @@ def growth_table(chapter, name, cost, history, folder="results"):
     }
     folder = Path(folder)
     rows = {path.name: _read_row(path) for path in sorted(folder.glob("chapter[0-9][0-9].json"))}
-    here = f"chapter{check_count(chapter, 'chapter'):02d}.json"
     rows[here] = row
     with suppress(OSError):  # a read-only folder costs the reader the other chapters' rows, not this one
         folder.mkdir(parents=True, exist_ok=True)

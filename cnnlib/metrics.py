@@ -1,8 +1,12 @@
 """Sums, times and accuracies: what a training loop adds up."""
 
 import time
+from numbers import Real
 
 import torch
+
+from cnnlib.arguments import check_tensor
+from cnnlib.checks import check_count, told
 
 
 class Accumulator:
@@ -21,20 +25,22 @@ class Accumulator:
     """
 
     def __init__(self, n):
-        if not isinstance(n, int) or n < 1:
-            raise ValueError(f"an Accumulator needs at least one quantity to add up, got n = {n!r}.")
-        self.data = [0.0] * n
+        self.data = [0.0] * check_count(n, "n", most=2**20, hint="An Accumulator adds up at least one quantity.")
 
     def add(self, *values):
         """Add one number, or tensor of one element, to each quantity.
 
         Raises
         ------
+        TypeError
+            If a value is no number.
         ValueError
             If the number of values is not `n`, or a tensor has more than one element; nothing is added then.
         """
         if len(values) != len(self.data):
-            raise ValueError(f"this Accumulator adds up {len(self.data)} quantities, got {len(values)} values.")
+            raise ValueError(
+                f"this Accumulator adds up {len(self.data)} quantities, got {len(values)} values: {told(values)}."
+            )
         self.data = [total + _number(value) for total, value in zip(self.data, values, strict=True)]
 
     def reset(self):
@@ -53,7 +59,13 @@ class Accumulator:
 
 def _number(value):
     if not isinstance(value, torch.Tensor):
+        if not isinstance(value, Real):
+            raise TypeError(f"an Accumulator adds numbers, got {told(value)}.")
         return float(value)
+    if value.is_complex():
+        raise TypeError(f"an Accumulator adds real numbers, got {told(value)}.")
+    if value.is_meta:
+        raise ValueError(f"an Accumulator adds numbers, got {told(value)}, where there are none.")
     if value.numel() != 1:
         raise ValueError(f"an Accumulator adds single numbers, got a tensor of shape {tuple(value.shape)}.")
     value = value.detach().reshape(())
@@ -131,9 +143,17 @@ def accuracy(y_hat, y):
 
     Raises
     ------
+    TypeError
+        If one of them is no tensor.
     ValueError
-        If the two hold different numbers of examples.
+        If one has another shape, or the two hold different numbers of examples.
     """
+    check_tensor(y_hat, "y_hat", (1, 2), "(N, classes) or (N,)", empty=True)
+    check_tensor(y, "y", (1,), "(N,)", empty=True)
     if len(y_hat) != len(y):
         raise ValueError(f"as many predictions as labels are needed, got {len(y_hat)} and {len(y)}.")
+    if not y_hat[:1].numel() and len(y):
+        raise ValueError(f"y_hat must have a score for each class, got {told(y_hat)}.")
+    if y_hat.device != y.device:
+        raise ValueError(f"y_hat and y must lie on one device, got {y_hat.device} and {y.device}. Try y.to(device).")
     return float(count_correct(y_hat, y))

@@ -75,10 +75,12 @@ class Sheet(Picture):
 def _figure_pixels(figure, scale):
     """Render a figure at `scale` times its own resolution, as an array of shape (H, W, 4)."""
     dpi = figure.dpi
-    buffer = io.BytesIO()
-    figure.savefig(buffer, format="rgba", dpi=dpi * scale)
-    height = round(figure.get_size_inches()[1] * dpi * scale)
-    return np.frombuffer(buffer.getvalue(), np.uint8).reshape(height, -1, 4)
+    figure.set_dpi(dpi * scale)
+    try:
+        figure.canvas.draw()
+        return np.array(figure.canvas.buffer_rgba())  # whose size matplotlib knows: some versions round it, some cut it
+    finally:
+        figure.set_dpi(dpi)
 
 
 def figure_png(figure, scale):

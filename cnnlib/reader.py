@@ -1,9 +1,9 @@
 """Whether a reader is there, and how one who listens to the page is told what came of something."""
 
-import html
 import os
 
 from cnnlib import frontend
+from cnnlib.plain import html_text
 
 # legible on a dark page as well
 ALERT = "color:#b00020;background:white;padding:.2em .5em;font-size:1.1em"
@@ -31,4 +31,4 @@ def alert(trouble):
     """
     named = isinstance(trouble, Exception) and not isinstance(trouble, ValueError)
     text = f"{type(trouble).__name__}: {trouble}" if named else str(trouble)
-    return f"<div role='alert' style='{ALERT}'>{html.escape(text)}</div>"
+    return f"<div role='alert' style='{ALERT}'>{html_text(text)}</div>"

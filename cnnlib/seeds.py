@@ -11,11 +11,13 @@ from contextlib import suppress
 
 import torch
 
-from cnnlib.checks import check_count
+from cnnlib.arguments import check_callable, check_iterable
+from cnnlib.checks import check_count, check_lr
 from cnnlib.datasets import Batches, Copies
+from cnnlib.datasets.batches import SEEDS
 from cnnlib.device import CORES
 from cnnlib.modes import in_mode
-from cnnlib.training import DivergenceError, Trainer
+from cnnlib.training import DivergenceError, Trainer, count_batches
 
 OWN = Batches | Copies  # their order depends on seed and epoch alone, and a copy of them on nothing else
 
@@ -54,8 +56,15 @@ def train_over_seeds(build, train_iter, test_iter, num_epochs, lr, seeds=(0, 1, 
     TypeError, ValueError
         As `train` does.
     """
+    check_callable(build, "build", "Give a function that returns a new network: lenet, say.")
     check_count(num_epochs, "num_epochs")
-    seeds, ends = list(seeds), []
+    check_lr(lr)
+    seeds, ends = [check_count(seed, "each seed", least=0, most=SEEDS) for seed in check_iterable(seeds, "seeds")], []
+    for data_iter, name in ((train_iter, "train_iter"), (test_iter, "test_iter")):
+        if data_iter is not None or name == "train_iter":
+            count_batches(data_iter, name)
+    if not seeds:
+        raise ValueError("seeds must hold at least one number, got none.")
     if steps is not None:
         check_count(steps, "steps")
         ends.append(lambda trainer: trainer.step >= steps and trainer.stop())
@@ -99,7 +108,7 @@ def _may_share_the_cpu(trainer):
     if any(m._forward_hooks or m._forward_pre_hooks or m._backward_hooks for m in trainer.net.modules()):
         return False
     before = torch.get_rng_state()
-    X, _ = trainer.next_batch()
+    X, _ = next(trainer.train_iter.epoch(trainer.epoch))
     net = copy.deepcopy(trainer.net)
     with in_mode(net, training=True), torch.no_grad(), suppress(Exception):  # the run itself says what is wrong
         net(X)

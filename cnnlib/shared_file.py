@@ -9,7 +9,7 @@ import json
 import os
 import tempfile
 import time
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 try:
@@ -41,7 +41,7 @@ def locked(path):
     OSError
         If nothing can be written beside the file, or another program holds the lock for too long.
     """
-    with open(path.with_name(f".{path.name}.lock"), "a") as file:
+    with open(path.with_name(f".{path.name}.lock"), "ab") as file:
         end, taken = time.monotonic() + PATIENCE, False
         while not taken:
             try:
@@ -123,3 +123,32 @@ def write(path, value):
     except BaseException:
         Path(part).unlink(missing_ok=True)
         raise
+
+
+def replace(path, data):
+    """Replace a file by bytes, with its lock held; the old file is whole until the new one is.
+
+    A program that is killed meanwhile leaves a part of a file beside it, which the next call writes over.
+    """
+    part = path.with_name(f".{path.name}.part")
+    try:
+        with open(part, "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(part, path)
+    except BaseException:
+        with suppress(OSError):
+            part.unlink(missing_ok=True)
+        raise
+    _note_name(path.parent)
+
+
+def _note_name(folder):
+    """Have the file's new name outlast a power cut as well, where the system offers that."""
+    with suppress(OSError):
+        handle = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)

@@ -2,10 +2,12 @@
 
 from dataclasses import dataclass
 
+from cnnlib.plain import markdown_text
+
 
 @dataclass(frozen=True)
 class Table:
-    """Rows of text under a head. The first `left` columns are set to the left, the others to the right."""
+    """Rows of plain text under a head. The first `left` columns are set to the left, the others to the right."""
 
     head: list
     rows: list
@@ -13,7 +15,8 @@ class Table:
 
     def _repr_markdown_(self):
         rule = ["---" if i < self.left else "--:" for i in range(len(self.head))]
-        return "\n".join("| " + " | ".join(row) + " |" for row in [self.head, rule, *self.rows])
+        head, *rows = [list(map(markdown_text, row)) for row in [self.head, *self.rows]]
+        return "\n".join("| " + " | ".join(row) + " |" for row in [head, rule, *rows])
 
     def __repr__(self):
         table = [self.head, *self.rows]

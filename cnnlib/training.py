@@ -12,30 +12,42 @@ import math
 import signal
 import threading
 import time
+import warnings
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 
 import torch
+import torch._dynamo  # noqa: F401  the first optimizer would load it: 1.4 s in the middle of the first run
 from torch import nn
 
-from cnnlib.checks import check_batch, check_count, check_labels, check_lr, explain_forward_error
+from cnnlib import checkpoint as files
+from cnnlib.arguments import check_callable, check_computing, check_device, check_iterable
+from cnnlib.checkpoint import Checkpoint
+from cnnlib.checks import check_batch, check_count, check_labels, check_lr, explain_forward_error, told
+from cnnlib.clock import WorkClock
 from cnnlib.device import describe_device, try_gpu
+from cnnlib.faults import explain_fault, give_memory_back, is_fault, is_out_of_memory, without_frames
 from cnnlib.history import History
 from cnnlib.memory import keep_freed_memory
 from cnnlib.metrics import Accumulator, count_correct
 from cnnlib.modes import evaluating
+from cnnlib.snapshot import Snapshot
 
 LOOK_EVERY = 0.1  # seconds between two looks at the losses on a GPU; each makes it wait for the device
 
-STATE = {"net", "optimizer", "history", "epoch", "batch", "lr", "seed", "random"}  # what a saved state holds
+# what a saved state holds
+STATE = {"net", "optimizer", "history", "epoch", "batch", "lr", "seed", "random", "order"}
 
 
 class DivergenceError(FloatingPointError):
-    """The loss became NaN or infinite. `history` holds the run so far, `step` the step that failed."""
+    """The loss or the weights became NaN or infinite, and the network is back to its last sound weights.
 
-    def __init__(self, message, history, step):
+    `history` holds the run so far, `step` the step that failed, `lr` the learning rate to go on with: a tenth.
+    """
+
+    def __init__(self, message, history, step, lr):
         super().__init__(message)
-        self.history, self.step = history, step
+        self.history, self.step, self.lr = history, step, lr
 
 
 @dataclass(frozen=True)
@@ -105,14 +117,15 @@ class Trainer:
         listeners=(),
     ):
         self._lr = check_lr(lr)
-        if not isinstance(net, nn.Module):
-            raise TypeError(f"net must be an nn.Module, got {type(net).__name__}. Build it first: lenet(), say.")
+        check_computing(net)
+        listeners = list(check_iterable(listeners, "listeners"))
+        _check_callables(optimizer=optimizer, loss=loss, correct=correct, listener=listeners)
         if not any(p.requires_grad for p in net.parameters()):
             raise ValueError("the network has no parameter to train.")
-        self.device = try_gpu() if device is None else torch.device(device)
-        self.num_batches = _length(train_iter, "train_iter")
+        self.device = try_gpu() if device is None else check_device(device)
+        self.num_batches = count_batches(train_iter, "train_iter")
         if test_iter is not None:
-            _length(test_iter, "test_iter")
+            count_batches(test_iter, "test_iter")
         self.net = net.to(self.device)
         if self.device.type == "cpu":
             keep_freed_memory()
@@ -128,8 +141,11 @@ class Trainer:
         self._num_epochs = 0
         self._pending = []  # (loss, correct) of steps that nobody has looked at yet, still on the device
         self._looked = 0.0
-        self._safe = _Snapshot(self.net, self.optimizer)
+        self._safe = Snapshot(self.net, self.optimizer)
+        self.go_on = "trainer.lr = {lr:g}, then trainer.fit({epochs})"  # what the reader is to call after a divergence
         self._random = None  # where its random numbers stand, once it has run, was forked, or went back to a state
+        self._order = None  # where they stood when the present epoch began, if its order is drawn from them
+        self._torn = False  # whether an interrupt tore a step apart
 
     # What others may set or ask while the loop runs
 
@@ -158,14 +174,16 @@ class Trainer:
         step = self.epoch * self.num_batches + self.batch
         seconds = self._seconds()
         done = step - self._first_step if self.running else step
-        left = (total - step) * (time.perf_counter() - self._started) / done if self.running and done else 0.0
+        left = (total - step) * self._clock() / done if self.running and done else 0.0
         return Progress(
             step, total, step / self.num_batches, self._num_epochs, seconds, history.examples_per_second, left
         )
 
     def next_batch(self):
         """Return the batch (X, y) that the next step will train on, on the device; None at the end of an epoch."""
+        before = self._draws()
         batch = next(iter(self._batches()), None)
+        self._redraw(before)
         return None if batch is None else tuple(part.to(self.device) for part in batch)
 
     # The loop
@@ -182,31 +200,50 @@ class Trainer:
         Raises
         ------
         DivergenceError
-            If the loss becomes NaN or infinite. The network then holds its last weights with a finite loss.
+            If the loss, the weights or the scores of the evaluation become NaN or infinite. The network then holds
+            its last weights with a finite loss.
+        OutOfMemoryError, DeviceError
+            If the memory runs out, or a GPU fails. The record and the weights are kept, and another `fit` goes on.
         TypeError, ValueError
             If `num_epochs` is not a whole number of at least 1, the network cannot take the batch, or a label is
             out of range.
         """
         self._num_epochs = self.epoch + check_count(num_epochs, "num_epochs")
         self._first_step = self.epoch * self.num_batches + self.batch
-        self._spent_before, self._started = self.history.seconds, time.perf_counter()
+        self._spent_before, self._started, self._clock = self.history.seconds, time.perf_counter(), WorkClock()
+        self._thread, self._torn = threading.get_ident(), False
         self._stop, self.running, self.history.ended = False, True, "running"
         ended = "failed"
         try:
+            if self._safe.empty:
+                self._safe.take()
             with self._own_random(), self._interrupt_stops() as interrupted:
                 while self.epoch < self._num_epochs and not self._stop:
                     self._run_epoch()
             ended = "finished" if self.epoch == self._num_epochs else "interrupted" if interrupted else "stopped"
         except KeyboardInterrupt:
-            ended = "interrupted"
-        except DivergenceError:
+            ended, self._torn = "interrupted", self.batch < self.num_batches
+        except DivergenceError as error:
             ended = "diverged"
-            raise
+            raise without_frames(error) from None
+        except Exception as error:
+            if not is_fault(error):
+                raise
+            ended = "out of memory" if is_out_of_memory(error) else "failed"
+            raise self._explain(error) from None
         finally:
+            if ended == "out of memory":
+                give_memory_back(self.device)
             self.history.seconds, self.history.ended = self._seconds(), ended
             self.running = False
             self._tell()
         return self.history
+
+    def _explain(self, error):
+        """Mark a fault of the machine on the chart, and return an exception that says what to do."""
+        step = self.step + 1
+        self.history.marks.append((step, "out of memory" if is_out_of_memory(error) else "GPU failed"))
+        return explain_fault(error, f"at step {step}", _batch_size(self.train_iter), self.history, step)
 
     @contextmanager
     def _interrupt_stops(self):
@@ -246,34 +283,74 @@ class Trainer:
 
     def _run_epoch(self):
         self.net.train()
-        lap = time.perf_counter()
+        lap = self._clock()
+        if not self.batch and not hasattr(self.train_iter, "epoch"):
+            self._order = self._draws()
         for batch in self._batches():
             self._step(*check_batch(batch))
             self.batch += 1
-            now = time.perf_counter()
-            self.history.train_seconds += now - lap
+            self.history.train_seconds += self._clock() - lap
             self._tell()
-            lap = time.perf_counter()
-            if self._stop:
+            lap = self._clock()
+            if self._stop and self.batch != self.num_batches:  # an epoch that is done is read to its end, as ever
                 break
         if not self.batch:
             raise ValueError("train_iter gave no batch at all: an epoch needs at least one. Is the iterator used up?")
         self._look()
-        self.history.train_seconds += time.perf_counter() - lap
+        if not self._safe.sound():
+            self._diverged("a weight became infinite or NaN", "weights not finite", self.history.steps, self._lr)
+        self.history.train_seconds += self._clock() - lap
         if self._stop and self.batch < self.num_batches:
             return
-        test_acc = None
+        test_acc, finite = None, True
         if self.test_iter is not None:
-            test_acc = evaluate_accuracy(self.net, self.test_iter, self.device, self.correct)
+            test_acc, finite = self._evaluate()
         self.history.end_epoch(self.history.steps - self.batch, test_acc)
         self.epoch, self.batch = self.epoch + 1, 0
+        if not finite:
+            said = "on the test data the scores became infinite or NaN"
+            self._diverged(said, "scores not finite", self.history.steps, self._lr)
         self._tell()
+
+    def _evaluate(self):
+        """Evaluate on the test set; if that is interrupted, it is as if it had not been begun."""
+        before = _random_state(self.device)
+        try:
+            return _evaluate(self.net, self.test_iter, self.device, self.correct)
+        except BaseException:
+            _set_random_state(self.device, before)
+            raise
 
     def _batches(self):
         """Return the batches of the present epoch that are still to come."""
         if hasattr(self.train_iter, "epoch"):
             return self.train_iter.epoch(self.epoch, start=self.batch)
-        return _skip(self.train_iter, self.batch)
+        return self._again() if self.batch and self._order is not None else _skip(self.train_iter, self.batch)
+
+    def _again(self):
+        """Draw the order of the present epoch once more, leave out the batches that are done, and go on."""
+        now = self._draws()
+        self._redraw(self._order)
+        batches = iter(self.train_iter)
+        for _ in range(self.batch):
+            next(batches, None)
+        self._redraw(now[:1])
+        yield from batches
+
+    def _draws(self):
+        """Return where the random numbers stand that the loop and, if it has its own, the data's order come from."""
+        generator = getattr(self.train_iter, "generator", None)
+        own = [generator.get_state()] if isinstance(generator, torch.Generator) else []
+        return [_random_state(self.device), *own]
+
+    def _redraw(self, draws):
+        """Set the random numbers to where `_draws` found them."""
+        _set_random_state(self.device, draws[0])
+        self._redraw_order(draws)
+
+    def _redraw_order(self, draws):
+        if len(draws) > 1 and hasattr(self.train_iter, "generator"):
+            self.train_iter.generator.set_state(draws[1])
 
     def _step(self, X, y):
         X, y = X.to(self.device, non_blocking=True), y.to(self.device, non_blocking=True)
@@ -290,15 +367,45 @@ class Trainer:
         if loss.dim():
             raise ValueError(f"the loss must be one number a batch, got shape {tuple(loss.shape)}. Take its mean.")
         self._pending.append((loss.detach(), self.correct(scores.detach(), y), len(y), lr))
-        if self.device.type == "cpu" or time.perf_counter() - self._looked > LOOK_EVERY:
-            self._look()
-            self._safe.take()  # these weights gave a finite loss
-        self.optimizer.zero_grad()
-        loss.backward()
-        self.optimizer.step()
+        looked = self._is_due()
+        if looked:
+            self._look(X)
+            if not self._safe.take():  # these weights gave a finite loss
+                self._forget_step()
+                said = "a weight, a running statistic or the optimizer's memory became infinite or NaN"
+                self._diverged(said, "weights not finite", self.step + 1, lr)
+        self._update(loss, looked)
 
-    def _look(self):
-        """Move the losses of the last steps from the device into the history; stop if one of them is not finite."""
+    def _update(self, loss, looked):
+        """Take the step; if it fails half-way, be where it began: the batch comes again when the run goes on."""
+        moved = False
+        try:
+            self.optimizer.zero_grad()
+            loss.backward()
+            moved = True
+            self.optimizer.step()
+        except BaseException:
+            if moved and looked:  # the copy is of this very step
+                self._safe.restore()
+            self.optimizer.zero_grad()
+            self._forget_step()
+            raise
+
+    def _forget_step(self):
+        """Take the last step out of the record."""
+        history = self.history
+        columns = (history.loss, history.correct, history.size, history.lr)
+        for column in (self._pending,) if self._pending else columns:
+            column.pop()
+
+    def _is_due(self):
+        return self.device.type == "cpu" or time.perf_counter() - self._looked > LOOK_EVERY
+
+    def _look(self, X=None):
+        """Move the losses of the last steps from the device into the history; stop if one of them is not finite.
+
+        `X` is the batch of the last of them.
+        """
         pending, self._pending = self._pending, []
         self._looked = time.perf_counter()
         if not pending:
@@ -308,22 +415,27 @@ class Trainer:
         history = self.history
         for loss, right, (_, _, size, lr) in zip(losses, correct, pending, strict=True):
             if not math.isfinite(loss):
-                self._diverged(loss, lr)
+                bad = X is not None and not X.isfinite().all()
+                why = ", because the batch itself holds such values: mend the data" if bad else ""
+                self._diverged(f"the loss became {loss}", f"loss {loss}", history.steps + 1, lr, why)
             history.loss.append(loss)
             history.correct.append(right)
             history.size.append(size)
             history.lr.append(lr)
 
-    def _diverged(self, loss, lr):
-        step = self.history.steps + 1
+    def _diverged(self, said, label, step, lr, why=""):
         self._safe.restore()
-        self.history.marks.append((step, f"loss {loss}"))
+        ends = self.history.epoch_ends
+        self.batch = self.history.steps - (ends[-1] if ends else 0)  # on a GPU some steps more may have been taken
+        self.history.marks.append((step, label))
+        call = self.go_on.format(lr=lr / 10, epochs=max(1, self._num_epochs - self.epoch))
         raise DivergenceError(
-            f"the loss became {loss} at step {step} with the learning rate {lr:g}. The run stopped there; the history "
+            f"{said} at step {step} with the learning rate {lr:g}{why}. The run stopped there; the history "
             f"and the last weights with a finite loss are kept. Try a learning rate of {lr / 10:g}, or smaller "
-            "initial weights.",
+            f"initial weights. To go on from there: {call}",
             self.history,
             step,
+            lr / 10,
         )
 
     def _tell(self):
@@ -331,7 +443,7 @@ class Trainer:
             listener(self)
 
     def _seconds(self):
-        return self._spent_before + time.perf_counter() - self._started if self.running else self.history.seconds
+        return self._spent_before + self._clock() if self.running else self.history.seconds
 
     def _settings(self):
         return {
@@ -353,20 +465,26 @@ class Trainer:
 
         Weights, optimizer, place in the data order, record, learning rate and the random state (for dropout).
         """
+        return copy.deepcopy(self._state())
+
+    def _state(self):
+        """Return what `state` does, not copied: it changes with the next step."""
         self._look()
         own = self._random is not None and not self.running
-        return copy.deepcopy(
-            {
-                "net": self.net.state_dict(),
-                "optimizer": self.optimizer.state_dict(),
-                "history": asdict(self.history),
-                "epoch": self.epoch,
-                "batch": self.batch,
-                "lr": self._lr,
-                "seed": getattr(self.train_iter, "seed", None),
-                "random": self._random if own else _random_state(self.device),
-            }
-        )
+        order = None
+        if not hasattr(self.train_iter, "epoch"):
+            order = self._order if self.batch else self._draws()
+        return {
+            "net": self.net.state_dict(),
+            "optimizer": self.optimizer.state_dict(),
+            "history": asdict(self.history) | {"seconds": self._seconds()},
+            "epoch": self.epoch,
+            "batch": self.batch,
+            "lr": self._lr,
+            "seed": getattr(self.train_iter, "seed", None),
+            "random": self._random if own else _random_state(self.device),
+            "order": order,
+        }
 
     def load_state(self, state):
         """Go back to a state that `state()` returned: training then goes on exactly as it went on from there.
@@ -377,13 +495,14 @@ class Trainer:
             If the state belongs to another network or optimizer; nothing is changed then.
         """
         if not isinstance(state, dict) or set(state) != STATE:
-            raise ValueError(f"a state must be what trainer.state() returned, a dict with {', '.join(sorted(STATE))}.")
+            keys = ", ".join(sorted(STATE))
+            raise ValueError(f"a state must be what trainer.state() returned, a dict with {keys}, got {told(state)}.")
         if self.running:
             raise RuntimeError("the run is still going on. Stop it first: trainer.stop().")
         mine = {name: tuple(value.shape) for name, value in self.net.state_dict().items()}
         given = {name: tuple(value.shape) for name, value in state["net"].items()}
         if mine != given:
-            name = next(iter(set(mine.items()) ^ set(given.items())))[0]
+            name = next(name for name in (*mine, *given) if mine.get(name) != given.get(name))
             raise ValueError(
                 f"this state belongs to another network: {name!r} is {given.get(name, 'missing')} there and "
                 f"{mine.get(name, 'missing')} here. Build the network as it was built then."
@@ -395,15 +514,79 @@ class Trainer:
                 f"in {', '.join(sorted(mine ^ given))}. Build the trainer as it was built then."
             )
         state = copy.deepcopy(state)
+        history = History(**state["history"])
+        self.optimizer.load_state_dict(state["optimizer"])  # which refuses before it changes anything
         self.net.load_state_dict(state["net"])
-        self.optimizer.load_state_dict(state["optimizer"])
-        self.history = History(**state["history"])
+        self.history = history
         self.epoch, self.batch, self._lr = state["epoch"], state["batch"], state["lr"]
         if state["seed"] is not None and hasattr(self.train_iter, "reseed"):
             self.train_iter.reseed(state["seed"])
-        self._random = state["random"]
+        self._random, self._order, self._torn = state["random"], state["order"], False
+        if state["order"] is not None and not self.batch:
+            self._redraw_order(state["order"])
         self._pending = []
-        self._safe = _Snapshot(self.net, self.optimizer)
+        self._safe = Snapshot(self.net, self.optimizer)
+
+    def save(self, path):
+        """Write all that the rest of the run depends on to a file; the old file stays whole until the new one is.
+
+        May be called between two runs, and by a listener during one.
+
+        Returns
+        -------
+        Path
+
+        Raises
+        ------
+        OSError
+            If the file cannot be written: the disk is full, say. What was there before is still there.
+        RuntimeError
+            If the trainer is in the middle of a step, in another thread.
+        """
+        if self.running and threading.get_ident() != self._thread:
+            raise RuntimeError("the run is going on in another thread. Save in a listener, or stop it: trainer.stop().")
+        return files.write(path, self._state(), self.setup)
+
+    def load(self, path):
+        """Go on from a file that `save` wrote, in this process or another: on a CPU bit for bit as if never stopped.
+
+        Nothing in the file is executed, and if it does not fit, nothing of the trainer is changed.
+
+        Raises
+        ------
+        FileNotFoundError
+            If there is no such file.
+        ValueError
+            If it is damaged, cut off or something else, or if the network, the optimizer or the data's order is not
+            the one that it was saved with.
+        """
+        self.load_state(files.read(path, self))
+
+    @property
+    def setup(self):
+        """What a run must have in common with a file that it goes on from, in words."""
+        data = getattr(self.train_iter, "batches", self.train_iter)
+        images = getattr(data, "images", None)
+        images = images if isinstance(images, torch.Tensor) else None
+        setup = {
+            "batches in an epoch": self.num_batches,
+            "batch size": getattr(data, "batch_size", None),
+            "seed of the data": getattr(data, "seed", None),
+            "examples": None if images is None else len(images),
+            "picture size": list(getattr(data, "resize", None) or (() if images is None else images.shape[-2:])),
+            "shuffled": getattr(data, "shuffle", None),
+            "optimizer": type(self.optimizer).__name__,
+        }
+        for number, group in enumerate(self.optimizer.param_groups):
+            where = f" of parameter group {number}" if number else ""
+            plain = {name: value for name, value in group.items() if isinstance(value, int | float | str | tuple)}
+            setup |= {f"{name}{where}": value for name, value in plain.items() if name != "lr"}
+        return {name: str(value) for name, value in setup.items()}
+
+    @property
+    def whole(self):
+        """Whether the network stands between two steps; a second interrupt may tear one apart."""
+        return not self._torn
 
     def fork(self):
         """Return a second trainer at the same point, with a network of its own: change one, keep the other."""
@@ -417,34 +600,6 @@ class Trainer:
         return twin
 
 
-class _Snapshot:
-    """A copy of weights, buffers and optimizer memory that is refreshed in place."""
-
-    def __init__(self, net, optimizer):
-        self.net, self.optimizer, self.copies = net, optimizer, []
-
-    def _live(self):
-        memory = [v for s in self.optimizer.state.values() for v in s.values() if isinstance(v, torch.Tensor)]
-        return [*self.net.parameters(), *self.net.buffers(), *memory]
-
-    @torch.no_grad()
-    def take(self):
-        live = self._live()
-        if len(live) != len(self.copies):
-            self.copies = [tensor.detach().clone() for tensor in live]
-            return
-        for kept, tensor in zip(self.copies, live, strict=True):
-            kept.copy_(tensor)
-
-    @torch.no_grad()
-    def restore(self):
-        memory = len(self._live()) - len(self.copies)
-        if memory:  # the optimizer had no memory yet when the copy was taken
-            self.optimizer.state.clear()
-        for kept, tensor in zip(self.copies, self._live(), strict=False):
-            tensor.copy_(kept)
-
-
 def _random_state(device):
     """Return the state of the random numbers that a training on `device` draws from."""
     states = [torch.get_rng_state()]
@@ -455,7 +610,7 @@ def _random_state(device):
 
 def _set_random_state(device, states):
     torch.set_rng_state(states[0])
-    if device.type != "cpu":
+    if device.type != "cpu" and len(states) > 1:  # a state from another device brings none for this one
         torch.get_device_module(device).set_rng_state(states[1])
 
 
@@ -469,9 +624,9 @@ def forward(net, X, classes=True):
     """
     try:
         scores = net(X)
-    except torch.OutOfMemoryError:
-        raise
     except (RuntimeError, ValueError, TypeError, IndexError, NotImplementedError) as error:
+        if is_fault(error):  # no layer's
+            raise
         explained = explain_forward_error(net, X, error)
         if explained is error:
             raise
@@ -505,29 +660,63 @@ def evaluate_accuracy(net, data_iter, device=None, correct=count_correct):
 
     Raises
     ------
+    OutOfMemoryError, DeviceError
+        If the memory runs out, or a GPU fails.
     TypeError
         If `net` is no nn.Module.
     ValueError
         If the iterable is empty, a label is out of range, or the network cannot take the batch.
+
+    Warns
+    -----
+    RuntimeWarning
+        If scores are infinite or NaN: what is counted then means nothing.
     """
-    metric = Accumulator(2)  # right predictions, predictions
+    _check_callables(correct=correct)
+    device = None if device is None else check_device(device)
+    share, finite = _evaluate(check_computing(net), check_iterable(data_iter, "data_iter"), device, correct)
+    if not finite:
+        warnings.warn(
+            "the network's scores are infinite or NaN: this accuracy means nothing. Train it anew, at a tenth of the "
+            "learning rate.",
+            RuntimeWarning,
+            stacklevel=2,
+        )
+    return share
+
+
+def _evaluate(net, data_iter, device, correct):
+    """Return the accuracy, and whether all scores were finite."""
     with evaluating(net), torch.no_grad():
         if device is None:
             device = next((p.device for p in net.parameters()), torch.device("cpu"))
-        for batch in _on(device, data_iter):
-            X, y = check_batch(batch)
-            X, y = X.to(device), y.to(device)
-            classes = correct is count_correct
-            scores = forward(net, X, classes)
-            if classes and torch.device(device).type == "cpu":
-                check_labels(y, scores.shape[1])
-            metric.add(correct(scores, y), len(y))
+        try:
+            metric, finite = _add_up(net, _on(device, data_iter), device, correct)
+        except Exception as error:
+            if not is_fault(error):
+                raise
+            raise explain_fault(error, "while evaluating", _batch_size(data_iter)) from None
     if not metric[1]:
         raise ValueError("the data to evaluate on gave no batch at all. Is the iterator used up?")
-    return metric[0] / metric[1]
+    return metric[0] / metric[1], bool(torch.stack(finite).all())
 
 
-def train(net, train_iter, test_iter, num_epochs, lr, device=None, **options):
+def _add_up(net, batches, device, correct):
+    """Return the sums of what is right and of what there is, and for each batch whether its scores were finite."""
+    metric, finite = Accumulator(2), []
+    for batch in batches:
+        X, y = check_batch(batch)
+        X, y = X.to(device), y.to(device)
+        classes = correct is count_correct
+        scores = forward(net, X, classes)
+        if classes and torch.device(device).type == "cpu":
+            check_labels(y, scores.shape[1])
+        metric.add(correct(scores, y), len(y))
+        finite.append(scores.isfinite().all() if isinstance(scores, torch.Tensor) else torch.tensor(True))
+    return metric, finite
+
+
+def train(net, train_iter, test_iter, num_epochs, lr, device=None, *, checkpoint=None, **options):
     """Train a network and return the record of the run, without any display.
 
     Parameters
@@ -536,6 +725,9 @@ def train(net, train_iter, test_iter, num_epochs, lr, device=None, **options):
         As for `Trainer`.
     num_epochs : int
         How many times to go through `train_iter`.
+    checkpoint : path or Checkpoint, optional
+        A file that keeps the run: written every half minute, after each epoch and at the end. If it is there already,
+        the run goes on from it, up to `num_epochs` in all.
 
     Returns
     -------
@@ -543,11 +735,20 @@ def train(net, train_iter, test_iter, num_epochs, lr, device=None, **options):
 
     Raises
     ------
-    DivergenceError, TypeError, ValueError
+    DivergenceError, OutOfMemoryError, DeviceError, TypeError, ValueError
         As `Trainer` and `Trainer.fit` do.
     """
     num_epochs = check_count(num_epochs, "num_epochs")
-    return Trainer(net, train_iter, test_iter, lr, device=device, **options).fit(num_epochs)
+    trainer = Trainer(net, train_iter, test_iter, lr, device=device, **options)
+    trainer.go_on = again("train", device is not None or checkpoint or options)
+    if checkpoint is None:
+        return trainer.fit(num_epochs)
+    return Checkpoint.of(checkpoint).fit(trainer, num_epochs)
+
+
+def again(name, more):
+    """Return the call that goes on after a divergence, to be filled in; `more` if it had further arguments."""
+    return f"{name}(net, train_iter, test_iter, num_epochs={{epochs}}, lr={{lr:g}}{', …' if more else ''})"
 
 
 def time_epoch(net, train_iter, device=None, steps=10):
@@ -560,7 +761,8 @@ def time_epoch(net, train_iter, device=None, steps=10):
     steps : int
         How many batches to try it on, after two to warm up.
     """
-    trainer = Trainer(copy.deepcopy(net), train_iter, lr=1e-6, device=device)
+    check_count(steps, "steps")
+    trainer = Trainer(copy.deepcopy(check_computing(net)), train_iter, lr=1e-6, device=device)
     times = []
 
     def note(trainer):
@@ -578,8 +780,20 @@ def time_epoch(net, train_iter, device=None, steps=10):
     return seconds * trainer.num_batches
 
 
-def _length(data_iter, name):
+def _check_callables(listener=(), **functions):
+    """Raise a TypeError unless each function that is given, and each listener, can be called."""
+    for name, function in functions.items():
+        if function is not None:
+            check_callable(function, name)
+    for one in check_iterable(listener, "listeners"):
+        check_callable(one, "a listener")
+
+
+def count_batches(data_iter, name):
+    """Return how many batches an iterable has; raise unless it has a length, of at least 1."""
     try:
+        if isinstance(data_iter, str | bytes | dict):  # which have a length, and no batches
+            raise TypeError
         length = len(data_iter)
     except TypeError:
         raise TypeError(
@@ -589,6 +803,12 @@ def _length(data_iter, name):
     if not length:
         raise ValueError(f"{name} is empty: an epoch needs at least one batch.")
     return length
+
+
+def _batch_size(data_iter):
+    """Return how many examples a batch has, or None where that is not known."""
+    size = getattr(data_iter, "batch_size", None)
+    return len(data_iter[0][1]) if size is None and isinstance(data_iter, list | tuple) else size
 
 
 def _on(device, data_iter):

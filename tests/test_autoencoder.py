@@ -444,8 +444,9 @@ def test_pixels_that_are_no_numbers_do_not_crash(value):
 
 # Pictures without one dark pixel leave no range, 0 / 0
 @pytest.mark.filterwarnings("error::RuntimeWarning")
-def test_a_range_of_nothing_does_not_crash():
-    rows_of(draw_reconstructions({"a": torch.ones(1, 1, 2, 2)}, low=1.0))
+def test_a_range_of_nothing_is_refused():
+    with pytest.raises(ValueError, match="low must be below 1"):
+        draw_reconstructions({"a": torch.ones(1, 1, 2, 2)}, low=1.0)
 
 
 # The panel

@@ -13,8 +13,6 @@ import pytest
 from lab import NOTEBOOK, chromium, jupyterlab, open_notebook, outputs, run_cell, save, wait_for_cell
 from nbformat.v4 import new_code_cell, new_notebook
 
-pytestmark = pytest.mark.alone
-
 CHAPTER = Path(__file__).parents[1] / "notebooks" / "01_lenet.ipynb"
 SLIDER = ".cnnlib-lr .noUi-handle"
 
@@ -49,6 +47,7 @@ def page(folder):
         yield page
 
 
+@pytest.mark.alone
 def test_twenty_moves_of_the_slider_reach_a_running_cell(page, folder):
     cells = [new_code_cell(source) for source in (WATCHED, RUN, REPORT)]
     kernel = {"kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}}

@@ -1,16 +1,21 @@
 """A blitted frame is the picture that a full redraw gives, shows all of the data, and costs a script nothing."""
 
 import io
+import json
 import math
 import subprocess
 import sys
 
 import numpy as np
 import pytest
+from jupyter_client.session import json_packer
 from PIL import Image
 
 from cnnlib import Animator
 from cnnlib.chart import Chart, Panel
+from cnnlib.training import Trainer
+from cnnlib.widgets.live import Controls
+from cnnlib.widgets.run_chart import RunChart
 
 
 def pixels(png):
@@ -89,6 +94,15 @@ def test_picture_is_twice_as_sharp_and_describes_itself():
     assert pixels(bundle["image/png"]).shape == (2 * height, 2 * width, 3)
     assert bundle["text/plain"] == "Loss against the epoch"
     assert metadata == {"image/png": {"width": width, "height": height}}
+
+
+def test_a_page_saved_while_a_run_is_live_holds_a_picture(noise, dense):
+    """A message is sent as text only if its picture is `bytes`; a view of bytes becomes a list of numbers, and the
+    notebook that JupyterLab saves meanwhile is one that nothing can read."""
+    controls = Controls(Trainer(dense(), noise(), lr=0.1), RunChart(3, 1))
+    data = json.loads(json_packer(controls.bundle()))
+    controls.close()
+    assert isinstance(data["image/png"], str) and data["image/png"].startswith("iVBORw0KGgo")
 
 
 # Limits

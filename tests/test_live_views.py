@@ -662,7 +662,7 @@ def test_drawing_leaves_the_network_as_it_is(weights):
     assert not any(m._forward_hooks or m._forward_pre_hooks for m in net.modules())
     assert torch.equal(torch.get_rng_state(), state) and all(p.grad is None for p in net.parameters())
     assert draw_blocks(net, (1, 8, 8)).svg() == first
-    with pytest.raises(RuntimeError):
+    with pytest.raises(ValueError):
         draw_blocks(net, (3, 8, 8))
     assert [m.training for m in net.modules()] == modes
     assert not any(m._forward_hooks for m in net.modules())

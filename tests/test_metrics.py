@@ -55,7 +55,7 @@ def test_accumulator_adds_all_or_nothing():
 
 @pytest.mark.parametrize("n", [0, -1, 2.5, "3"])
 def test_accumulator_needs_a_quantity(n):
-    with pytest.raises(ValueError, match="at least one quantity"):
+    with pytest.raises((TypeError, ValueError), match="at least one quantity"):
         Accumulator(n)
 
 

@@ -12,8 +12,6 @@ from lab import chromium, jupyterlab, moved, new_page, open_notebook, outputs, r
 from nbformat.v4 import new_code_cell, new_notebook
 from playwright.sync_api import TimeoutError
 
-pytestmark = pytest.mark.alone
-
 NOTEBOOKS = Path(__file__).parents[1] / "notebooks"
 KERNEL = {"kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}}
 PANEL = "panel = Playground("
@@ -67,6 +65,15 @@ def report(page):
     return json.loads(outputs(page, page.report)[0]["text"])
 
 
+def wait_for_report(page, condition, seconds=30):
+    """Ask the kernel until it reports what was waited for; return the report."""
+    end = time.monotonic() + seconds
+    while not condition(now := report(page)):
+        assert time.monotonic() < end, f"this never came: {now}"
+        page.wait_for_timeout(200)
+    return now
+
+
 def wait_for_status(page, pattern, timeout=30_000):
     """Wait until the status line matches."""
     try:
@@ -116,9 +123,7 @@ def assert_it_ends_well(page, folder, chapter):
     assert now["threads"] == 0, "the old panel's thread went on"
     start(page)
     page.evaluate(f"i => window.jupyterapp.shell.currentWidget.content.widgets[{page.panel}].model.clearExecution()")
-    page.wait_for_timeout(4000)  # it waits two seconds, should the page only be laid out anew
-    now = report(page)
-    assert now["state"] == "paused" and now["threads"] == 0, "nobody looks, and it trains"
+    wait_for_report(page, lambda now: now["state"] == "paused" and now["threads"] == 0)  # nobody looks any more
     assert not page.errors
 
 
@@ -129,19 +134,18 @@ def test_alexnet(page, folder):
     press(page, "dropout", "ArrowLeft", 2)
     page.locator(".cnnlib-augmentation input").check()
     page.locator(".cnnlib-features-image svg").wait_for()
-    page.wait_for_timeout(800)
-    now = report(page)
+    now = wait_for_report(page, lambda now: {"dropout 0.4", "augmentation on"} <= set(now["marks"]))
     assert now["state"] == "training" and now["threads"] == 1
     assert now["lr"] == pytest.approx(0.02 * 10**0.06, rel=1e-2)
     assert now["settings"]["dropout"] == 0.4 and "Dropout(p=0.4" in now["net"]
-    assert {"dropout 0.4", "augmentation on"} <= set(now["marks"]) and any(m.startswith("lr") for m in now["marks"])
+    assert any(mark.startswith("lr") for mark in now["marks"])
     page.locator(".cnnlib-activation select").select_option("sigmoid")
-    page.wait_for_timeout(1000)  # a new network stands within a second
-    now = report(page)
-    assert "Sigmoid" in now["net"] and "ReLU" not in now["net"] and now["state"] == "training"
+    now = wait_for_report(page, lambda now: "Sigmoid" in now.get("net", "") and now["state"] == "training")
+    assert "ReLU" not in now["net"]
     assert_it_ends_well(page, folder, "02_alexnet")
 
 
+@pytest.mark.alone
 def test_vgg_builder_follows_within_200_ms(page, folder):
     open_panel(page, folder, "03_vgg", "def vgg_block(", "def vgg(", "def arch_of")
     for key in ("ArrowRight", "ArrowLeft"):  # the first network brings the data with it, which a reader has by then
@@ -160,8 +164,12 @@ def test_vgg_builder_follows_within_200_ms(page, folder):
         blueprint,
     )
     for control in ("blocks", "convolutions", "width", "blocks", "convolutions"):
+        page.locator(f".cnnlib-{control} .noUi-handle").focus()
         for key in ("ArrowRight", "ArrowLeft", "ArrowRight", "ArrowLeft"):
-            press(page, control, key)
+            before = page.evaluate("window.times.length")
+            page.keyboard.press(key)
+            page.wait_for_function("before => window.times.length > before", arg=before)
+            page.wait_for_timeout(100)  # a second drawing of the same move would be counted
     times = sorted(page.evaluate("window.times"))
     assert len(times) == 20
     print(f"control to drawing: median {statistics.median(times):.0f} ms, 95th percentile {times[18]:.0f} ms")
@@ -191,8 +199,8 @@ def test_batch_norm_microscope_where_messages_wait_for_the_kernel(old_page, fold
     open_panel(page, folder, "04_batch_norm", "def twelve_convolutions", "def data_for")
     start(page)
     press(page, "momentum", "ArrowLeft", 9)
-    now = report(page)
-    assert now["settings"]["momentum"] == pytest.approx(0.01) and "momentum=0.01" in now["net"]
+    now = wait_for_report(page, lambda now: "momentum=0.01" in now["net"])
+    assert now["settings"]["momentum"] == pytest.approx(0.01)
     microscope = page.locator(".cnnlib-microscope")
     assert "standard deviation" in microscope.text_content() and microscope.locator("circle").count() == 32
     page.locator(".cnnlib-playground").get_by_role("checkbox").uncheck()
@@ -215,6 +223,7 @@ lesions
 """
 
 
+@pytest.mark.alone
 def test_lesions_follow_the_slider(page, folder):
     """Keyboard only; a part that was tried before answers within 200 ms, a new one within a second."""
     nbformat.write(new_notebook(cells=[new_code_cell(LESIONS)], metadata=KERNEL), folder / "lesions.ipynb")
@@ -252,6 +261,7 @@ GradientSum(*next(iter(load_data_fashion_mnist(8, resize=14)[0].epoch(0))))
 """
 
 
+@pytest.mark.alone
 def test_gradient_sum_follows_within_200_ms(page, folder):
     """20 moves of each control, from the key to the drawing on the page."""
     nbformat.write(new_notebook(cells=[new_code_cell(MICROSCOPE)], metadata=KERNEL), folder / "sum.ipynb")
@@ -291,8 +301,7 @@ def test_autoencoder(page, folder):
     start(page)
     page.locator(".cnnlib-playground").get_by_role("checkbox").uncheck()
     page.locator(".cnnlib-output select").select_option("linear")
-    page.wait_for_timeout(1500)
-    now = report(page)
-    assert now["state"] == "training" and "Identity" in now["net"] and "Residual" not in now["net"]
+    now = wait_for_report(page, lambda now: "Identity" in now.get("net", "") and now["state"] == "training")
+    assert "Residual" not in now["net"]
     assert page.locator(".cnnlib-reconstructions image").count() == 24
     assert not page.errors

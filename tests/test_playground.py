@@ -18,6 +18,7 @@ from traitlets import TraitError
 from cnnlib import Trainer
 from cnnlib.widgets import Blueprint, Microscope, choice, fit, playground, runner, slider, switch
 from cnnlib.widgets.bundle import WIDGET
+from cnnlib.widgets.controls import Control
 from cnnlib.widgets.playground import View
 from cnnlib.widgets.runner import pause_all
 from cnnlib.widgets.runs import SHOWN
@@ -370,7 +371,7 @@ def test_bad_arguments_raise_at_the_call(panel, options):
 
 def test_a_panel_that_could_not_be_made_is_not_in_the_way(panel):
     with pytest.raises(TraitError):
-        panel(controls=[choice("activation", {"ReLU": nn.ReLU}, nn.Sigmoid)])
+        panel(controls=[Control("activation", "none", lambda: ipywidgets.Dropdown(options=["ReLU"], value="none"))])
     go(panel(), 1)
 
 

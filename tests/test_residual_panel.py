@@ -15,7 +15,6 @@ pytestmark = pytest.mark.alone
 
 CHAPTER = Path(__file__).parents[1] / "notebooks" / "05_resnet.ipynb"
 KERNEL = {"kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}}
-MOVES = 20
 SLOW = 30_000  # milliseconds: nothing takes as long
 
 # Write down, for the page to read, when the loop took over each new setting: the learning rate for the next step, any
@@ -148,15 +147,16 @@ def select(page, name, number):
     return started
 
 
+# Of 20 moves one may be late; of 8, which each build a network, none.
 CONTROLS = [
-    ("lr", slide, 200), ("depth", slide, 1000), ("residual", tick, 1000), ("shortcut", select, 1000),
-    ("norm", tick, 1000), ("width", slide, 1000), ("block", select, 1000), ("activation", select, 1000),
-    ("start", select, 1000),
+    ("lr", slide, 20, 200), ("depth", slide, 8, 1000), ("residual", tick, 8, 1000), ("shortcut", select, 8, 1000),
+    ("norm", tick, 8, 1000), ("width", slide, 8, 1000), ("block", select, 8, 1000), ("activation", select, 8, 1000),
+    ("start", select, 8, 1000),
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize("name, move, limit", CONTROLS, ids=[name for name, _, _ in CONTROLS])
-def test_twenty_moves_all_take_effect(page, name, move, limit):
+@pytest.mark.parametrize("name, move, moves, limit", CONTROLS, ids=[name for name, *_ in CONTROLS])
+def test_every_move_takes_effect(page, name, move, moves, limit):
     """From the key to the loop that has taken it over; a new network has been built and has done its first step."""
     if effects(page)[0] == 0:
         page.locator(".cnnlib-playground button:has-text('More controls')").click()
@@ -167,14 +167,15 @@ def test_twenty_moves_all_take_effect(page, name, move, limit):
         tick(page, "residual", 0)
         wait_for_effect(page, before)
     delays = []
-    for number in range(MOVES):
+    for number in range(moves):
         before = effects(page)[0]
         started = move(page, name, number)
         delays.append(wait_for_effect(page, before) - started)
         page.wait_for_timeout(random.Random(number).randrange(60))  # not in step with the loop
     delays.sort()
-    print(f"{name}: median {statistics.median(delays):.0f} ms, 95th percentile {delays[18]:.0f} ms")
-    assert delays[18] <= limit
+    late = delays[:19][-1]
+    print(f"{name}: median {statistics.median(delays):.0f} ms, 95th percentile {late:.0f} ms")
+    assert late <= limit
     assert not page.errors
     assert ask(page)["threads"] == 1
 

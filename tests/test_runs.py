@@ -8,7 +8,6 @@ import re
 import threading
 from dataclasses import asdict, replace
 from datetime import UTC, datetime
-from types import SimpleNamespace
 from xml.etree import ElementTree
 
 import pytest
@@ -21,8 +20,10 @@ from torch import nn
 from cnnlib import History, Trainer
 from cnnlib.style import COLOURS
 from cnnlib.widgets import choice, runs, slider, switch
+from cnnlib.widgets.closing import close_whole
 from cnnlib.widgets.controls import Control, shown
 from cnnlib.widgets.run_chart import RunChart
+from cnnlib.widgets.runner import Moment
 from cnnlib.widgets.runs import LONGEST, RUN_COLOURS, SHOWN, RunBook, links
 
 AWKWARD = """<b>"R&D"</b> 'ü' \\ /x"""
@@ -47,8 +48,12 @@ def book():
     )
     book.asked = asked
     yield book
-    for part in book.parts():
-        part.close()
+    close_whole(book.widget)
+
+
+def point(step, label):
+    """Return a moment without a state."""
+    return Moment(step, label, {}, {})
 
 
 def begin(book, *, keep=True, settings=CONTROLS, moments=(), **options):
@@ -243,7 +248,7 @@ def test_any_name_can_be_drawn(panel, pictures, name):
 
 
 def test_refresh_triggers_nothing(book):
-    moments = [SimpleNamespace(step=0, label="start"), SimpleNamespace(step=1_234, label=AWKWARD)]
+    moments = [point(0, "start"), point(1_234, AWKWARD)]
     for _ in range(4):
         begin(book, moments=moments)
     book.show(book.runs[1], False)
@@ -272,7 +277,7 @@ def test_refresh_beside_the_reader_leaves_the_page_listening(book):
 
 
 def test_a_new_moment_is_chosen_unless_the_reader_chose_an_earlier_one(book):
-    moments = [SimpleNamespace(step=step, label="here") for step in (0, 7, 9, 11)]
+    moments = [point(step, "here") for step in (0, 7, 9, 11)]
     run = begin(book, moments=moments[:1])
     for number in (2, 3):
         run.moments = moments[:number]
@@ -300,7 +305,7 @@ def test_a_new_run_is_picked_but_no_other_refresh_picks(book):
 
 
 def test_fork_and_mark_ask_for_the_picked_moment(book):
-    moments = [SimpleNamespace(step=0, label="start"), SimpleNamespace(step=7, label="mark 1")]
+    moments = [point(0, "start"), point(7, "mark 1")]
     first = begin(book, moments=moments)
     begin(book)
     assert book.fork.disabled and book.moment.disabled, "there is nothing yet to go back to"

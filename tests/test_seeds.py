@@ -177,7 +177,8 @@ def test_an_error_of_one_run_is_told_and_ends_the_others(noise, threads):
 def test_bad_input_is_named_as_ever(noise, threads):
     with pytest.raises(ValueError, match="expected"):
         train_over_seeds(lambda: nn.Sequential(nn.Conv2d(3, 4, 5)), noise(), None, 1, 0.1)
-    assert train_over_seeds(conv, noise(), None, 1, 0.1, ()) == ([], [])
+    with pytest.raises(ValueError, match="seeds must hold at least one number, got none"):
+        train_over_seeds(conv, noise(), None, 1, 0.1, ())
 
 
 @pytest.mark.skipif(os.name == "nt", reason="sends a signal to itself")

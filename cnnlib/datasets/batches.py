@@ -5,11 +5,14 @@ on two cores that costs less than a thousandth of the time that a loader with wo
 """
 
 import torch
-from torchvision.transforms.v2 import functional as pictures
+from torch.nn import functional as F
 
+from cnnlib.arguments import check_callable, check_device, check_switch, check_tensor
 from cnnlib.checks import check_count
 
 TOGETHER = 4  # pictures that share one draw of a random transform: 5 ms a batch of 128, against 22 one by one
+SEEDS = 2**43  # a larger seed, times the epochs, is no 64-bit number
+SIDES = 4096  # pixels: the largest side to resize to
 
 
 class Batches:
@@ -41,27 +44,29 @@ class Batches:
     """
 
     def __init__(self, images, labels, batch_size, *, resize=None, transform=None, shuffle=False, seed=0):
+        check_tensor(images, "images", (), "(N, channels, height, width)", empty=True, meta=True)
+        check_tensor(labels, "labels", (), "(N,)", empty=True, meta=True)
         if images.dtype != torch.uint8 or images.dim() != 4:
             raise ValueError(
                 f"images must be a uint8 tensor of shape (N, channels, height, width), got {images.dtype} of shape "
                 f"{tuple(images.shape)}."
             )
-        if len(images) != len(labels):
-            raise ValueError(f"as many labels as images are needed, got {len(images)} and {len(labels)}.")
+        if not labels.dim() or len(images) != len(labels):
+            raise ValueError(
+                f"as many labels as images are needed, got {len(images)} and {len(labels) if labels.dim() else 1}."
+            )
         self.images, self.labels = images, labels
         self.batch_size = check_count(batch_size, "batch_size")
         self.resize = _size(resize)
-        if transform is not None and not callable(transform):
-            raise TypeError(
-                f"transform must be callable on pictures, got {transform!r}. Try v2.RandomHorizontalFlip()."
-            )
+        if transform is not None:
+            check_callable(transform, "transform", "Try v2.RandomHorizontalFlip().")
         self.transform = transform
-        self.shuffle = shuffle
+        self.shuffle = check_switch(shuffle, "shuffle")
         self.reseed(seed)
 
     def reseed(self, seed):
         """Draw other orders from now on, beginning with epoch 0; return the object itself."""
-        self.seed = check_count(seed, "seed", least=0)
+        self.seed = check_count(seed, "seed", least=0, most=SEEDS)
         self._next_epoch = 0
         return self
 
@@ -74,26 +79,27 @@ class Batches:
 
     def order(self, number):
         """Return the order of the examples in epoch `number`, an int64 tensor on the device of the images."""
+        number = check_count(number, "number", least=0, most=SEEDS)
         if not self.shuffle:
             return torch.arange(len(self.images), device=self.images.device)
         generator = torch.Generator().manual_seed(self.seed * 1_000_003 + number)  # on the CPU: same on any device
         return torch.randperm(len(self.images), generator=generator).to(self.images.device)
 
     def epoch(self, number, start=0):
-        """Yield the batches of epoch `number`, leaving out the first `start` of them."""
-        for index in self.order(number).split(self.batch_size)[start:]:
-            yield self._batch(self.images[index]), self.labels[index]
+        """Return an iterator over the batches of epoch `number`, without the first `start` of them."""
+        batches = self.order(number).split(self.batch_size)[check_count(start, "start", least=0) :]
+        return ((self._batch(self.images[index]), self.labels[index]) for index in batches)
 
     def _batch(self, images):
         if self.transform is not None:
             images = torch.cat([self.transform(few) for few in images.split(TOGETHER)])
         if self.resize is not None and tuple(images.shape[-2:]) != self.resize:
-            images = pictures.resize(images, self.resize, antialias=True)
+            images = _resized(images, self.resize)
         return images.float().div_(255)
 
     def to(self, device):
         """Return the same batches with the images on `device`: the object itself if they are there already."""
-        if self.images.device == torch.device(device):
+        if self.images.device == check_device(device, meta=True):
             return self
         return Batches(
             self.images.to(device),
@@ -112,11 +118,18 @@ class Batches:
         return f"Batches: {len(self.images):,} images of {height}×{width} in {len(self)} batches, {order}{changed}"
 
 
+def _resized(images, size):
+    """Resize uint8 pictures as torchvision's `resize` does, to the last bit, without needing torchvision."""
+    if images.device.type == "cpu":
+        return F.interpolate(images, size, mode="bilinear", antialias=True)
+    return F.interpolate(images.float(), size, mode="bilinear", antialias=True).round_().clamp_(0, 255)
+
+
 def _size(resize):
     if resize is None:
         return None
     if isinstance(resize, list | tuple):
         if len(resize) != 2:
             raise ValueError(f"resize must be one number or (height, width), got {resize!r}.")
-        return tuple(check_count(side, "resize") for side in resize)
-    return (check_count(resize, "resize"),) * 2
+        return tuple(check_count(side, "resize", most=SIDES) for side in resize)
+    return (check_count(resize, "resize", most=SIDES),) * 2

@@ -1,7 +1,8 @@
 """Pictures as their own targets, for autoencoders."""
 
 import copy
-import math
+
+from cnnlib.checks import check_number, told
 
 
 class Copies:
@@ -20,9 +21,9 @@ class Copies:
     """
 
     def __init__(self, batches, low=0.0):
-        if isinstance(low, bool) or not isinstance(low, int | float):
-            raise TypeError(f"low must be a number, got {low!r}. Use 0, or -1 for pictures in [-1, 1].")
-        if not -math.inf < low < 1:
+        if isinstance(batches, type) or not all(hasattr(batches, name) for name in ("epoch", "reseed", "to")):
+            raise TypeError(f"batches must be Batches, got {told(batches)}. Try load_data_fashion_mnist(64)[0].")
+        if check_number(low, "low", hint="Use 0, or -1 for pictures in [-1, 1].") >= 1:
             raise ValueError(f"low must be a finite number below 1, got {low!r}. Use 0, or -1 for pictures in [-1, 1].")
         self.batches, self.low = batches, low
 

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import torch
 
-from cnnlib.checks import check_count
+from cnnlib.checks import check_count, told
 from cnnlib.datasets.batches import Batches
 
 FOLDER = Path(__file__).parent / "data"
@@ -92,7 +92,17 @@ def load_data_fashion_mnist(batch_size, resize=None, *, num_train=None, num_test
 
 
 def load_arrays(prefix):
-    """Return the images, uint8 (N, 1, 28, 28), and labels, int64 (N,), of the `train` or the `t10k` set."""
+    """Return the images, uint8 (N, 1, 28, 28), and labels, int64 (N,), of the `train` or the `t10k` set.
+
+    Raises
+    ------
+    DataFileError
+        If a file is missing or damaged.
+    ValueError
+        If `prefix` is neither of the two.
+    """
+    if prefix not in ("train", "t10k"):
+        raise ValueError(f"prefix must be 'train' or 't10k', got {told(prefix)}.")
     images = read_idx(FOLDER / f"{prefix}-images-idx3-ubyte.gz")
     labels = read_idx(FOLDER / f"{prefix}-labels-idx1-ubyte.gz")
     return images, labels.long()

@@ -13,13 +13,13 @@ own file, see `cnnlib.progress_file`; no verdict depends on what is in there.
 """
 
 import functools
-import html
 import inspect
 import re
 
 import torch
 
 from cnnlib import progress_file
+from cnnlib.plain import inert_markdown, markdown_text
 from cnnlib.reader import announced
 
 TIERS = ("recall", "change one line", "build")
@@ -34,16 +34,22 @@ class Unanswered(Exception):
 
 
 class Note:
-    """A heading and a text, which shows as Markdown or as plain text."""
+    """A heading and a text, both Markdown of ours, which show as Markdown or as plain text.
 
-    def __init__(self, heading, text):
-        self.heading, self.text = heading, text
+    `aside` is plain text that follows; it may hold what is not ours: a path, what the system says of a file.
+    """
+
+    def __init__(self, heading, text, aside=""):
+        self.heading, self.text, self.aside = heading, text, aside
+
+    def _markdown(self):
+        return f"**{self.heading}** {self.text}".rstrip()
 
     def _repr_markdown_(self):
-        return announced(f"**{self.heading}** {self.text}".rstrip())
+        return f"{announced(self._markdown())}\n\n{markdown_text(self.aside)}".rstrip()
 
     def __repr__(self):
-        return f"{self.heading} {self.text}".rstrip()
+        return f"{self.heading} {self.text}".rstrip() + (f" {self.aside}" if self.aside else "")
 
 
 class Code:
@@ -62,18 +68,16 @@ class Code:
 class Verdict(Note):
     """What came of a check: `passed` is True, False, or None where nothing is answered yet.
 
-    `aside` is what there is to say about the reader's progress file: nothing, if all is well.
+    The message quotes the answer: names, lines of code, texts of errors. `aside` is what there is to say about the
+    reader's progress file: nothing, if all is well.
     """
 
     def __init__(self, passed, message, aside=""):
-        super().__init__({True: "✔ Right.", False: "✘ Not yet.", None: "○ Not answered yet."}[passed], message)
-        self.passed, self.message, self.aside = passed, message, aside
+        super().__init__({True: "✔ Right.", False: "✘ Not yet.", None: "○ Not answered yet."}[passed], message, aside)
+        self.passed, self.message = passed, message
 
-    def _repr_markdown_(self):
-        return f"{super()._repr_markdown_()}\n\n{html.escape(self.aside)}".rstrip()
-
-    def __repr__(self):
-        return f"{super().__repr__()} {self.aside}".rstrip()
+    def _markdown(self):
+        return f"**{self.heading}** {inert_markdown(self.text)}".rstrip()
 
 
 class Exercise:

@@ -3,12 +3,13 @@
 Where no reader is, nobody's progress is known: the same tables, with nothing solved.
 """
 
-import html
 import importlib
 from dataclasses import dataclass, field
 
 from cnnlib import progress_file
+from cnnlib.arguments import check_switch
 from cnnlib.exercises.core import Exercise, Note
+from cnnlib.plain import html_text, one_line
 from cnnlib.reader import has_reader
 from cnnlib.table import Table
 
@@ -22,6 +23,7 @@ CHAPTERS = {  # the notebook's name: its exercises, its title
 }
 SPARE = ("most_parameters",)  # on no page yet
 HEAD = ["exercise", "tier", "solved", "tries", "help"]
+LONGEST = 300  # characters of a question or an answer: the file may be anybody's
 CELL = "padding:.15em .9em;text-align:left"
 
 
@@ -46,6 +48,7 @@ def progress(chapter=None, *, forget=False):
     OSError
         If the file cannot be deleted.
     """
+    check_switch(forget, "forget")
     names = list(CHAPTERS) if chapter is None else [find_chapter(chapter)]
     if not forget:
         known = progress_file.known_progress()
@@ -53,10 +56,10 @@ def progress(chapter=None, *, forget=False):
     if chapter is not None:
         raise ValueError("forget=True deletes the whole file, got a chapter as well. Leave the chapter out.")
     if not has_reader() or progress_file.is_off():
-        return Note("There is nothing to forget.", _footer())
+        return Note("There is nothing to forget.", "", _footer())
     exercises, guesses = progress_file.forget()
     held = f"It held {_count(exercises, 'exercise')} and {_count(guesses, 'guess', 'guesses')}."
-    return Note("Your progress is forgotten.", f"{progress_file.place()} is deleted. {held}")
+    return Note("Your progress is forgotten.", "", f"{progress_file.place()} is deleted. {held}")
 
 
 def find_chapter(wanted):
@@ -98,7 +101,7 @@ class Progress:
 
     def _repr_html_(self):
         tables = "".join(map(_html_table, self.chapters))
-        return f"<div class='cnnlib-progress'>{tables}<p>{html.escape(self.footer)}</p></div>"
+        return f"<div class='cnnlib-progress'>{tables}<p>{html_text(self.footer)}</p></div>"
 
     def __repr__(self):
         parts = []
@@ -138,21 +141,21 @@ def _guess(question, entry):
         near = "✔ right" if entry["right"] else f"✘ it was {_value(entry['outcome'])}"
     else:
         near = f"it was {_value(entry['outcome'])}, off by {_value(entry.get('off_by'))}"
-    return f"Guess: {question} You said {_value(entry['guess'])}: {near}."
+    return f"Guess: {one_line(question, LONGEST)} You said {_value(entry['guess'])}: {near}."
 
 
 def _value(value):
-    return f"{value:.3g}" if isinstance(value, float) else str(value)
+    return f"{value:.3g}" if isinstance(value, float) else one_line(value, LONGEST)
 
 
 def _html_table(chapter):
     head = "".join(f"<th scope='col' style='{CELL}'>{text}</th>" for text in HEAD)
     lines = []
     for first, *others in chapter.rows:
-        cells = "".join(f"<td style='{CELL}'>{html.escape(text)}</td>" for text in others)
-        lines.append(f"<tr><th scope='row' style='{CELL};font-weight:normal'>{html.escape(first)}</th>{cells}</tr>")
-    caption = f"<caption style='text-align:left;font-weight:bold'>{html.escape(chapter.caption)}</caption>"
-    guesses = "".join(f"<li>{html.escape(line)}</li>" for line in chapter.guesses)
+        cells = "".join(f"<td style='{CELL}'>{html_text(text)}</td>" for text in others)
+        lines.append(f"<tr><th scope='row' style='{CELL};font-weight:normal'>{html_text(first)}</th>{cells}</tr>")
+    caption = f"<caption style='text-align:left;font-weight:bold'>{html_text(chapter.caption)}</caption>"
+    guesses = "".join(f"<li>{html_text(line)}</li>" for line in chapter.guesses)
     table = f"<table>{caption}<thead><tr>{head}</tr></thead><tbody>{''.join(lines)}</tbody></table>"
     return f"<div style='overflow-x:auto'>{table}</div>" + (f"<ul>{guesses}</ul>" if guesses else "")
 

@@ -3,6 +3,8 @@
 import torch
 from torch import nn
 
+from cnnlib.arguments import check_computing, check_example, check_text
+from cnnlib.checks import send
 from cnnlib.drawing import Drawing, Line, Rect, Words
 from cnnlib.models.cifar_resnet import ZeroPad, is_block
 from cnnlib.modes import evaluating
@@ -35,10 +37,12 @@ def draw_blocks(net, input_shape, title=""):
 
     Raises
     ------
-    ValueError
-        If the network has no such block.
+    TypeError, ValueError
+        If the network has no such block, or cannot take such an example.
     """
-    blocks = [(module, shape) for module, shape in _blocks(net, input_shape)]
+    check_computing(net)
+    check_text(title, "title")
+    blocks = [(module, shape) for module, shape in _blocks(net, check_example(input_shape))]
     if not blocks:
         raise ValueError("the network has no residual or plain block to draw: build it by cifar_resnet or resnet18.")
     slot = min(64.0, (WIDTH - 150) / len(blocks))
@@ -80,7 +84,7 @@ def _blocks(net, input_shape):
     parameter = next(net.parameters(), torch.zeros(1))
     try:
         with torch.no_grad(), evaluating(net):
-            net(torch.zeros(1, *input_shape, device=parameter.device, dtype=parameter.dtype))
+            send(net, torch.zeros(1, *input_shape, device=parameter.device, dtype=parameter.dtype))
     finally:
         for hook in hooks:
             hook.remove()

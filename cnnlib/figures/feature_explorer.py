@@ -9,6 +9,8 @@ import numpy as np
 import torch
 from torch.nn import functional as F
 
+from cnnlib.arguments import check_list, check_tensor, check_text
+from cnnlib.checks import check_count, told
 from cnnlib.drawing import Bitmap, Drawing, Line, Rect, Words
 from cnnlib.style import COLOURS, FAINT, GRID
 
@@ -73,7 +75,26 @@ def draw_feature_explorer(
     Returns
     -------
     Drawing
+
+    Raises
+    ------
+    TypeError, ValueError
+        If an argument is of another kind, of another shape, or out of range.
     """
+    check_tensor(image, "image", (2,), "(H, W)")
+    check_tensor(maps, "maps", (3,), "(C, H, W)")
+    check_count(channel, "channel", least=0, most=len(maps) - 1)
+    check_count(seen, "seen", least=0)
+    for text, argument in ((title, "title"), (name, "name"), (kind, "kind")):
+        check_text(text, argument)
+    for pair in check_list(scores, "scores", tuple, 0):
+        _check_score(pair)
+    if filters is not None:
+        check_tensor(filters, "filters", (3,), "(K, H, W)")
+    if mark is not None:
+        check_list([mark], "mark", Found)
+    if found is not None:
+        check_list(found, "found", Found, 0)
     parts = [Words(8, 26, _short(title, 90), 18, weight="bold", anchor="start")]
     x, side = PICTURE
     parts += [Words(x, TOP - 10, _short(name, 24), 14, anchor="start"), *_picture(image, x, TOP, side)]
@@ -100,6 +121,11 @@ def draw_feature_explorer(
         parts += places
     more = ", and the places in test pictures that excite it most" if found else ""
     return Drawing(parts, WIDTH, bottom, f"Feature maps of a layer ({kind}), one of them large{more}")
+
+
+def _check_score(pair):
+    if len(pair) != 2 or not isinstance(pair[0], str) or not isinstance(pair[1], float | int):
+        raise TypeError(f"scores must be pairs of a class and its probability, got {told(pair)}.")
 
 
 def _scores(scores, x, y, width):

@@ -2,6 +2,7 @@
 
 import math
 
+from cnnlib.arguments import check_list, check_text
 from cnnlib.drawing import Drawing, Line, Words
 from cnnlib.style import COLOURS, FAINT, GRID, INK
 
@@ -22,7 +23,15 @@ def draw_gradient_flow(start, now=None, title=""):
     Returns
     -------
     Drawing
+
+    Raises
+    ------
+    TypeError, ValueError
+        If an argument is of another kind, of another shape, or out of range.
     """
+    check_list(start, "start", float | int, 0)
+    check_list(now or [], "now", float | int, 0)
+    check_text(title, "title")
     parts = [Words(8, 22, f"Gradient of each layer{', ' + title if title else ''}", 17, weight="bold", anchor="start")]
     rows = [("before the first step", start, START, (7, 4)), ("now", now or [], NOW, ())]
     values = [v for _, row, _, _ in rows for v in row if math.isfinite(v) and v > 0]

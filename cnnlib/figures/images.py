@@ -2,8 +2,12 @@
 
 import math
 
+from cnnlib.arguments import check_list, check_tensor, check_text
+from cnnlib.checks import check_count
 from cnnlib.picture import Picture
 from cnnlib.style import FONT, INK, new_figure
+
+MOST = 1024  # pictures in one figure
 
 
 def show_images(images, titles=(), columns=10, text="Pictures from the data set"):
@@ -15,7 +19,17 @@ def show_images(images, titles=(), columns=10, text="Pictures from the data set"
     titles : sequence of str
         One an image, above it.
     columns : int
+
+    Raises
+    ------
+    TypeError, ValueError
+        If an argument is of another kind, of another shape, or out of range.
     """
+    check_tensor(images, "images", (3, 4), "(N, 1, H, W) or (N, H, W)")
+    if images.dim() == 4:
+        check_grey(images, "images")
+    check_list(titles, "titles", str, 0)
+    check_count(columns, "columns")
     images = images.reshape(len(images), *images.shape[-2:])
     return _tiles([(image, "gray_r", None) for image in images], titles, columns, text)
 
@@ -28,8 +42,13 @@ def draw_filters(weights, text="Filters of a convolutional layer"):
     Parameters
     ----------
     weights : Tensor of shape (C, H, W)
+
+    Raises
+    ------
+    TypeError, ValueError
+        If an argument is of another kind, of another shape, or out of range.
     """
-    weights = weights.detach().cpu()
+    weights = check_tensor(weights, "weights", (3,), "(C, H, W)").detach().cpu()
     limit = weights.abs().max().item()
     titles = [f"filter {i}" for i in range(len(weights))]
     picture = _tiles([(w, "RdBu_r", (-limit, limit)) for w in weights], titles, len(weights), text, frame=True)
@@ -49,13 +68,31 @@ def draw_feature_maps(image, maps, text="An image and its feature maps"):
     ----------
     image : Tensor of shape (1, H, W) or (H, W)
     maps : Tensor of shape (C, H, W)
+
+    Raises
+    ------
+    TypeError, ValueError
+        If an argument is of another kind, of another shape, or out of range.
     """
+    check_tensor(image, "image", (2, 3), "(1, H, W) or (H, W)")
+    check_tensor(maps, "maps", (3,), "(C, H, W)")
+    if image.dim() == 3:
+        check_grey(image[None], "image")
     tiles = [(image.reshape(image.shape[-2:]), "gray_r", None)] + [(m, "gray_r", None) for m in maps]
     titles = ["input"] + [f"map {i}" for i in range(len(maps))]
     return _tiles(tiles, titles, min(len(tiles), 9), text, frame=True)
 
 
+def check_grey(images, name):
+    """Raise a ValueError unless images of shape (N, C, H, W) have one channel."""
+    if images.shape[1] != 1:
+        raise ValueError(f"{name} must have one channel, got the shape {tuple(images.shape)}. Take one: X[:, :1].")
+
+
 def _tiles(tiles, titles, columns, text, frame=False):
+    check_text(text, "text")
+    if len(tiles) > MOST:
+        raise ValueError(f"at most {MOST:,} pictures can be drawn beside each other, got {len(tiles):,}. Take a few.")
     columns = min(columns, len(tiles))
     rows = math.ceil(len(tiles) / columns)
     lines = 1 + max((title.count("\n") for title in titles), default=-1)

@@ -1,5 +1,7 @@
 """Accuracy of a network after one part was taken out, part by part. Plain SVG, as it follows a slider."""
 
+from cnnlib.arguments import check_list, check_text
+from cnnlib.checks import check_count, check_number
 from cnnlib.drawing import Drawing, Line, Rect, Words
 from cnnlib.style import COLOURS, FAINT, GRID, INK, LIGHT
 
@@ -25,7 +27,21 @@ def draw_lesions(whole, results, number=None, title="", chance=0.1):
     Returns
     -------
     Drawing
+
+    Raises
+    ------
+    TypeError, ValueError
+        If an argument is of another kind, of another shape, or out of range.
     """
+    whole, chance = (
+        check_number(share, name, least=0, most=1) for share, name in ((whole, "whole"), (chance, "chance"))
+    )
+    for accuracy in check_list(results, "results"):
+        if accuracy is not None:
+            check_number(accuracy, "each of results", least=0, most=1)
+    if number is not None:
+        check_count(number, "number", least=0, most=len(results) - 1)
+    check_text(title, "title")
 
     def height(accuracy):
         return BOTTOM - (BOTTOM - TOP) * accuracy

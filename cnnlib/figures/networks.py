@@ -4,6 +4,7 @@ import math
 
 from matplotlib.patches import Rectangle
 
+from cnnlib.arguments import check_computing, check_example, check_text
 from cnnlib.picture import Picture
 from cnnlib.probes import layer_table
 from cnnlib.style import FAINT, FILL, FONT, INK, new_figure
@@ -23,7 +24,15 @@ def draw_network(net, input_shape, text="The layers of a network, drawn to scale
     net : nn.Module
     input_shape : tuple of int
         Shape of one example: (1, 28, 28).
+
+    Raises
+    ------
+    TypeError, ValueError
+        If an argument is of another kind, of another shape, or out of range.
     """
+    check_computing(net)
+    check_text(text, "text")
+    input_shape = check_example(input_shape)
     layers = [layer for layer in layer_table(net, input_shape) if layer.kind in KINDS]
     stages = [("input", input_shape, "")]
     stages += [(KINDS[layer.kind], layer.output_shape, _size(net, layer)) for layer in layers]

@@ -2,6 +2,8 @@
 
 import math
 
+from cnnlib.arguments import check_text
+from cnnlib.checks import told
 from cnnlib.drawing import Drawing, Line, Rect, Words
 from cnnlib.style import COLOURS, GRID, INK, LIGHT, WRONG
 from cnnlib.style import RIGHT as RIGHT_GREEN
@@ -22,7 +24,15 @@ def draw_parts(parts, title=""):
     Returns
     -------
     Drawing
+
+    Raises
+    ------
+    TypeError, ValueError
+        If an argument is of another kind, of another shape, or out of range.
     """
+    check_text(title, "title")
+    if not hasattr(parts, "first_order"):
+        raise TypeError(f"parts must be GradientParts, as gradient_parts returns them, got {told(parts)}.")
     shares, simple = parts.shares(), parts.shares(parts.first_order)
     heights = [h if math.isfinite(h) else 0.0 for h in (*shares, sum(shares), parts.error)]
     simple = [h if math.isfinite(h) else 0.0 for h in simple]

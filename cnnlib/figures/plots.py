@@ -1,9 +1,13 @@
 """Curves, bars and confusion matrices in the house style."""
 
+from cnnlib.arguments import check_list, check_named, check_pair, check_switch, check_tensor, check_text, checked
+from cnnlib.checks import check_count, check_number, told
+from cnnlib.history import History
 from cnnlib.picture import Picture
 from cnnlib.style import COLOURS, DASHES, FONT, HATCHES, INK, MARKERS, new_figure, style_axes
 
 
+@checked(xlabel=check_text, ylabel=check_text, ylim=check_pair, log=check_switch, xlog=check_switch, text=check_text)
 def draw_lines(lines, xlabel, ylabel, ylim=None, log=False, xlog=False, text=None):
     """Draw named lines over one x-axis.
 
@@ -13,7 +17,13 @@ def draw_lines(lines, xlabel, ylabel, ylim=None, log=False, xlog=False, text=Non
         Several lists in `ys` are several runs of the same thing: thin lines of one colour.
     log, xlog : bool
         Whether the y-axis, and the x-axis, is logarithmic.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If there is nothing to draw, more lines than colours, or more values in a line than places.
     """
+    _check_lines(lines)
     figure = new_figure(7.0 if len(lines) < 3 else 10.0, 3.8)
     axes = figure.subplots()
     for number, (name, (xs, ys)) in enumerate(lines.items()):
@@ -41,6 +51,30 @@ def draw_lines(lines, xlabel, ylabel, ylim=None, log=False, xlog=False, text=Non
     return Picture(figure, text or f"{ylabel} against {xlabel} for {', '.join(lines)}")
 
 
+def _check_lines(lines):
+    if len(check_named(lines, "lines")) > len(COLOURS):
+        raise ValueError(f"at most {len(COLOURS)} lines can be told apart, got {len(lines)}. Draw two pictures.")
+    for name, pair in lines.items():
+        if not isinstance(pair, tuple | list) or len(pair) != 2:
+            raise TypeError(f"each line must be a pair (xs, ys), got {told(pair)} for {name!r}.")
+        xs = check_list(pair[0], f"the xs of {name!r}")
+        ys = check_list(pair[1], f"the ys of {name!r}")
+        for run in ys if isinstance(ys[0], list | tuple) else [ys]:
+            if len(check_list(run, f"the ys of {name!r}")) > len(xs):
+                raise ValueError(f"{name!r} must have a place for each value, got {len(xs)} xs and {len(run)} ys.")
+            for value in (*xs, *run):
+                check_place(value, f"each value of {name!r}")
+
+
+def check_place(value, name):
+    """Raise a TypeError unless `value` is a number; NaN and infinity are none to draw, and leave a gap."""
+    try:
+        check_number(value, name)
+    except ValueError:
+        pass
+
+
+@checked(width=check_count, text=check_text)
 def draw_runs(runs, width=10, text=None):
     """Draw the training loss of runs against the step, each as the mean of `width` steps.
 
@@ -48,15 +82,23 @@ def draw_runs(runs, width=10, text=None):
     ----------
     runs : dict of str to list of History
     width : int
+
+    Raises
+    ------
+    TypeError, ValueError
+        If an argument is of another kind, of another shape, or out of range.
     """
     lines = {}
-    for name, histories in runs.items():
+    for name, histories in check_named(runs, "runs").items():
+        if not any(h.steps for h in check_list(histories, f"the runs of {name!r}", History)):
+            raise ValueError(f"the runs of {name!r} must have steps to draw, got none.")
         means = [[h.window(i, i + width)[0] for i in range(0, h.steps, width)] for h in histories]
         longest = max(map(len, means))
         lines[name] = ([(i + 1) * width for i in range(longest)], means)
     return draw_lines(lines, "step", "training loss", ylim=(0, 2.6), text=text)
 
 
+@checked(ylabel=check_text, log=check_switch, text=check_text)
 def draw_bars(groups, ylabel, log=False, text=None):
     """Draw bars side by side: one cluster a label, one bar a group.
 
@@ -64,8 +106,20 @@ def draw_bars(groups, ylabel, log=False, text=None):
     ----------
     groups : dict of str to (dict of str to float)
         The group's name, then label and height; all groups have the same labels.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If an argument is of another kind, of another shape, or out of range.
     """
-    labels = list(next(iter(groups.values())))
+    labels = list(next(iter(check_named(groups, "groups", dict).values())))
+    if len(groups) > len(HATCHES):
+        raise ValueError(f"at most {len(HATCHES)} groups can be told apart, got {len(groups)}. Draw two pictures.")
+    for name, bars in groups.items():
+        if list(check_named(bars, f"the bars of {name!r}")) != labels and set(bars) != set(labels):
+            raise ValueError(f"all groups must have the same labels, got {list(bars)} for {name!r} beside {labels}.")
+        for label, height in bars.items():
+            check_place(height, f"the height of {label!r}")
     figure = new_figure(10.0, 3.8)
     axes = figure.subplots()
     wide = 0.8 / len(groups)
@@ -93,7 +147,18 @@ def draw_confusions(counts, classes, text="Confusion matrix: true class in rows,
     counts : Tensor of shape (C, C)
         Row: true class, column: predicted class.
     classes : sequence of str
+
+    Raises
+    ------
+    TypeError, ValueError
+        If the counts are no square, a count is negative, or there is not a name for each class.
     """
+    check_tensor(counts, "counts", (2,), "(C, C)")
+    check_text(text, "text")
+    if counts.shape[0] != counts.shape[1] or counts.is_complex() or not counts.min() >= 0:
+        raise ValueError(f"counts must be a square of numbers of at least 0, got {told(counts)}.")
+    if len(check_list(classes, "classes", str)) != len(counts):
+        raise ValueError(f"classes must be {len(counts)} names, got {told(classes)}.")
     share = 100 * counts.double() / counts.sum(dim=1, keepdim=True)
     figure = new_figure(8.2, 6.4)
     axes = figure.subplots()

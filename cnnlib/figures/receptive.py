@@ -2,6 +2,8 @@
 
 from matplotlib.patches import Rectangle
 
+from cnnlib.arguments import check_named, check_tensor, check_text
+from cnnlib.checks import told
 from cnnlib.picture import Picture
 from cnnlib.style import COLOURS, DASHES, FONT, INK, new_figure
 
@@ -14,8 +16,23 @@ def draw_receptive_fields(image, networks, text="What the middle output of some 
     image : Tensor of shape (1, H, W) or (H, W)
     networks : dict of str to (dict of str to Field)
         The network's name, then a label and what `receptive_fields` found for the layer.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If an argument is of another kind, of another shape, or out of range.
     """
-    image = image.reshape(image.shape[-2:]).cpu().numpy()
+    check_tensor(image, "image", (2, 3), "(1, H, W) or (H, W)")
+    check_text(text, "text")
+    for name, fields in check_named(networks, "networks", dict).items():
+        for field in check_named(fields, f"the layers of {name!r}").values():
+            if not hasattr(field, "size") or callable(field.size):
+                raise TypeError(f"each layer must be a Field that receptive_fields found, got {told(field)}.")
+        if len(fields) > len(COLOURS):
+            raise ValueError(f"at most {len(COLOURS)} layers can be told apart, got {len(fields)} for {name!r}.")
+    if image.shape[:-2].numel() != 1:
+        raise ValueError(f"image must have one channel, got the shape {tuple(image.shape)}. Take one: X[:1].")
+    image = image.reshape(image.shape[-2:]).detach().cpu().numpy()
     side = image.shape[-1]
     figure = new_figure(5.0 * len(networks), 5.6)
     grid = figure.subplots(1, len(networks), squeeze=False)[0]

@@ -1,7 +1,10 @@
 """Pictures in rows under each other: what went into an autoencoder and what came out."""
 
 import numpy as np
+import torch
 
+from cnnlib.arguments import check_named, check_tensor, check_text
+from cnnlib.checks import check_number, told
 from cnnlib.drawing import Bitmap, Drawing, Words
 
 SIDE, GAP, LEFT, TOP = 84, 8, 210, 44  # pixels
@@ -20,7 +23,19 @@ def draw_reconstructions(rows, low=0.0, title=""):
     Returns
     -------
     Drawing
+
+    Raises
+    ------
+    TypeError, ValueError
+        If an argument is of another kind, of another shape, or out of range.
     """
+    for name, pictures in check_named(rows, "rows", torch.Tensor).items():
+        check_tensor(pictures, f"the row {name!r}", (4,), "(N, 1, H, W)")
+        if pictures.shape[1] != 1:
+            raise ValueError(f"the row {name!r} must have one channel, got {told(pictures)}.")
+    if check_number(low, "low") >= 1:
+        raise ValueError(f"low must be below 1, which is a full pixel, got {low}.")
+    check_text(title, "title")
     parts = [Words(8, 26, f"Reconstructions{', ' + title if title else ''}", 18, weight="bold", anchor="start")]
     count = max(map(len, rows.values()))
     for number, (name, pictures) in enumerate(rows.items()):

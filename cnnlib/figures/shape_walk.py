@@ -4,6 +4,10 @@ Plain SVG, as it follows a slider.
 
 import math
 
+import numpy as np
+
+from cnnlib.arguments import check_switch, checked
+from cnnlib.checks import check_count, told
 from cnnlib.drawing import Bitmap, Drawing, Line, Rect, Words
 from cnnlib.style import COLOURS, FAINT, FILL, GRID, INK
 
@@ -16,6 +20,7 @@ TALL = 104  # pixels of the larger map of a step
 NUMBER = 4  # bytes of a float32
 
 
+@checked(hidden=check_switch)
 def draw_step(walk, number, grey=None, hidden=False):
     """Draw one step: what comes in, what goes out, why, what it costs, and how far one output sees.
 
@@ -32,7 +37,17 @@ def draw_step(walk, number, grey=None, hidden=False):
     Returns
     -------
     Drawing
+
+    Raises
+    ------
+    TypeError, ValueError
+        If an argument is of another kind, of another shape, or out of range.
     """
+    if not hasattr(walk, "outputs"):
+        raise TypeError(f"walk must be a Walk, as walk_layers returns it, got {told(walk)}.")
+    check_count(number, "number", most=len(walk))
+    if grey is not None and (not isinstance(grey, np.ndarray) or grey.dtype != np.uint8 or grey.ndim != 2):
+        raise TypeError(f"grey must be a uint8 array of shape (H, W), got {told(grey)}.")
     step = walk[number - 1]
     head = f"Step {number} of {len(walk)}: layer {step.name!r}, {step.kind}" if step.name else f"The layer: {step.kind}"
     setting = (str(step.module).splitlines() or [""])[0]

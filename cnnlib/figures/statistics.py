@@ -6,6 +6,8 @@ import math
 
 import torch
 
+from cnnlib.arguments import check_tensor, check_text
+from cnnlib.checks import told
 from cnnlib.drawing import Dot, Drawing, Line, Rect, Words
 from cnnlib.style import COLOURS, FAINT, GRID, INK
 
@@ -29,7 +31,17 @@ def draw_statistics(statistics, title=""):
     Returns
     -------
     Drawing
+
+    Raises
+    ------
+    TypeError, ValueError
+        If an argument is of another kind, of another shape, or out of range.
     """
+    check_text(title, "title")
+    if not all(hasattr(statistics, name) for name in ("training", "evaluation", "running_mean")):
+        raise TypeError(f"statistics must be Statistics, as relu_statistics returns them, got {told(statistics)}.")
+    for name in ("training", "evaluation"):
+        check_tensor(getattr(statistics, name), f"statistics.{name}")
     head = f"What enters this ReLU, {title}" if title else "What enters this ReLU"
     parts = [Words(8, 22, head, size=17, weight="bold", anchor="start")]
     parts += _histograms(statistics, 60, 74, 420, 176)

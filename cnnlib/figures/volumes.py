@@ -1,5 +1,7 @@
 """Networks as rows of volumes, all on one scale: made of plain SVG, so that it follows a slider at once."""
 
+from cnnlib.arguments import check_example, check_named, check_net, check_text
+from cnnlib.checks import told
 from cnnlib.drawing import Drawing, Rect, Words
 from cnnlib.probes import layer_table
 from cnnlib.style import FAINT, FILL
@@ -25,7 +27,16 @@ def draw_volumes(networks, caption=None):
     Returns
     -------
     Drawing
+
+    Raises
+    ------
+    TypeError, ValueError
+        If an argument is of another kind, of another shape, or out of range.
     """
+    if caption is not None:
+        check_text(caption, "caption")
+    for name, pair in check_named(networks, "networks").items():
+        _check_row(name, pair)
     rows = {name: _stages(net, shape) for name, (net, shape) in networks.items()}
     stages = [stage for row in rows.values() for stage in row]
     tall = TALL / max(side for _, _, side in stages if side)
@@ -41,6 +52,16 @@ def draw_volumes(networks, caption=None):
     parts += _legend(top)
     caption = caption or f"Drawn to one scale, layer by layer: {', '.join(networks)}"
     return Drawing(parts, WIDTH, round(top + 26), caption)
+
+
+def _check_row(name, pair):
+    if not isinstance(pair, tuple | list) or len(pair) != 2:
+        raise TypeError(f"each network must be a pair (net, input_shape), got {told(pair)} for {name!r}.")
+    net, shape = pair
+    if not hasattr(net, "multiply_adds"):  # a LayerTable has them
+        check_net(net)
+    if len(check_example(shape)) != 3:
+        raise ValueError(f"input_shape must be (channels, height, width), got {told(shape)} for {name!r}.")
 
 
 def _stages(net, shape):

@@ -5,6 +5,9 @@ some layers, had three input channels and 1,000 classes, and used local response
 
 from torch import nn
 
+from cnnlib.arguments import check_maker, checked
+from cnnlib.models.limits import share, size
+
 
 def alexnet(activation=nn.ReLU, dropout=0.5, shrink=1, side=224):
     """Build AlexNet for images of shape (N, 1, side, side); it returns scores of shape (N, 10).
@@ -22,8 +25,9 @@ def alexnet(activation=nn.ReLU, dropout=0.5, shrink=1, side=224):
 
     Raises
     ------
-    ValueError
-        If `shrink` or `side` is no whole number, nothing is left of a layer, or the image is too small.
+    TypeError, ValueError
+        If `shrink` or `side` is no whole number, nothing is left of a layer, the image is too small or has more than
+        1024 pixels a side, or another argument is of another kind.
     """
     if not isinstance(shrink, int) or not 1 <= shrink <= 96:
         raise ValueError(f"shrink must be a whole number from 1 to 96, got {shrink!r}. Try 8.")
@@ -49,3 +53,6 @@ def alexnet(activation=nn.ReLU, dropout=0.5, shrink=1, side=224):
         nn.Linear(c2 * last * last, units), activation(), nn.Dropout(dropout),
         nn.Linear(units, units), activation(), nn.Dropout(dropout),
         nn.Linear(units, 10))  # fmt: skip
+
+
+alexnet = checked(activation=check_maker, dropout=share, shrink=size, side=size)(alexnet)

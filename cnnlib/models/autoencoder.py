@@ -4,6 +4,8 @@ back to the picture. The second adds its input to what the decoder made of the c
 
 from torch import nn
 
+from cnnlib.arguments import check_maker, checked
+
 
 class ConvAutoencoder(nn.Module):
     """(N, 1, 28, 28) → (N, 1, 28, 28), through a code of shape (N, 4, 7, 7).
@@ -12,6 +14,11 @@ class ConvAutoencoder(nn.Module):
     ----------
     output : callable
         Builds the last layer: nn.Sigmoid for values in (0, 1), nn.Tanh for (−1, 1), nn.Identity for any.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If an argument is of another kind, of another shape, or out of range.
     """
 
     def __init__(self, output=nn.Sigmoid):
@@ -35,3 +42,6 @@ class ResidualConvAutoencoder(ConvAutoencoder):
 
     def forward(self, X):
         return self.output(self.decoder(self.encoder(X)) + X)
+
+
+ConvAutoencoder.__init__ = checked(output=check_maker)(ConvAutoencoder.__init__)

@@ -8,6 +8,9 @@ here the module's own mode decides, as it must.
 import torch
 from torch import nn
 
+from cnnlib.arguments import check_computing, check_iterable, check_switch, check_tensor, checked
+from cnnlib.checks import send, told
+from cnnlib.models.limits import channels, count, positive, share
 from cnnlib.modes import in_mode
 
 
@@ -50,6 +53,32 @@ def batch_norm(X, gamma, beta, running_mean, running_var, training, momentum=0.1
     return gamma.view(shape) * X_hat + beta.view(shape)
 
 
+def _fits(X, name):
+    """Raise unless X is a tensor with a batch and channels, as `batch_norm` takes it."""
+    if not isinstance(X, torch.Tensor):
+        raise TypeError(f"{name} must be a tensor of shape (N, C) or (N, C, H, W), got {told(X)}.")
+    if X.dim() < 2 or not X.numel():
+        raise ValueError(f"{name} must be of shape (N, C) or (N, C, H, W) and hold a number, got {told(X)}.")
+
+
+def _one_each(X, gamma, beta, running_mean, running_var, **others):
+    """Raise unless each of these has one number for each channel of X."""
+    names = {"gamma": gamma, "beta": beta, "running_mean": running_mean, "running_var": running_var}
+    for name, values in names.items():
+        if not isinstance(values, torch.Tensor):
+            raise TypeError(f"{name} must be a tensor of shape (C,), got {told(values)}.")
+        if values.shape != X.shape[1:2]:
+            raise ValueError(
+                f"{name} must have one number a channel, {X.shape[1]} for X of shape {tuple(X.shape)}, got "
+                f"{told(values)}."
+            )
+
+
+batch_norm = checked(
+    _one_each, X=_fits, training=check_switch, momentum=share, eps=positive
+)(batch_norm)  # fmt: skip
+
+
 class BatchNorm(nn.Module):
     """Batch normalisation of (N, C) or (N, C, H, W), with a learnt scale and shift for each channel.
 
@@ -82,6 +111,9 @@ class BatchNorm(nn.Module):
         )
 
 
+BatchNorm.__init__ = checked(num_features=channels, momentum=share, eps=positive)(BatchNorm.__init__)
+
+
 @torch.no_grad()
 def recalibrate_(net, batches):
     """Measure the running statistics of every batch normalisation afresh, as plain means over some batches.
@@ -97,25 +129,53 @@ def recalibrate_(net, batches):
     -------
     nn.Module
         `net` itself, changed in place.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If there is no batch, or the network cannot take one; the statistics are then as they were.
     """
+    check_computing(net)
     norms = [module for module in net.modules() if isinstance(module, nn.modules.batchnorm._BatchNorm | BatchNorm)]
-    momenta = [norm.momentum for norm in norms]
+    momenta, before = [norm.momentum for norm in norms], [buffer.clone() for buffer in net.buffers()]
+    device = next((p.device for p in net.parameters()), torch.device("cpu"))
+    number = 0
     try:
         with in_mode(net, training=True):
-            for number, (X, _) in enumerate(batches, start=1):
+            for number, X in enumerate(_pictures(batches), start=1):
                 for norm in norms:
                     norm.momentum = 1 / number  # the mean of all batches so far; the first replaces what was there
-                net(X.to(next(net.parameters()).device))
+                send(net, X.to(device))
+        if not number:
+            raise ValueError(f"batches must hold at least one batch to measure on, got {told(batches)}.")
+    except BaseException:  # an interrupt as well: statistics over half of the batches are nobody's
+        for buffer, value in zip(net.buffers(), before, strict=True):
+            buffer.copy_(value)
+        raise
     finally:
         for norm, momentum in zip(norms, momenta, strict=True):
             norm.momentum = momentum
     return net
 
 
+def _pictures(batches):
+    """Yield the X of each batch (X, y)."""
+    for batch in check_iterable(batches, "batches"):
+        if not isinstance(batch, tuple | list) or len(batch) != 2:
+            raise TypeError(f"a batch must be a pair of tensors (X, y), got {told(batch)}.")
+        yield check_tensor(batch[0], "the X of a batch")
+
+
+@checked(num_convs=count, in_channels=channels, out_channels=channels)
 def conv_bn_relu(num_convs, in_channels, out_channels):
     """Build a VGG block with batch normalisation between each convolution and its ReLU.
 
     (N, in_channels, H, W) → (N, out_channels, H // 2, W // 2). The convolutions need no bias: beta does its work.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If an argument is of another kind, of another shape, or out of range.
     """
     layers = []
     for _ in range(num_convs):
@@ -125,8 +185,15 @@ def conv_bn_relu(num_convs, in_channels, out_channels):
     return nn.Sequential(*layers, nn.MaxPool2d(kernel_size=2, stride=2))
 
 
+@checked(num_convs=count, in_channels=channels, out_channels=channels)
 def conv_relu_bn(num_convs, in_channels, out_channels):
-    """Build the same block with batch normalisation after the ReLU; here each convolution keeps its bias."""
+    """Build the same block with batch normalisation after the ReLU; here each convolution keeps its bias.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If an argument is of another kind, of another shape, or out of range.
+    """
     layers = []
     for _ in range(num_convs):
         conv = nn.Conv2d(in_channels, out_channels, kernel_size=3, padding=1)

@@ -6,8 +6,14 @@ A block keeps its two parts apart, `block.shortcut(X)` and `block.residual(X)`, 
 removed, one by one.
 """
 
+from functools import partial
+
 from torch import nn
 from torch.nn import functional as F
+
+from cnnlib.arguments import check_choice, check_maker, check_switch, checked
+from cnnlib.checks import check_count
+from cnnlib.models.limits import channels, count
 
 # What goes around the two convolutions of a block: nothing; the input, with zero channels added where the output has
 # more (the paper's option A); the input, or its projection where the shapes differ (B); a projection everywhere (C)
@@ -45,6 +51,11 @@ class PostActivation(nn.Module):
     norm : bool
         Whether to normalise; without it, the convolutions have biases.
     activation : callable
+
+    Raises
+    ------
+    TypeError, ValueError
+        If an argument is of another kind, of another shape, or out of range.
     """
 
     def __init__(self, in_channels, out_channels, stride=1, shortcut="projection", norm=True, activation=nn.ReLU):
@@ -67,12 +78,28 @@ class PostActivation(nn.Module):
         return self.activation2(Y)
 
 
+def check_kind(shortcut, name):
+    """Raise a ValueError unless a shortcut is one of `SHORTCUTS`."""
+    check_choice(shortcut, name, SHORTCUTS)
+
+
+_rules = {
+    "shortcut": check_kind,
+    "in_channels": channels,
+    "out_channels": channels,
+    "stride": count,
+    "norm": check_switch,
+}
+PostActivation.__init__ = checked(**_rules, activation=check_maker)(PostActivation.__init__)
+
+
 class PreActivation(nn.Module):
     """A block as in the second paper: norm, activation, convolution, twice, then the addition and nothing after it.
 
     Shapes and parameters as for `PostActivation`. A projection is a bare convolution of the block's input.
     """
 
+    @checked(**_rules, activation=check_maker)
     def __init__(self, in_channels, out_channels, stride=1, shortcut="projection", norm=True, activation=nn.ReLU):
         super().__init__()
         Norm = nn.BatchNorm2d if norm else nn.Identity
@@ -91,6 +118,7 @@ class PreActivation(nn.Module):
         return Y if self.shortcut is None else Y + self.shortcut(X)
 
 
+@checked(in_channels=channels, out_channels=channels, stride=count, norm=check_switch)
 def make_shortcut(kind, in_channels, out_channels, stride=1, norm=True):
     """Return the module that goes around a block's convolutions, or None for "none".
 
@@ -106,8 +134,7 @@ def make_shortcut(kind, in_channels, out_channels, stride=1, norm=True):
     ValueError
         If there is no such kind.
     """
-    if kind not in SHORTCUTS:
-        raise ValueError(f"shortcut must be one of {', '.join(map(repr, SHORTCUTS))}, got {kind!r}.")
+    check_choice(kind, "shortcut", SHORTCUTS)
     if kind == "none":
         return None
     if out_channels < in_channels and kind == "identity":
@@ -170,3 +197,9 @@ def cifar_resnet(
     stem = nn.Sequential(nn.Conv2d(in_channels, width, 3, padding=1, bias=not norm), *([] if pre else first))
     head = nn.Sequential(*(last if pre else []), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(channels, 10))
     return nn.Sequential(stem, *blocks, head)
+
+
+cifar_resnet = checked(
+    width=partial(check_count, most=1024), shortcut=check_kind, block=check_maker, norm=check_switch,
+    activation=check_maker, in_channels=channels,
+)(cifar_resnet)  # fmt: skip

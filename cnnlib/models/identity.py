@@ -3,6 +3,8 @@
 import torch
 from torch import nn
 
+from cnnlib.arguments import check_computing, check_tensor
+from cnnlib.checks import send
 from cnnlib.models.cifar_resnet import cifar_resnet
 from cnnlib.modes import evaluating
 
@@ -34,8 +36,16 @@ def deepened(shallow, depth, X):
     ValueError
         If `shallow` is no plain network of depth 8.
     """
-    if len(shallow) != 5 or any(getattr(block, "shortcut", 0) is not None for block in shallow[1:-1]):
+    check_computing(shallow, "shallow")
+    check_tensor(X, "X", (4,), "(N, 1, H, W)")
+    if (
+        not isinstance(shallow, nn.Sequential)
+        or len(shallow) != 5
+        or any(getattr(block, "shortcut", 0) is not None for block in shallow[1:-1])
+    ):
         raise ValueError('shallow must be a plain network of depth 8: cifar_resnet(8, width, "none").')
+    with evaluating(shallow):
+        send(shallow, X)  # asks whether X fits, before random numbers are drawn
     deep = cifar_resnet(depth, shallow[1].conv1.in_channels, "none").to(X.device)
     deep[0].load_state_dict(shallow[0].state_dict())
     deep[-1].load_state_dict(shallow[-1].state_dict())
@@ -48,7 +58,7 @@ def deepened(shallow, depth, X):
                 nn.init.dirac_(conv.weight)
                 hooks.append(norm.register_forward_pre_hook(_undo))
     with evaluating(deep):
-        deep(X)
+        send(deep, X)
     for hook in hooks:
         hook.remove()
     return deep

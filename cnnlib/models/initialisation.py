@@ -3,6 +3,8 @@
 import torch
 from torch import nn
 
+from cnnlib.arguments import check_net
+from cnnlib.checks import check_number
 from cnnlib.models.cifar_resnet import PreActivation, is_block
 
 
@@ -13,8 +15,13 @@ def default_(net):
     -------
     nn.Module
         `net` itself, unchanged.
+
+    Raises
+    ------
+    TypeError
+        If `net` is no nn.Module.
     """
-    return net
+    return check_net(net)
 
 
 def xavier_(net):
@@ -27,8 +34,13 @@ def xavier_(net):
     -------
     nn.Module
         `net` itself, changed in place.
+
+    Raises
+    ------
+    TypeError
+        If `net` is no nn.Module.
     """
-    for layer in net.modules():
+    for layer in check_net(net).modules():
         if isinstance(layer, nn.Conv2d | nn.Linear):
             nn.init.xavier_uniform_(layer.weight)
     return net
@@ -44,8 +56,13 @@ def kaiming_(net):
     -------
     nn.Module
         `net` itself, changed in place.
+
+    Raises
+    ------
+    TypeError
+        If `net` is no nn.Module.
     """
-    for layer in net.modules():
+    for layer in check_net(net).modules():
         if isinstance(layer, nn.Conv2d | nn.Linear):
             nn.init.kaiming_normal_(layer.weight, nonlinearity="relu")
     return net
@@ -98,6 +115,7 @@ def scale_branches_(net, factor):
     ValueError
         If the network has no block with a shortcut.
     """
+    factor = check_number(factor, "factor")
     for block in _residual_blocks(net):
         normed = not isinstance(block, PreActivation) and not isinstance(block.norm2, nn.Identity)
         for weight in (block.norm2 if normed else block.conv2).parameters():
@@ -138,7 +156,7 @@ def fixup_(net):
 
 
 def _residual_blocks(net):
-    blocks = [m for m in net.modules() if is_block(m) and hasattr(m, "norm2") and m.shortcut is not None]
+    blocks = [m for m in check_net(net).modules() if is_block(m) and hasattr(m, "norm2") and m.shortcut is not None]
     if not blocks:
         raise ValueError("the network has no residual block of cifar_resnet: build it by that, with a shortcut.")
     return blocks

@@ -5,9 +5,17 @@ has no weights of its own, and the output layer is a plain dense layer instead o
 
 from torch import nn
 
+from cnnlib.arguments import check_maker, checked
+
 
 def lenet(activation=nn.Sigmoid, pool=nn.AvgPool2d):
-    """Build LeNet for images of shape (N, 1, 28, 28); it returns scores of shape (N, 10)."""
+    """Build LeNet for images of shape (N, 1, 28, 28); it returns scores of shape (N, 10).
+
+    Raises
+    ------
+    TypeError, ValueError
+        If an argument is of another kind, of another shape, or out of range.
+    """
     return nn.Sequential(
         # two feature extractors: convolution, activation, pooling
         nn.Conv2d(1, 6, kernel_size=5, padding=2), activation(),  # (N, 6, 28, 28)
@@ -19,3 +27,6 @@ def lenet(activation=nn.Sigmoid, pool=nn.AvgPool2d):
         nn.Linear(16 * 5 * 5, 120), activation(),
         nn.Linear(120, 84), activation(),
         nn.Linear(84, 10))  # fmt: skip
+
+
+lenet = checked(activation=check_maker, pool=check_maker)(lenet)

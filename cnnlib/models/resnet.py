@@ -4,8 +4,14 @@ print it: its convolutions have biases, which the normalisation behind them take
 no normalisation. `BasicBlock` is the block of the paper, and of torchvision.
 """
 
+from functools import partial
+
 import torch
 from torch import nn
+
+from cnnlib.arguments import check_maker, check_switch, checked
+from cnnlib.checks import check_count
+from cnnlib.models.limits import channels, count
 
 
 class Residual(nn.Module):
@@ -20,6 +26,11 @@ class Residual(nn.Module):
         Project the shortcut by a 1×1 convolution. Without it, input and output must have one shape.
     strides : int
         Of the first convolution and of the projection.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If an argument is of another kind, of another shape, or out of range.
     """
 
     def __init__(self, input_channels, num_channels, use_1x1conv=False, strides=1):
@@ -44,6 +55,11 @@ class BasicBlock(nn.Module):
     ----------
     input_channels, num_channels, use_1x1conv, strides
         As for `Residual`; where the shapes differ, the shortcut is a projection even if not asked for.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If an argument is of another kind, of another shape, or out of range.
     """
 
     def __init__(self, input_channels, num_channels, use_1x1conv=False, strides=1):
@@ -69,6 +85,11 @@ def resnet_block(input_channels, num_channels, num_residuals, first_block=False,
     """Return a list of blocks; the first halves height and width and changes the channels, unless `first_block`.
 
     (N, input_channels, H, W) → (N, num_channels, H / 2, W / 2).
+
+    Raises
+    ------
+    TypeError, ValueError
+        If an argument is of another kind, of another shape, or out of range.
     """
     blocks = []
     for i in range(num_residuals):
@@ -88,6 +109,11 @@ def resnet18(width=64, block=Residual):
         Channels of the first stage; each further stage doubles them.
     block : callable
         `Residual` or `BasicBlock`, or called like them.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If an argument is of another kind, of another shape, or out of range.
     """
     stem = nn.Sequential(
         nn.Conv2d(1, width, kernel_size=7, stride=2, padding=3), nn.BatchNorm2d(width), nn.ReLU(),
@@ -99,3 +125,13 @@ def resnet18(width=64, block=Residual):
         nn.Sequential(*resnet_block(2 * width, 4 * width, 2, block=block)),            # (N, 256, 14, 14)
         nn.Sequential(*resnet_block(4 * width, 8 * width, 2, block=block)),            # (N, 512, 7, 7)
         nn.AdaptiveAvgPool2d((1, 1)), nn.Flatten(), nn.Linear(8 * width, 10))  # fmt: skip
+
+
+for _block in (Residual, BasicBlock):
+    _block.__init__ = checked(
+        input_channels=channels, num_channels=channels, use_1x1conv=check_switch, strides=count
+    )(_block.__init__)  # fmt: skip
+resnet_block = checked(
+    input_channels=channels, num_channels=channels, num_residuals=count, first_block=check_switch, block=check_maker
+)(resnet_block)  # fmt: skip
+resnet18 = checked(width=partial(check_count, most=512), block=check_maker)(resnet18)

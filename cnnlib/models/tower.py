@@ -4,10 +4,14 @@ so every shortcut is the identity.
 
 from torch import nn
 
-from cnnlib.checks import check_count
-from cnnlib.models.cifar_resnet import PostActivation
+from cnnlib.arguments import check_maker, check_switch, checked
+from cnnlib.models.cifar_resnet import PostActivation, check_kind
+from cnnlib.models.limits import channels, count
 
 
+@checked(
+    num_blocks=count, width=channels, shortcut=check_kind, block=check_maker, norm=check_switch, activation=check_maker
+)
 def tower(num_blocks, width=8, shortcut="identity", block=PostActivation, norm=True, activation=nn.ReLU):
     """Build a convolution, `num_blocks` equal blocks and a head, for images of shape (N, 1, H, W).
 
@@ -26,8 +30,12 @@ def tower(num_blocks, width=8, shortcut="identity", block=PostActivation, norm=T
     -------
     nn.Sequential
         The stem, the blocks one by one, and the head, which returns scores of shape (N, 10).
+
+    Raises
+    ------
+    TypeError, ValueError
+        If an argument is of another kind, of another shape, or out of range.
     """
-    num_blocks, width = check_count(num_blocks, "num_blocks"), check_count(width, "width")
     blocks = [block(width, width, 1, shortcut, norm, activation) for _ in range(num_blocks)]
     head = nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(width, 10))
     return nn.Sequential(nn.Conv2d(1, width, kernel_size=3, padding=1), *blocks, head)

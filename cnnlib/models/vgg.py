@@ -4,7 +4,9 @@ image recognition", arXiv:1409.1556). Here for grey pictures and ten classes; th
 
 from torch import nn
 
+from cnnlib.arguments import check_maker, checked
 from cnnlib.checks import check_count
+from cnnlib.models.limits import channels, check_arch, count, share, size, units
 
 # blocks from the image on, as (number of convolutions, channels): table 1 of the paper, columns A, B, D and E
 VGG11 = ((1, 64), (1, 128), (2, 256), (2, 512), (2, 512))
@@ -17,12 +19,20 @@ def vgg_block(num_convs, in_channels, out_channels):
     """Build a block: 3×3 convolutions that keep the size, each with a ReLU, then a pooling that halves it.
 
     (N, in_channels, H, W) → (N, out_channels, H // 2, W // 2).
+
+    Raises
+    ------
+    TypeError, ValueError
+        If an argument is of another kind, of another shape, or out of range.
     """
     layers = []
     for _ in range(num_convs):
         layers += [nn.Conv2d(in_channels, out_channels, kernel_size=3, padding=1), nn.ReLU()]
         in_channels = out_channels
     return nn.Sequential(*layers, nn.MaxPool2d(kernel_size=2, stride=2))
+
+
+vgg_block = checked(num_convs=count, in_channels=channels, out_channels=channels)(vgg_block)
 
 
 def vgg(arch, side=224, units=4096, dropout=0.5, block=vgg_block):
@@ -44,8 +54,9 @@ def vgg(arch, side=224, units=4096, dropout=0.5, block=vgg_block):
 
     Raises
     ------
-    ValueError
-        If `side` is no whole number, or the images are too small to be halved by every block.
+    TypeError, ValueError
+        If `side` is no whole number, the images are too small to be halved by every block or have more than 1024
+        pixels a side, or another argument is of another kind.
     """
     least = 2 ** len(arch)
     if not isinstance(side, int) or side < least:
@@ -61,6 +72,10 @@ def vgg(arch, side=224, units=4096, dropout=0.5, block=vgg_block):
         nn.Linear(units, 10))  # fmt: skip
 
 
+vgg = checked(arch=check_arch, side=size, units=units, dropout=share, block=check_maker)(vgg)
+
+
+@checked(arch=check_arch)
 def narrower(arch, ratio):
     """Return an architecture with every number of channels divided by `ratio`.
 

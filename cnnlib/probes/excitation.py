@@ -11,9 +11,11 @@ from dataclasses import dataclass
 import torch
 from torch import nn
 
-from cnnlib.checks import check_batch, check_count
+from cnnlib.arguments import check_computing, check_iterable, check_switch, check_tensor
+from cnnlib.checks import check_batch, check_count, check_number, send
 from cnnlib.models.batch_norm import BatchNorm
 from cnnlib.modes import evaluating
+from cnnlib.probes.given import check_layer
 from cnnlib.probes.receptive import WINDOWS, Field, receptive_fields
 
 QUIET = (nn.Identity, nn.Dropout, nn.Dropout2d)  # in evaluation they give what they got: no layers to look at
@@ -57,13 +59,20 @@ def layers_with_maps(net, X):
     dict of str to MapLayer
         By name, in the order of the calls: innermost modules, and blocks of several. A layer that is called several
         times counts as it was called first.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If `net` is no network, X is no batch of pictures, or the network cannot take it.
     """
+    check_computing(net)
+    check_tensor(X, "X", shape="(N, C, H, W)")
     names, steps = {module: name for name, module in net.named_modules()}, []
     hooks = [module.register_forward_hook(lambda *step: steps.append(step)) for module in names]
     X = X.to(_parameter(net))
     try:
         with torch.no_grad(), evaluating(net):
-            net(X)
+            send(net, X)
     finally:
         for hook in hooks:
             hook.remove()
@@ -100,12 +109,13 @@ def maps_and_output(net, X, layer):
 
     Raises
     ------
-    KeyError
-        If the network has no layer of that name, or the picture does not pass it.
+    TypeError, ValueError
+        If the network has no layer of that name, cannot take the pictures, or they do not pass the layer.
     """
+    check_tensor(X, "X", shape="(N, …)")
     kept = []
     with _watching(net, layer, kept.append):
-        output = net(X.to(_parameter(net)))
+        output = send(net, X.to(_parameter(net)))
     return _only(kept, layer).cpu(), output.detach().cpu()
 
 
@@ -135,12 +145,13 @@ def strongest_places(net, batches, layer, count=9, num=500, one_each=False, seco
 
     Raises
     ------
-    KeyError
-        If the network has no layer of that name, or the pictures do not pass it.
     TypeError, ValueError
-        If a count is no whole number of at least 1, a batch is none, there is no picture, or the layer gives no maps.
+        If the network has no layer of that name, the pictures do not pass it, a count is no whole number of at least
+        1, a batch is none, there is no picture, or the layer gives no maps.
     """
     count, num = check_count(count, "count"), check_count(num, "num")
+    check_switch(one_each, "one_each")
+    seconds = seconds if seconds == math.inf else check_number(seconds, "seconds", least=0)
     best, seen, kept, ends = None, 0, [], time.perf_counter() + seconds
 
     def keep(maps):
@@ -148,11 +159,11 @@ def strongest_places(net, batches, layer, count=9, num=500, one_each=False, seco
         raise _Enough
 
     with _watching(net, layer, keep):
-        for batch in batches:
+        for batch in check_iterable(batches, "batches"):
             X = check_batch(batch)[0][: num - seen]
             for few in X.split(max(1, min(64, ROOM // (64 * X[0].numel())))):
                 try:
-                    net(few.to(_parameter(net)))
+                    send(net, few.to(_parameter(net)))
                 except _Enough:
                     pass
                 best = _merge(best, _strongest(_only(kept, layer), layer, count, one_each, seen), count)
@@ -174,9 +185,7 @@ class _Enough(Exception):
 @contextmanager
 def _watching(net, layer, function):
     """Hand a copy of a layer's first output in each pass to a function; in evaluation, without gradients."""
-    modules = dict(net.named_modules())
-    if layer not in modules:
-        raise KeyError(f"the network has no layer {layer!r}; it has {', '.join(filter(None, modules))}.")
+    watched = check_layer(check_computing(net), layer)
     calls = []
     begin = net.register_forward_pre_hook(lambda module, args: calls.clear())
 
@@ -185,7 +194,7 @@ def _watching(net, layer, function):
         if len(calls) == 1:
             function(output.detach().clone())
 
-    hook = modules[layer].register_forward_hook(note)
+    hook = watched.register_forward_hook(note)
     try:
         with torch.no_grad(), evaluating(net):
             yield
@@ -196,7 +205,7 @@ def _watching(net, layer, function):
 
 def _only(kept, layer):
     if not kept:
-        raise KeyError(f"no picture passes layer {layer!r}: the network has it, but does not use it. Choose another.")
+        raise ValueError(f"no picture passes layer {layer!r}: the network has it, but does not use it. Choose another.")
     return kept.pop()
 
 

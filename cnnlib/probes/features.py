@@ -2,7 +2,10 @@
 
 import torch
 
+from cnnlib.arguments import check_computing, check_tensor
+from cnnlib.checks import send
 from cnnlib.modes import evaluating
+from cnnlib.probes.given import check_layer, check_names, device_of
 
 
 def feature_maps(net, X, layers=None):
@@ -22,15 +25,16 @@ def feature_maps(net, X, layers=None):
 
     Raises
     ------
-    KeyError
-        If the network has no layer of that name.
+    TypeError, ValueError
+        If `net` is no network, has no layer of that name, or cannot take X.
     """
-    modules = dict(net.named_modules())
+    modules = dict(check_computing(net).named_modules())
+    check_tensor(X, "X", shape="(N, …)")
     if layers is None:
         layers = [name for name, module in modules.items() if not any(module.children())]
+    layers = list(check_names(layers))
     for name in layers:
-        if name not in modules:
-            raise KeyError(f"the network has no layer {name!r}; it has {', '.join(filter(None, modules))}.")
+        check_layer(net, name, "each layer")
     outputs, hooks = {}, []
     for name in layers:
 
@@ -40,7 +44,7 @@ def feature_maps(net, X, layers=None):
         hooks.append(modules[name].register_forward_hook(keep))
     try:
         with torch.no_grad(), evaluating(net):
-            net(X.to(next(net.parameters()).device))
+            send(net, X.to(device_of(net)))
     finally:
         for hook in hooks:
             hook.remove()

@@ -4,7 +4,9 @@ from collections import Counter
 
 import torch
 
+from cnnlib.arguments import check_net
 from cnnlib.checks import check_count
+from cnnlib.probes.given import check_layer, check_names
 
 
 class FlowProbe:
@@ -32,10 +34,8 @@ class FlowProbe:
 
     Raises
     ------
-    KeyError
-        If the network has no layer of that name.
     TypeError, ValueError
-        If `every` is not a whole number of at least 1.
+        If `net` is no network, has no layer of that name, or `every` is not a whole number of at least 1.
 
     Notes
     -----
@@ -45,13 +45,10 @@ class FlowProbe:
 
     def __init__(self, net, layers=None, every=1):
         self.every = check_count(every, "every")
-        modules = dict(net.named_modules())
-        layers = [name for name, _ in net.named_children()] if layers is None else list(layers)
-        for name in layers:
-            if name not in modules:
-                raise KeyError(f"the network has no layer {name!r}; it has {', '.join(filter(None, modules))}.")
+        names = [name for name, _ in check_net(net).named_children()]
+        layers = names if layers is None else list(check_names(layers))
         self.net, self.readings = net, 0
-        self._layers = {name: modules[name] for name in layers}
+        self._layers = {name: check_layer(net, name, "each layer") for name in layers}
         self._passes, self._reading, self._hooks = 0, False, []
         self._forward, self._backward = {}, {}  # name: 0-d tensor
         self._calls = Counter()

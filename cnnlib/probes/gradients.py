@@ -1,7 +1,13 @@
 """How much gradient reaches each layer."""
 
+import copy
+
 import torch
 from torch import nn
+
+from cnnlib.arguments import check_callable, check_computing, check_net, check_tensor
+from cnnlib.checks import check_labels, explain_forward_error
+from cnnlib.probes.given import check_scored, check_scores
 
 
 def gradient_norms(net, X, y, loss=None):
@@ -25,13 +31,33 @@ def gradient_norms(net, X, y, loss=None):
     dict of str to float
         Name of the weight ('0.weight', …) to the root mean square of its gradient, from the first layer to the
         last; biases are left out.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If `net` is no network or has no weights to train, or it cannot take the batch.
     """
+    check_computing(net)
+    check_tensor(X, "X", shape="(N, …)")
+    if loss is None:
+        check_scored(X, y)
+    else:
+        check_callable(loss, "loss")
+        check_tensor(y, "y")
     weights = {name: p for name, p in net.named_parameters() if p.dim() > 1 and p.requires_grad}
+    if not weights:
+        raise ValueError(f"net must have weights to train, got {type(net).__name__} without any.")
     device = next(iter(weights.values())).device
     buffers = {name: buffer.clone() for name, buffer in net.named_buffers()}
     borrowed = torch.random.fork_rng([device] if device.type == "cuda" else [])
     with torch.enable_grad(), borrowed:
-        scores = torch.func.functional_call(net, buffers, (X.to(device),))
+        try:
+            scores = torch.func.functional_call(net, buffers, (X.to(device),))
+        except (RuntimeError, ValueError, TypeError, IndexError, NotImplementedError) as error:
+            raise explain_forward_error(copy.deepcopy(net), X.to(device), error) from error
+        if loss is None:
+            check_scores(scores, X)
+            check_labels(y.long(), scores.shape[1])
         value = (loss or nn.functional.cross_entropy)(scores, y.to(device))
         gradients = torch.autograd.grad(value, list(weights.values()))
     return {name: g.square().mean().sqrt().item() for name, g in zip(weights, gradients, strict=True)}
@@ -44,8 +70,13 @@ def present_gradients(net):
     -------
     dict of str to float
         As `gradient_norms` does; empty if there has been no backward pass. One wait for the device in all.
+
+    Raises
+    ------
+    TypeError
+        If `net` is no nn.Module.
     """
-    named = [(name, p.grad) for name, p in net.named_parameters() if p.dim() > 1 and p.grad is not None]
+    named = [(name, p.grad) for name, p in check_net(net).named_parameters() if p.dim() > 1 and p.grad is not None]
     if not named:
         return {}
     norms = torch.stack(torch._foreach_norm([grad for _, grad in named])).tolist()

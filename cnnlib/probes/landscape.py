@@ -7,7 +7,10 @@ import copy
 import torch
 from torch import nn
 
+from cnnlib.arguments import check_computing, check_iterable, check_named, check_net
+from cnnlib.checks import check_labels, check_number, send, told
 from cnnlib.modes import in_mode
+from cnnlib.probes.given import check_scored, check_scores
 
 TRANSPOSED = (nn.ConvTranspose1d, nn.ConvTranspose2d, nn.ConvTranspose3d)  # output channels in the second place
 
@@ -23,8 +26,13 @@ def random_direction(net):
     -------
     dict of str to Tensor
         One entry for each parameter of `net`.
+
+    Raises
+    ------
+    TypeError
+        If `net` is no nn.Module.
     """
-    transposed = {f"{name}.weight" for name, layer in net.named_modules() if isinstance(layer, TRANSPOSED)}
+    transposed = {f"{name}.weight" for name, layer in check_net(net).named_modules() if isinstance(layer, TRANSPOSED)}
     direction = {}
     for name, weight in net.named_parameters():
         step = torch.zeros_like(weight)
@@ -57,7 +65,16 @@ def loss_along(net, direction, distances, X, y):
     Returns
     -------
     list of float
+
+    Raises
+    ------
+    TypeError, ValueError
+        If `net` is no network, the direction does not fit it, a distance is no finite number, or the network cannot
+        take the batch.
     """
+    check_scored(X, y)
+    check_fit(check_computing(net), direction)
+    distances = [check_number(distance, "each distance") for distance in check_iterable(distances, "distances")]
     net = copy.deepcopy(net)
     start = {name: weight.clone() for name, weight in net.named_parameters()}
     losses, random = [], torch.get_rng_state()
@@ -66,5 +83,24 @@ def loss_along(net, direction, distances, X, y):
             torch.set_rng_state(random)
             for name, weight in net.named_parameters():
                 weight.copy_(start[name] + distance * direction[name])
-            losses.append(nn.functional.cross_entropy(net(X), y).item())
+            losses.append(nn.functional.cross_entropy(_scores(net, X, y), y).item())
     return losses
+
+
+def check_fit(net, direction):
+    """Raise unless a direction has a tensor for each weight of a network, of the weight's shape."""
+    check_named(direction, "direction", torch.Tensor)
+    for name, weight in net.named_parameters():
+        step = direction.get(name)
+        if step is None or step.shape != weight.shape or step.is_meta:
+            raise ValueError(
+                f"direction must have a tensor of shape {tuple(weight.shape)} for the weight {name!r}, got "
+                f"{told(step)}. Draw it for this network: random_direction(net)."
+            )
+
+
+def _scores(net, X, y):
+    scores = send(net, X)
+    check_scores(scores, X)
+    check_labels(y.long(), scores.shape[1])
+    return scores

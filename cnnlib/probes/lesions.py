@@ -7,8 +7,11 @@ from dataclasses import dataclass
 
 from torch import nn
 
+from cnnlib.arguments import check_net
+from cnnlib.checks import told
 from cnnlib.models.batch_norm import BatchNorm
 from cnnlib.models.cifar_resnet import is_block
+from cnnlib.probes.given import check_layer
 
 NORMS = (nn.BatchNorm2d, BatchNorm)
 
@@ -42,9 +45,14 @@ def lesion_sites(net):
     -------
     list of Site
         From the image to the scores; two sites of equal `channels` in a row can be swapped.
+
+    Raises
+    ------
+    TypeError
+        If `net` is no nn.Module.
     """
     sites, inside = [], ()
-    for name, module in net.named_modules():
+    for name, module in check_net(net).named_modules():
         if inside and name.startswith(inside):
             continue
         if is_block(module):
@@ -66,7 +74,14 @@ def without(net, *sites):
     net : nn.Module
         Stays as it is.
     *sites : Site
+        As `lesion_sites` returns them.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If `net` is no network, or has no such site.
     """
+    _check_sites(net, *sites)
     return _rewired(net, {name: None for site in sites for name in site.names})
 
 
@@ -76,8 +91,9 @@ def swapped(net, one, other):
     Raises
     ------
     ValueError
-        If they differ in channels or in what they are made of.
+        If they differ in channels or in what they are made of, or the network has no such site.
     """
+    _check_sites(net, one, other)
     if one.channels != other.channels or len(one.names) != len(other.names):
         raise ValueError(
             f"only sites of one kind can be swapped, got {one.channels} channels in {len(one.names)} modules and "
@@ -85,6 +101,15 @@ def swapped(net, one, other):
         )
     places = dict(zip(one.names, other.names, strict=True))
     return _rewired(net, places | {there: here for here, there in places.items()})
+
+
+def _check_sites(net, *sites):
+    check_net(net)
+    for site in sites:
+        if not isinstance(site, Site):
+            raise TypeError(f"a site must be one that lesion_sites(net) found, got {told(site)}.")
+        for name in site.names:
+            check_layer(net, name, "each name of a site")
 
 
 def _rewired(net, places):

@@ -4,6 +4,8 @@ from dataclasses import dataclass
 
 from torch import nn
 
+from cnnlib.arguments import check_net
+
 WINDOWS = (nn.Conv2d, nn.MaxPool2d, nn.AvgPool2d)
 
 
@@ -38,9 +40,14 @@ def receptive_fields(net):
     -------
     list of Field
         One for each convolution and pooling, from the picture on.
+
+    Raises
+    ------
+    TypeError
+        If `net` is no nn.Module.
     """
     fields, size, stride, start = [], 1, 1, 0
-    for name, layer in net.named_modules():
+    for name, layer in check_net(net).named_modules():
         if isinstance(layer, WINDOWS):
             window, step, padding, dilation = (
                 _one(getattr(layer, key, 1)) for key in ("kernel_size", "stride", "padding", "dilation")

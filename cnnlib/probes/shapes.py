@@ -7,6 +7,7 @@ import torch
 from torch import nn
 from torch.nn.modules.conv import _ConvNd
 
+from cnnlib.arguments import check_example, check_net
 from cnnlib.modes import evaluating
 from cnnlib.table import Table
 
@@ -70,10 +71,13 @@ def layer_table(net, input_shape):
 
     Raises
     ------
+    TypeError
+        If `net` is no nn.Module, or `input_shape` no tuple of whole numbers.
     ValueError
         If the network cannot take this shape.
     """
-    rows = LayerTable()
+    rows, input_shape = LayerTable(), check_example(input_shape)
+    check_net(net)
     names = {module: name for name, module in net.named_modules() if not any(module.children())}
 
     def note(module, args, output):
@@ -94,7 +98,7 @@ def layer_table(net, input_shape):
     try:
         with torch.no_grad(), evaluating(net):  # so that one example is enough for batch normalisation
             net(X)
-    except (RuntimeError, ValueError) as error:
+    except (RuntimeError, ValueError, TypeError, IndexError, NotImplementedError) as error:
         raise ValueError(
             f"the network cannot take an example of shape {tuple(input_shape)}; {len(rows)} layers went well. "
             f"PyTorch said: {str(error).splitlines()[0]}"

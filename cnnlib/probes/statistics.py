@@ -1,12 +1,17 @@
 """What enters a ReLU, and the statistics by which batch normalisation made it so."""
 
+import copy
+import math
 from dataclasses import dataclass
 
 import torch
 from torch import nn
 
+from cnnlib.arguments import check_computing, check_tensor
+from cnnlib.checks import check_count, explain_forward_error
 from cnnlib.models.batch_norm import BatchNorm
 from cnnlib.modes import in_mode
+from cnnlib.probes.given import device_of
 
 NORMS = (nn.modules.batchnorm._BatchNorm, BatchNorm)
 
@@ -48,18 +53,20 @@ def relu_statistics(net, X, number):
 
     Raises
     ------
-    IndexError
-        If the network has no ReLU of that number.
+    TypeError, ValueError
+        If `net` is no network, has no ReLU of that number, or cannot take X.
     """
+    check_tensor(X, "X", shape="(N, …)")
+    number = check_count(number, "number", least=-math.inf)
     relus, norm = [], None  # each ReLU with the normalisation between the ReLU before it and itself, if there is one
-    for module in net.modules():
+    for module in check_computing(net).modules():
         if isinstance(module, NORMS):
             norm = module
         elif isinstance(module, nn.ReLU):
             relus.append((module, norm))
             norm = None
     if not 0 <= number < len(relus):
-        raise IndexError(f"the network has {len(relus)} ReLUs, number 0 to {len(relus) - 1}, got number {number}.")
+        raise ValueError(f"the network has {len(relus)} ReLUs, number 0 to {len(relus) - 1}, got number {number}.")
     relu, norm = relus[number]
     training, entered = _look(net, X, relu, norm, True)
     evaluation, _ = _look(net, X, relu, norm, False)
@@ -72,7 +79,7 @@ def relu_statistics(net, X, number):
 
 def _look(net, X, relu, norm, training):
     """Return what enters `relu`, flat, and what enters `norm`, with the network in the given mode."""
-    seen, device = {}, next(net.parameters()).device
+    seen, device = {}, device_of(net)
 
     def keep(module, args):
         seen[module] = args[0].clone()  # a ReLU may work in place
@@ -83,6 +90,8 @@ def _look(net, X, relu, norm, training):
         borrowed = torch.random.fork_rng([device] if device.type == "cuda" else [])
         with torch.no_grad(), borrowed, in_mode(net, training):
             torch.func.functional_call(net, buffers, (X.to(device),))
+    except (RuntimeError, ValueError, TypeError, IndexError, NotImplementedError) as error:
+        raise explain_forward_error(copy.deepcopy(net), X.to(device), error) from error
     finally:
         for hook in hooks:
             hook.remove()

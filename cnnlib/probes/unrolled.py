@@ -17,7 +17,10 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
+from cnnlib.arguments import check_computing, check_list
+from cnnlib.checks import check_labels, send, told
 from cnnlib.models.cifar_resnet import is_block
+from cnnlib.probes.given import check_scored, check_scores
 
 
 @dataclass(frozen=True)
@@ -64,6 +67,10 @@ class GradientParts:
         ⟨part, total⟩ / ⟨total, total⟩ for the identity and for each of `parts` (`residuals` unless told). Where the
         formula holds these numbers add up to 1; all are 0 where the total is.
         """
+        if parts is not None:
+            for part in check_list(parts, "parts", torch.Tensor):
+                if part.shape != self.total.shape:
+                    raise ValueError(f"each part must be of shape {tuple(self.total.shape)}, got {told(part)}.")
         largest = self.total.abs().max()
         parts = [self.identity, *(self.residuals if parts is None else parts)]
         if not largest:
@@ -104,14 +111,16 @@ def gradient_parts(net, X, y, block=1, last=None):
         )
     for number in (block, 1 if last is None else last):
         if not isinstance(number, int) or isinstance(number, bool):
-            raise TypeError(f"blocks are counted in whole numbers, got {number!r}.")
+            raise TypeError(f"blocks are counted in whole numbers, got {told(number)}.")
+    check_computing(net)
+    check_scored(X, y)
     net = copy.deepcopy(net)  # running statistics move with every pass
     first = next((i for i, layer in enumerate(net) if is_block(layer)), len(net))
     count = sum(map(is_block, net))
     last = count if last is None else last
     if not 1 <= block <= last <= count:
         raise ValueError(f"blocks are counted from 1 to {count}, got block {block} to {last}.")
-    stem, blocks, head = net[:first], net[first + block - 1 : first + last], net[first + last :]
+    blocks, head = net[first + block - 1 : first + last], net[first + last :]
     for number, one in enumerate(blocks, block):
         if not isinstance(getattr(one, "shortcut", None), nn.Identity):
             raise ValueError(
@@ -119,13 +128,16 @@ def gradient_parts(net, X, y, block=1, last=None):
                 "of one stage of a residual network."
             )
     with torch.enable_grad():
-        start = net[first : first + block - 1](stem(X)).detach().requires_grad_()
+        start = send(net[: first + block - 1], X).detach().requires_grad_()
         inputs, branches, x = [], [], start
         for one in blocks:
             inputs.append(x)
             branches.append(one.residual(x))
             x = one(x)
-        loss = F.cross_entropy(head(x), y)
+        scores = send(head, x)
+        check_scores(scores, X)
+        check_labels(y.long(), scores.shape[1])
+        loss = F.cross_entropy(scores, y)
         end, total = torch.autograd.grad(loss, (x, start), retain_graph=True)
         parts = [torch.autograd.grad(branch, start, end, retain_graph=True)[0] for branch in branches]
         own = [torch.autograd.grad(b, x, end, retain_graph=True)[0] for b, x in zip(branches, inputs, strict=True)]

@@ -13,7 +13,8 @@ import torch
 from torch import nn
 from torch.nn.modules import activation, batchnorm, conv, dropout, pooling
 
-from cnnlib.checks import check_count, explain_forward_error
+from cnnlib.arguments import check_example, check_net
+from cnnlib.checks import explain_forward_error
 from cnnlib.models.batch_norm import BatchNorm
 from cnnlib.modes import evaluating
 from cnnlib.probes.shapes import Layer, LayerTable, multiply_adds
@@ -99,9 +100,8 @@ def walk_layers(net, input_shape):
     ValueError
         If the network cannot take this shape, has lazy layers, or calls no module.
     """
-    if not isinstance(net, nn.Module):
-        raise TypeError(f"net must be an nn.Module, got {type(net).__name__}. Build it first: lenet(), say.")
-    shape = _check_shape(input_shape)
+    check_net(net)
+    shape = check_example(input_shape)
     if any(nn.parameter.is_lazy(p) for p in net.parameters()):
         raise ValueError("net has lazy layers, which have no weights yet. Send a batch through it first: net(X).")
     parameter = next(net.parameters(), torch.empty(0))
@@ -210,12 +210,6 @@ def _multiply_adds(module, incoming, outgoing):
 
 def _times(*numbers):
     return " · ".join(f"{number:,}" for number in numbers)
-
-
-def _check_shape(shape):
-    if not isinstance(shape, tuple | list) or not shape:
-        raise TypeError(f"input_shape must be a tuple of whole numbers, got {shape!r}. Try (1, 28, 28).")
-    return tuple(check_count(side, "each side of input_shape", hint="Try (1, 28, 28).") for side in shape)
 
 
 def _remove(hooks):

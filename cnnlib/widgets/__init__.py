@@ -3,6 +3,7 @@
 from cnnlib.widgets.controls import choice, slider, switch
 from cnnlib.widgets.feature_explorer import FeatureExplorer, explore_features
 from cnnlib.widgets.gradient_sum import GradientSum
+from cnnlib.widgets.last import last_run
 from cnnlib.widgets.lesions import Lesions
 from cnnlib.widgets.live import fit
 from cnnlib.widgets.playground import Playground
@@ -25,6 +26,7 @@ __all__ = [
     "explore_shapes",
     "fit",
     "guess",
+    "last_run",
     "slider",
     "switch",
 ]

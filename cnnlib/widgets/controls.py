@@ -8,6 +8,9 @@ from dataclasses import dataclass
 
 import ipywidgets
 
+from cnnlib.arguments import check_callable, check_named, check_switch, check_text
+from cnnlib.checks import check_count, check_number, told
+
 LABEL = {"description_width": "initial"}
 
 
@@ -15,7 +18,7 @@ LABEL = {"description_width": "initial"}
 class Control:
     """One setting. `make()` returns its widget; `live(trainer, value)` is called in the loop's thread, or is None.
 
-    `words` has the words for values that are chosen by words.
+    `words` has the words for values that are chosen by words; `check(value)` raises if it cannot have that value.
     """
 
     name: str
@@ -23,6 +26,7 @@ class Control:
     make: Callable
     live: Callable | None = None
     words: dict | None = None
+    check: Callable | None = None
 
     def label_of(self, value):
         """Return the words for a value: those of the page, or 'on', '0.4', 'ReLU'."""
@@ -33,7 +37,19 @@ class Control:
 
 
 def slider(name, low, high, default, step=1, *, label=None, live=None):
-    """Return a control for a number in `low` … `high`: whole if all four numbers are."""
+    """Return a control for a number in `low` … `high`: whole if all four numbers are.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If one of them is no number, `default` does not lie between the ends, or `step` is not above zero.
+    """
+    _check_names(name, label, live)
+    for value, argument in ((low, "low"), (high, "high"), (default, "default")):
+        check_number(value, argument)
+    check_number(step, "step", low=0)
+    if not low <= default <= high or low == high:
+        raise ValueError(f"a slider goes from low to high with default between, got {low}, {high} and {default}.")
     whole = all(isinstance(value, int) for value in (low, high, default, step))
     kind = ipywidgets.IntSlider if whole else ipywidgets.FloatSlider
 
@@ -43,11 +59,24 @@ def slider(name, low, high, default, step=1, *, label=None, live=None):
             style=LABEL, layout={"width": "22em"},
         )  # fmt: skip
 
-    return Control(name, default, make, live)
+    def check(value):
+        check_count(value, name, least=low, most=high) if whole else check_number(value, name, least=low, most=high)
+
+    return Control(name, default, make, live, check=check)
 
 
 def choice(name, options, default=None, *, label=None, live=None):
-    """Return a control for one of several values: `options` maps what the page says to the value."""
+    """Return a control for one of several values: `options` maps what the page says to the value.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If `options` is no dict from texts, is empty, or `default` is none of its values.
+    """
+    _check_names(name, label, live)
+    check_named(options, "options")
+    if default is not None and not any(default is value or default == value for value in options.values()):
+        raise ValueError(f"default must be one of the values {list(options.values())}, got {told(default)}.")
     default = next(iter(options.values())) if default is None else default
 
     def make():
@@ -56,18 +85,33 @@ def choice(name, options, default=None, *, label=None, live=None):
             layout={"width": "max-content"},
         )  # fmt: skip
 
-    return Control(name, default, make, live, dict(options))
+    def check(value):
+        if not any(value is option or value == option for option in options.values()):
+            raise ValueError(f"{name} must be one of {', '.join(map(str, options))}, got {told(value)}.")
+
+    return Control(name, default, make, live, dict(options), check)
 
 
 def switch(name, default=False, *, label=None, live=None):
-    """Return a control that is on or off."""
+    """Return a control that is on or off; raises a TypeError if `default` is neither True nor False."""
+    _check_names(name, label, live)
+    check_switch(default, "default")
 
     def make():
         return ipywidgets.Checkbox(
             value=default, description=label or name, indent=False, style=LABEL, layout={"width": "max-content"}
         )
 
-    return Control(name, default, make, live)
+    return Control(name, default, make, live, check=lambda value: check_switch(value, name))
+
+
+def _check_names(name, label, live):
+    if not check_text(name, "name").isidentifier() or name == "lr":
+        raise ValueError(f"name must be a name that Python takes and not 'lr', which is there, got {name!r}.")
+    if label is not None:
+        check_text(label, "label")
+    if live is not None:
+        check_callable(live, "live", "It is called as live(trainer, value).")
 
 
 def shown(value):

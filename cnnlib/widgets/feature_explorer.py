@@ -11,8 +11,10 @@ import ipywidgets
 import torch
 from torch import nn
 
+from cnnlib.arguments import check_switch
 from cnnlib.figures import draw_feature_explorer
 from cnnlib.frontend import kernel
+from cnnlib.plain import one_line
 from cnnlib.probes import layers_with_maps, maps_and_output, strongest_places
 from cnnlib.reader import alert
 from cnnlib.widgets.bundle import widget_bundle
@@ -152,6 +154,8 @@ class FeatureExplorer(View):
 
         `search` says whether to look for the nine places; as the control says if left out.
         """
+        if search is not None:
+            check_switch(search, "search")
         if self._copy is None:
             return None
         with borrowing:
@@ -290,7 +294,7 @@ class FeatureExplorer(View):
             if not files:
                 return
             self.chooser.value = ()  # the same file may be chosen again
-            name, content = files[0]["name"], files[0]["content"]
+            name, content = one_line(files[0]["name"], 80), files[0]["content"]
             self._look_at(name, partial(grey_picture, content, name), drawn=False)
 
     def _fold(self, on):
@@ -312,7 +316,8 @@ class FeatureExplorer(View):
         try:
             self.upload = name, read(*self._pictures.at([0])[0].shape[-2:])
         except Exception as error:
-            self.image.value = alert(error)
+            before = self._drawing.svg() if self._drawing is not None else ""
+            self.image.value = alert(error) + before  # what was to be seen stays
             return
         self.settings["draw"], self._seen = drawn, {}
         self._sync()
@@ -344,6 +349,7 @@ class FeatureExplorer(View):
         RuntimeError
             If there is no network yet.
         """
+        check_switch(search, "search")
         if self.net is None:
             raise RuntimeError("there is no network to look at yet. Press Start in its playground first.")
         with borrowing:

@@ -6,6 +6,8 @@ import ipywidgets
 import torch
 from torch import nn
 
+from cnnlib.checks import check_count
+from cnnlib.datasets.batches import SEEDS
 from cnnlib.figures import draw_parts
 from cnnlib.frontend import kernel
 from cnnlib.models import (
@@ -18,6 +20,7 @@ from cnnlib.models import (
     xavier_,
 )
 from cnnlib.probes import gradient_parts
+from cnnlib.probes.given import check_scored
 from cnnlib.reader import alert
 from cnnlib.widgets.bundle import widget_bundle
 from cnnlib.widgets.controls import LABEL
@@ -27,6 +30,7 @@ from cnnlib.widgets.runner import borrowing
 BLOCKS = {"pre-activation": PreActivation, "post-activation": PostActivation}
 STARTS = {"default": default_, "He": kaiming_, "Xavier": xavier_}
 ACTIVATIONS = {"ReLU": nn.ReLU, "tanh": nn.Tanh}
+MOST = 100  # blocks: more cannot be told apart on the page
 
 
 class GradientSum:
@@ -41,9 +45,17 @@ class GradientSum:
     y : int64 Tensor of shape (N,)
     num_blocks : int
     seed : int
+
+    Raises
+    ------
+    TypeError, ValueError
+        If an argument is of another kind, of another shape, or out of range.
     """
 
     def __init__(self, X, y, num_blocks=8, seed=0):
+        check_scored(X, y)
+        check_count(num_blocks, "num_blocks", most=MOST)
+        check_count(seed, "seed", least=0, most=SEEDS)
         self.X, self.y, self.num_blocks, self.seed = X.double().cpu(), y.cpu(), num_blocks, seed
         self.settings = {"block": 1, "scale": 1.0, "kind": "pre-activation", "norm": True, "start": "default",
                          "activation": "ReLU"}  # fmt: skip

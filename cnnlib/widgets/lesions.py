@@ -1,7 +1,10 @@
 """Take one part out of a trained network, or swap it with the next, and see at once what is left of it."""
 
 import ipywidgets
+from torch import nn
 
+from cnnlib.arguments import check_choice, check_iterable, check_named
+from cnnlib.checks import check_count
 from cnnlib.figures import draw_lesions
 from cnnlib.frontend import kernel
 from cnnlib.probes import lesion_sites, swapped, without
@@ -25,8 +28,8 @@ class Lesions:
         They stay as they are.
     batches : iterable of (X, y)
         What to measure on; a thousand pictures give ±1 %.
-    number : int
-        The part to begin with, counted from 1.
+    number : int, optional
+        The part to begin with, counted from 1; the second unless told, or the only one.
 
     Raises
     ------
@@ -34,12 +37,16 @@ class Lesions:
         If a network has no part that can be taken out.
     """
 
-    def __init__(self, nets, batches, number=2):
-        self.nets, self.batches = dict(nets), batches
+    def __init__(self, nets, batches, number=None):
+        check_named(nets, "nets", nn.Module)
+        self.nets, self.batches = dict(nets), check_iterable(batches, "batches")
         self.sites = {name: lesion_sites(net) for name, net in self.nets.items()}
         for name, sites in self.sites.items():
             if not sites:
                 raise ValueError(f"{name!r} has no part that keeps the shape of its input, so none can be taken out.")
+        most = len(next(iter(self.sites.values())))
+        number = min(2, most) if number is None else number
+        check_count(number, "number", most=most, hint="Parts are counted from 1.")
         self.whole = {name: evaluate_accuracy(net, batches) for name, net in self.nets.items()}
         self._known = {}  # (network, operation, part): accuracy
         self._widget = None
@@ -58,6 +65,9 @@ class Lesions:
         ValueError
             If a part cannot be swapped because the next one is of another shape, or there is none.
         """
+        check_choice(name, "name", list(self.nets))
+        check_choice(operation, "operation", list(OPERATIONS.values()))
+        check_count(number, "number", least=0, most=len(self.sites[name]) - 1)
         key = (name, operation, number)
         if key not in self._known:
             net, sites = self.nets[name], self.sites[name]

@@ -12,11 +12,14 @@ import time
 import ipywidgets
 from IPython.display import display
 
+from cnnlib.checkpoint import Checkpoint
 from cnnlib.checks import check_count
 from cnnlib.device import describe_device
 from cnnlib.frontend import is_live, kernel, subshell_is_open, why_static
-from cnnlib.training import Trainer
+from cnnlib.training import Trainer, again
 from cnnlib.widgets.bundle import widget_bundle
+from cnnlib.widgets.closing import close_whole
+from cnnlib.widgets.last import remember
 from cnnlib.widgets.naming import NamedImage
 from cnnlib.widgets.routing import open_channel, route
 from cnnlib.widgets.run_chart import RunChart
@@ -24,15 +27,17 @@ from cnnlib.widgets.runner import pause_all
 
 SHARE = 0.04  # the part of the time that drawing may take
 FRAME_EVERY = 0.4  # seconds between two frames at least: sending one takes a core from the loop for a moment
+RARELY = 10.0  # and at most: a machine that slept while one was drawn has not made drawing dear
 STATUS_EVERY = 1.0  # seconds between two updates of the status line, if no frame comes in between
 STEP = 0.02  # of the slider, in powers of ten: 5 %
 PATIENCE = 4.0  # seconds after which a page without a second channel is told so
+LONG = 60.0  # seconds: who waits longer may load the page anew, and is told what happens then
 
 if kernel() is not None:
     open_channel()
 
 
-def fit(net, train_iter, test_iter, num_epochs, lr, device=None, *, band=None, **options):
+def fit(net, train_iter, test_iter, num_epochs, lr, device=None, *, band=None, checkpoint=None, **options):
     """Train a network in this cell; in JupyterLab, steer it meanwhile.
 
     Parameters
@@ -41,6 +46,9 @@ def fit(net, train_iter, test_iter, num_epochs, lr, device=None, *, band=None, *
         As for `cnnlib.train`.
     band : (low, high, str), optional
         Laid behind the accuracy: what others reached, and who.
+    checkpoint : path or Checkpoint, optional
+        A file that keeps the run: written every half minute, after each epoch and at the end. If it is there already,
+        the run goes on from it, up to `num_epochs` in all, and the page says so.
 
     Returns
     -------
@@ -50,43 +58,99 @@ def fit(net, train_iter, test_iter, num_epochs, lr, device=None, *, band=None, *
 
     Raises
     ------
-    DivergenceError, TypeError, ValueError
+    DivergenceError, OutOfMemoryError, DeviceError, TypeError, ValueError
         As `cnnlib.train` does. The chart up to there stays in the page.
     """
     num_epochs = check_count(num_epochs, "num_epochs")
     pause_all()
     trainer = Trainer(net, train_iter, test_iter, lr, device=device, **options)
+    trainer.go_on = again("fit", device is not None or band or options)
     chart = RunChart(trainer.num_batches, num_epochs, band)
-    if is_live():
-        _fit_live(trainer, chart, num_epochs)
-    else:
-        try:
-            trainer.fit(num_epochs)
-        finally:
-            if kernel() is not None:
-                bundle, metadata = _final_picture(trainer, chart, why_static())
-                display(bundle, raw=True, metadata=metadata)
+    keeper, left = None, num_epochs
+    if checkpoint is not None:
+        keeper = Checkpoint.of(checkpoint)
+        left = keeper.begin(trainer, num_epochs)
+        keeper.warns = kernel() is None
+    run = Fit(trainer, chart, keeper)
+    remember(run)
+    run.train(left)
     return trainer.history
 
 
-def _fit_live(trainer, chart, num_epochs):
-    controls = Controls(trainer, chart)
-    handle = display(controls.bundle(), raw=True, display_id=True)
-    trainer.listeners.append(controls)
-    try:
-        trainer.fit(num_epochs)
-    finally:
-        bundle, metadata = _final_picture(trainer, chart, controls.warning)
-        handle.update(bundle, raw=True, metadata=metadata)
-        controls.close()
+class Fit:
+    """A run that `fit` began, and every place on the page that shows it."""
+
+    def __init__(self, trainer, chart, keeper=None):
+        self.trainer, self.chart, self.keeper = trainer, chart, keeper
+        self.history = trainer.history
+        self._controls = self._final = None
+        self._handles = []
+
+    def stop(self):
+        """Ask the run to end after the present batch. Safe to call from any thread."""
+        if self.trainer is not None:
+            self.trainer.stop()
+
+    def train(self, num_epochs):
+        """Train so many epochs, perhaps none, and leave one picture in the page."""
+        if self.keeper is not None and self.keeper.note:
+            _say(self.keeper.note)
+        if is_live() and num_epochs:
+            self._controls = Controls(self.trainer, self.chart, self.keeper)
+            self.trainer.listeners.append(self._controls)
+            self._show()
+        try:
+            if num_epochs:
+                self.trainer.fit(num_epochs)
+        finally:
+            self._end()
+
+    def _end(self):
+        remark = why_static() if self._controls is None else self._controls.warning
+        if kernel() is not None:
+            self._final = self._final_picture(remark)
+            for handle in self._handles:
+                bundle, metadata = self._final
+                handle.update(bundle, raw=True, metadata=metadata)
+            if self._controls is None:
+                self._show()
+            else:
+                self._controls.rest(self._final[0]["image/png"])
+        if self.keeper is not None and self.keeper.failing:
+            _say(self.keeper.note)
+        self.trainer = self.chart = None  # the picture is enough to show; the network is the reader's to keep
+
+    def _final_picture(self, remark):
+        history = self.history
+        self.chart.update(history, all=True)
+        line = f"{history.ended}: {history.seconds:.1f} s, {history.examples_per_second:,.0f} examples/s on "
+        self.chart.chart.footer(f"{line}{describe_device(self.trainer.device)}. {remark}")
+        return self.chart.chart.picture().bundle()
+
+    def _show(self):
+        if self._final is not None:
+            bundle, metadata = self._final
+            display(bundle, raw=True, metadata=metadata)
+        elif self._controls is not None:
+            self._handles.append(display(self._controls.bundle(), raw=True, display_id=True))
+        else:
+            _say(f"{self!r}.")
+
+    _ipython_display_ = _show
+
+    def let_go(self):
+        """Take what is left of the controls off the page: another run is the last one now."""
+        if self._controls is not None and self._final is not None:
+            self._controls.close()
+
+    def __repr__(self):
+        return f"Fit: {self.history.summary()}"
 
 
-def _final_picture(trainer, chart, remark):
-    chart.update(trainer.history, all=True)
-    history = trainer.history
-    line = f"{history.ended}: {history.seconds:.1f} s, {history.examples_per_second:,.0f} examples/s on "
-    chart.chart.footer(f"{line}{describe_device(trainer.device)}. {remark}")
-    return chart.chart.picture().bundle()
+def _say(text):
+    """Put a line of text on the page."""
+    if kernel() is not None:
+        display({"text/html": f"<div role='status'>{html.escape(text)}</div>", "text/plain": text}, raw=True)
 
 
 class Controls:
@@ -96,8 +160,8 @@ class Controls:
     they set one value each.
     """
 
-    def __init__(self, trainer, chart):
-        self.trainer, self.chart = trainer, chart
+    def __init__(self, trainer, chart, keeper=None):
+        self.trainer, self.chart, self.keeper = trainer, chart, keeper
         self.lr = lr_slider(trainer.lr, "min(34em, 60%)")
         self.stop = ipywidgets.Button(
             description="Stop", icon="stop", button_style="warning", tooltip="End the run after this batch; keep all"
@@ -119,7 +183,7 @@ class Controls:
 
     def bundle(self):
         """Return what the page is given: the controls, and the empty chart where they are not alive."""
-        png, text = self.image.value, "training …"
+        png, text = bytes(self.image.value), "training …"  # the widget gives a view, which JSON makes a list of numbers
         return widget_bundle(self.box, {"image/png": png, "text/plain": text})
 
     def _set_lr(self, change):
@@ -129,7 +193,8 @@ class Controls:
     def __call__(self, trainer):
         """Look after the page, between two batches."""
         now = time.perf_counter()
-        drawn = now - self._drawn > max(FRAME_EVERY, self._cost / SHARE) and self.chart.update(trainer.history)
+        due = now - self._drawn > max(FRAME_EVERY, min(self._cost / SHARE, RARELY))
+        drawn = due and self.chart.update(trainer.history)
         if drawn:
             self.image.value = self.chart.chart.frame()
         if drawn or now - self._told > STATUS_EVERY or not trainer.running:
@@ -156,13 +221,23 @@ class Controls:
         if self.warning:
             line += f"<br><b>{html.escape(self.warning)}</b>"
             self.lr.disabled = self.stop.disabled = True
+        elif trainer.running and p.seconds + p.seconds_left > LONG:
+            line += "<br>Should this page be loaded anew, the run goes on; afterwards <code>last_run()</code> shows it."
+        if self.keeper is not None and self.keeper.failing:
+            line += f"<br>{html.escape(self.keeper.note)}"
         self.status.value = f"<span style='font-size:1.1em'>{line}</span>"
 
+    def rest(self, png):
+        """Put the last picture in place of the controls, for a page that was loaded anew and shows the box again."""
+        steering = self.box.children[0]
+        self.box.children = self.box.children[1:]
+        close_whole(steering)
+        self.image.value = png
+        self.trainer = self.chart = self.lr = self.stop = None
+
     def close(self):
-        """Take the controls off the page."""
-        self.box.close()
-        for part in (self.lr, self.stop, self.status, self.image):
-            part.close()
+        """Take everything off the page."""
+        close_whole(self.box)
 
 
 def lr_slider(lr, width):

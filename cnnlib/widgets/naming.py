@@ -4,14 +4,17 @@ ipywidgets 8 draws the label of a slider beside it, but the handle that takes th
 trait can tell it; and JupyterLab takes the arrow keys for its cells before a list or a group of radio buttons gets
 them. So every widget of ours has one invisible part more, a piece of HTML that looks after the page: whatever is drawn
 inside a `cnnlib-…` box gets the name of its label and the value that is shown beside it (a logarithmic slider would say
-its exponent), keeps its keys, and notes are spoken when they change. On a page that forbids this, all is as ipywidgets
-made it.
+its exponent), keeps its keys, notes are spoken when they change, and a status line says so when its kernel is gone. On
+a page that forbids this, all is as ipywidgets made it.
 """
 
 import ipywidgets
 import traitlets
 
 OURS = "[class*=cnnlib-]"
+
+# what a status line says when nobody answers any more
+GONE = "The kernel was restarted or has ended, and this run with it. To begin again, run the cells of this page anew."
 
 LOOK = """
 if (!window.cnnlibNames) {
@@ -71,15 +74,32 @@ if (!window.cnnlibNames) {
     window.cnnlibNames = new MutationObserver(follow);
     const what = {childList: true, subtree: true, attributeFilter: ['aria-valuetext']};
     window.cnnlibNames.observe(document.body, what);
+    const alone = () => {
+        for (const text of all('.cnnlib-status.jupyter-widgets-disconnected .widget-html-content')) {
+            if (text.querySelector('.cnnlib-gone')) continue;
+            const words = document.createElement('div');
+            words.className = 'cnnlib-gone';
+            words.setAttribute('role', 'alert');
+            words.textContent = 'GONE';
+            text.replaceChildren(words);
+        }
+    };
+    setInterval(alone, 1000);
     document.addEventListener('click', soon);
     window.addEventListener('keydown', keep, true);
     soon();
 }
-""".replace("OURS", OURS)
+""".replace("OURS", OURS).replace("GONE", GONE)
 
 SPOKEN = "cnnlib-spoken"  # the class of a widget whose text is spoken whenever it changes
 
-_namer = None  # one for all: it has no state
+
+class Namer(ipywidgets.HTML):
+    """The invisible part. Each box has its own: one for all would keep the elements of closed boxes on the page."""
+
+    def __init__(self):
+        code = " ".join(LOOK.split())
+        super().__init__(f'<img alt="" src="data:," onerror="{code}">', layout={"display": "none"})
 
 
 class NamedImage(ipywidgets.Image):
@@ -90,11 +110,5 @@ class NamedImage(ipywidgets.Image):
 
 def name_parts(widget):
     """Have the parts of a box named, and their keys kept for them, on the page."""
-    global _namer
-    if not isinstance(widget, ipywidgets.Box):
-        return
-    if _namer is None or _namer.comm is None:
-        code = " ".join(LOOK.split())
-        _namer = ipywidgets.HTML(f'<img alt="" src="data:," onerror="{code}">', layout={"display": "none"})
-    if _namer not in widget.children:
-        widget.children = (*widget.children, _namer)
+    if isinstance(widget, ipywidgets.Box) and not any(isinstance(child, Namer) for child in widget.children):
+        widget.children = (*widget.children, Namer())

@@ -8,6 +8,7 @@ import numpy as np
 import torch
 from PIL import Image, ImageOps, UnidentifiedImageError
 
+from cnnlib.arguments import check_iterable
 from cnnlib.checks import check_batch, check_count
 from cnnlib.datasets import CLASSES, Batches, Copies
 from cnnlib.figures import Found
@@ -30,7 +31,7 @@ class Pictures:
             self._count = len(inner.images)
         else:
             self._images, pairs, self._count = None, [], 0
-            for batch in batches:
+            for batch in check_iterable(batches, "batches"):
                 X, y = check_batch(batch)
                 pairs.append((X[: FIRST - self._count], y[: FIRST - self._count]))
                 self._count += len(pairs[-1][0])

@@ -14,22 +14,28 @@ from types import SimpleNamespace
 import ipywidgets
 import torch
 from IPython.display import display
+from traitlets import TraitError
 
-from cnnlib.checks import check_count, check_lr
+from cnnlib.arguments import check_callable, check_list, check_text
+from cnnlib.checks import check_count, check_lr, told
+from cnnlib.datasets.batches import SEEDS
 from cnnlib.device import describe_device
 from cnnlib.frontend import is_live, kernel
 from cnnlib.picture import Sheet
-from cnnlib.reader import ALERT
-from cnnlib.training import Trainer
+from cnnlib.plain import html_text
+from cnnlib.reader import ALERT, alert
+from cnnlib.training import DivergenceError, Trainer
 from cnnlib.widgets.bundle import widget_bundle
-from cnnlib.widgets.controls import Control
+from cnnlib.widgets.closing import close_whole
+from cnnlib.widgets.controls import Control, shown
+from cnnlib.widgets.last import pass_on, remember
 from cnnlib.widgets.listing import write_listing
 from cnnlib.widgets.live import FRAME_EVERY, SHARE, STATUS_EVERY, lr_slider
 from cnnlib.widgets.naming import NamedImage
 from cnnlib.widgets.pulse import Pulse
 from cnnlib.widgets.routing import route
 from cnnlib.widgets.run_chart import RunChart
-from cnnlib.widgets.runner import Runner, borrowing
+from cnnlib.widgets.runner import Moment, Runner, borrowing
 from cnnlib.widgets.runs import RunBook
 
 VISIBLE = 4  # controls beside the learning rate that are always in view; the others fold away
@@ -45,7 +51,8 @@ class Playground:
     Parameters
     ----------
     name : str
-        A cell that makes a playground of the same name again closes the one before.
+        A cell that makes a playground of the same name again ends the one before and takes over its runs: they are in
+        the list, off the chart, and the last one can be gone on with. `last_run()` shows a panel again as it is.
     build : callable
         `build(s)` returns a new network for the settings `s`, which has one attribute for each control.
     data : callable
@@ -63,6 +70,11 @@ class Playground:
     preview : int
         Where nobody can press Start, train so many steps, so that the page has a picture to show.
     seed : int
+
+    Raises
+    ------
+    TypeError, ValueError
+        If an argument is of another kind, of another shape, or out of range.
     """
 
     def __init__(
@@ -70,13 +82,17 @@ class Playground:
         preview=0, seed=0,
     ):  # fmt: skip
         lr, num_epochs = check_lr(lr), check_count(num_epochs, "num_epochs")
-        if name in _open:
-            _open.pop(name).close()
+        check_count(preview, "preview", least=0)
+        check_count(seed, "seed", least=0, most=SEEDS)
+        _check_parts(name, build, data, controls, views, optimizer=optimizer, loss=loss, correct=correct)
+        before = _open.pop(name, None)
+        if before is not None:
+            before._end()
         self.name, self.views, self.preview = name, tuple(views), preview
         self._build, self._data = build, data
         options = {"optimizer": optimizer, "loss": loss, "correct": correct}
         self._options = {name: option for name, option in options.items() if option is not None}
-        rate = Control("lr", lr, lambda: lr_slider(lr, "26em"), _set_lr)
+        rate = Control("lr", lr, lambda: lr_slider(lr, "26em"), _set_lr, check=check_lr)
         self.controls = (rate, *controls)
         settings = {control.name: control.default for control in self.controls}
         words = {control.name: control.label_of for control in self.controls}
@@ -88,11 +104,34 @@ class Playground:
         self._run = None  # the trainer whose run the chart shows
         self._handles, self._rest = [], "ready"
         self._quiet = False  # while the controls are being set to what a mark had
+        self._closed = False
         self.chart = RunChart(1, num_epochs)
         self.book = RunBook(self._redraw, self.fork, self.runner.mark)
         self.pulse = Pulse()
         self._build_page()
         _open[name] = self
+        if before is not None:
+            self._take_over(before)
+
+    def _take_over(self, before):
+        """Keep the runs of the panel whose place this one takes, and the point that the last of them had reached."""
+        runner, trainer, moment = before.runner, before.runner.trainer, None
+        if trainer is not None and trainer.step and not trainer.running:
+            settings, events = dict(runner.settings), tuple(runner.events)
+            label = "the cell was run again"
+            moment = Moment(trainer.step, label, settings, runner.base, events, trainer.state(), asked=True)
+        if self.book.take_over(before.book, moment):
+            self.status.value = (
+                "Ready. Press Start. What was trained before this cell was run again is kept: <i>Runs</i> goes on "
+                "from where it was."
+            )
+        pass_on(before, self)
+        before.close()
+
+    @property
+    def history(self):
+        """The record of the present run, a History; None before the first one."""
+        return None if self._run is None else self._run.history
 
     def _make(self, settings):
         s = SimpleNamespace(**settings)
@@ -118,11 +157,15 @@ class Playground:
         self.step.on_click(lambda button: self.runner.start(steps=1))
         self.stop.on_click(lambda button: self.runner.stop())
         self.reset.on_click(lambda button: self.runner.reset())
+        self.slower = _button("", "step-forward", "From the last finite weights, with a tenth of the rate", "warning")
+        self.slower.on_click(lambda button: self._go_on_slower())
+        self.slower.layout.display = "none"
         self.status = ipywidgets.HTML("Ready. Press Start.")
         text = self.chart.chart.text
         self.image = NamedImage(value=self.chart.chart.frame(), format="png", width="1000", tooltip=text)
         self.listing = ipywidgets.HTML()
-        for part, name in ((self.status, "status"), (self.image, "chart"), (self.listing, "code")):
+        named = ((self.status, "status"), (self.slower, "slower"), (self.image, "chart"), (self.listing, "code"))
+        for part, name in named:
             part.add_class(f"cnnlib-{name}")
         row = {"layout": {"flex_flow": "row wrap", "grid_gap": "4px 12px"}}
         others = [widget for name, widget in self.inputs.items() if name != "lr"]
@@ -136,8 +179,8 @@ class Playground:
             ipywidgets.HBox([self.start, self.pause, self.step, self.stop, self.reset, self.inputs["lr"]], **row),
             ipywidgets.HBox([*others[:VISIBLE], *self.folds], **row),
             *([more] if others[VISIBLE:] else []),
-            self.status, self.image, self.book.widget, self.listing, *[view.widget for view in self.views],
-            self.pulse.widget,
+            self.status, self.slower, self.image, self.book.widget, self.listing,
+            *[view.widget for view in self.views], self.pulse.widget,
         ])  # fmt: skip
         self.box.add_class("cnnlib-playground")
         self.box._view_count = 0  # asks the page to keep count: with nobody looking, nothing need run
@@ -157,9 +200,11 @@ class Playground:
         control = next((control for control in self.controls if control.name == name), None)
         if control is None:
             raise ValueError(f"there is no control {name!r} here, only {', '.join(self.runner.settings)}.")
+        if control.check is not None:
+            control.check(value)
         if self._quiet or value == self.runner.settings[name]:
             return
-        if name == "lr" and math.isclose(check_lr(value), self.runner.settings["lr"], rel_tol=1e-6):
+        if name == "lr" and math.isclose(value, self.runner.settings["lr"], rel_tol=1e-6):
             return  # the page rounds what it is shown
         self.runner.set(name, value, control.live)
         if control.live is None:  # the network is another one
@@ -180,19 +225,22 @@ class Playground:
 
     def _listen(self, runner):
         with self._pen:
-            self._show(runner)
+            if not self._closed:
+                self._show(runner)
 
     def _show(self, runner):
         trainer, now = runner.trainer, time.perf_counter()
         if trainer is not self._run and trainer is not None:
             self._begin(trainer)
         resting = runner.state != "training"
+        if not resting:
+            remember(self)
         self.pulse.beating = not resting
         due = now - self._drawn > self._pause()
         if (due or resting) and trainer is not None:
             started = time.perf_counter()  # after a new network was taken note of, which happens once
             self.chart.update(trainer.history, all=resting)
-            if runner.state != "failed":  # perhaps because of a view
+            if runner.state not in ("failed", "out of memory"):  # perhaps because of a view
                 with borrowing:
                     for view in self.views:
                         view.show(trainer)
@@ -202,6 +250,7 @@ class Playground:
         if due or resting or (now - self._told > STATUS_EVERY and not self.pulse.behind):
             self._told = now
             self.status.value = self._line(runner)
+            self._offer(runner)
         if trainer is not None and self.book.current and self.book.current.moments is not runner.moments:
             self.book.current.moments = runner.moments
             self.book.refresh()
@@ -218,7 +267,7 @@ class Playground:
         """Return how many seconds lie between two frames: none are drawn for a page that lies behind another."""
         if self.pulse.behind:
             return math.inf
-        return max(RARELY if self.pulse.lost else FRAME_EVERY, self._cost / SHARE)
+        return max(RARELY if self.pulse.lost else FRAME_EVERY, min(self._cost / SHARE, RARELY))
 
     def _begin(self, trainer):
         """Put an empty chart in place for a new network; earlier runs stay as thin lines."""
@@ -254,14 +303,39 @@ class Playground:
             if self.runner.state not in ("ready", "training"):
                 self._leave_picture()
 
-    # Going back, and the code of a run
+    # Going on, going back, and the code of a run
+
+    def _offer(self, runner):
+        """After a divergence, offer to go on with a tenth of the rate."""
+        if runner.state == "diverged":
+            self.slower.description = f"Go on with learning rate {runner.error.lr:.2g}"
+        self.slower.layout.display = None if runner.state == "diverged" else "none"
+
+    def _go_on_slower(self):
+        error = self.runner.error
+        if not isinstance(error, DivergenceError):  # the second click of two
+            return
+        slider = self.inputs["lr"]
+        while math.log10(error.lr) < slider.min:
+            slider.min -= 1  # a whole power of ten, so that the rate is on one of its steps
+        slider.value = error.lr
+        self.set("lr", error.lr)
+        self.runner.start()
 
     def fork(self, run, moment):
         """Go back to a moment of a run and go on from there, as a new run; the controls go back as well."""
+        if not isinstance(moment, Moment):
+            raise TypeError(f"a moment must be one of run.moments, got {told(moment)}.")
         self._quiet = True
         try:
             for name, value in moment.settings.items():
                 self.inputs[name].value = value
+        except (KeyError, TraitError):  # a run of before the cell was changed and run again
+            self.book.note.value = alert(
+                f"This mark cannot be gone back to: the cell was changed since, and its controls do not take {name} "
+                f"{shown(value)}."
+            )
+            return
         finally:
             self._quiet = False
         self.runner.fork(moment)
@@ -270,6 +344,7 @@ class Playground:
 
     def code(self):
         """Return the lines of Python that repeat the present run: network, data, and every change at its step."""
+        self._check_open()
         runner, trainer = self.runner, self._run
         lives = {control.name: control.live for control in self.controls if control.live}
         steps, num_batches = (trainer.history.steps, trainer.num_batches) if trainer else (0, 1)
@@ -288,7 +363,7 @@ class Playground:
     def _line(self, runner):
         trainer = runner.trainer
         if runner.state == "failed":
-            name, text = type(runner.error).__name__, html.escape(str(runner.error))
+            name, text = map(html_text, (type(runner.error).__name__, runner.error))
             return (
                 f"<div role='alert' style='{ALERT}'><b>{name}</b>: {text}<br>Change a control "
                 "and press Start; the cell's own code may have to be mended.</div>"
@@ -303,10 +378,13 @@ class Playground:
         parts += [f"{parameters:,} parameters", describe_device(trainer.device)]
         line = html.escape(" · ".join(parts))
         if runner.state == "diverged":
+            said = str(runner.error).partition(" at step ")[0]
             line += (
-                f"<br><b>The loss became infinite. The weights are back to their last finite state: try a learning "
-                f"rate of {trainer.lr / 10:.2g}, then Start, or Reset.</b>"
+                f"<br><b>{html_text(said[:1].upper() + said[1:])} at step {runner.error.step:,}. The weights are back "
+                f"to their last finite state: try a learning rate of {runner.error.lr:.2g}, then Start, or Reset.</b>"
             )
+        if runner.state == "out of memory":
+            line += alert(f"{runner.error} The run is kept: Start tries its next step again.")
         # what changes every second is not spoken; that it rests, and how it stands then, is
         role = "" if runner.state == "training" else " role='status'"
         return f"<div{role} style='font-size:1.1em'>{line}</div>"
@@ -315,6 +393,7 @@ class Playground:
 
     def picture(self):
         """Return the chart and the views below it, as they stand, as a Picture."""
+        self._check_open()
         runner = self.runner
         if runner.trainer is not None:
             now = runner.settings
@@ -336,10 +415,14 @@ class Playground:
             handle.update(bundle, raw=True, metadata=metadata)
 
     def _ipython_display_(self):
+        if self._closed:
+            text = f"{self!r}. Run its cell again, or last_run() for the panel that took its place."
+            display({"text/plain": text}, raw=True)
+            return
         if not is_live() and self.preview and self.runner.trainer is None:
             self.runner.start(steps=self.preview)
             self.runner.wait()
-            if self.runner.state == "failed":
+            if self.runner.state in ("failed", "out of memory"):
                 raise self.runner.error
         bundle, metadata = self._bundle()
         handle = display(bundle, raw=True, metadata=metadata, display_id=True)
@@ -347,17 +430,37 @@ class Playground:
             self._handles.append(handle)
 
     def close(self):
+        """End the training, take the controls off the page, and let go of networks, data and pictures.
+
+        The record of the present run stays in `history`. IPython keeps what a cell has shown (`Out`), so a panel whose
+        cell is run again is never thrown away itself.
+        """
+        self._end()
+        if _open.get(self.name) is self:
+            del _open[self.name]
+        with self._pen:
+            self._closed = True
+            if self._run is not None:
+                self._run = SimpleNamespace(history=self._run.history, num_batches=self._run.num_batches)
+            self._build = self._data = self.chart = None
+            self._options, self.views, self._handles = {}, (), []
+            self.image.unobserve_all()  # nobody is to take this for a frame
+            self.image.value = b""
+            self.runner.let_go()
+            self.book.let_go()
+
+    def _end(self):
         """End the training and take the controls off the page."""
         self.runner.close()
         self.pulse.stop()
-        self.box.close()
-        parts = [*self.inputs.values(), self.start, self.pause, self.step, self.stop, self.reset, *self.folds]
-        parts += [self.status, self.image, self.listing, self.pulse.widget, *self.book.parts()]
-        for widget in (*parts, *[view.widget for view in self.views]):
-            widget.close()
+        close_whole(self.box, *[view.widget for view in self.views])
+
+    def _check_open(self):
+        if self._closed:
+            raise RuntimeError(f"the panel {self.name!r} is closed: only its `history` is left. Run its cell again.")
 
     def __repr__(self):
-        return f"Playground {self.name!r}: {self.runner.state}"
+        return f"Playground {self.name!r}: {'closed' if self._closed else self.runner.state}"
 
 
 class View:
@@ -376,6 +479,22 @@ class View:
 
     def static(self):
         """Return what a page without a kernel shows, or None."""
+
+
+def _check_parts(name, build, data, controls, views, **functions):
+    """Raise unless these are what a playground is made of; what is there already stays as it is then."""
+    check_text(name, "name")
+    check_callable(build, "build", "It is called as build(s) and returns a network.")
+    check_callable(data, "data", "It is called as data(s) and returns (train_iter, test_iter).")
+    for argument, function in functions.items():
+        if function is not None:
+            check_callable(function, argument)
+    names = ["lr"]
+    for control in check_list(controls, "controls", Control, 0):
+        if control.name in names:
+            raise ValueError(f"each control must have a name of its own, got {control.name!r} twice.")
+        names.append(control.name)
+    check_list(views, "views", View, 0)
 
 
 def _set_lr(trainer, value):

@@ -4,12 +4,13 @@ Nothing waits for the guess. Where nobody is there to make one, the question sta
 is, the first guess that meets its outcome is noted in their own file, see `cnnlib.progress_file`.
 """
 
-import html
-
 import ipywidgets
 
 from cnnlib import progress_file
+from cnnlib.arguments import check_list, check_pair, check_text
+from cnnlib.checks import check_number, told
 from cnnlib.frontend import kernel
+from cnnlib.plain import html_text, inert_markdown, markdown_text
 from cnnlib.reader import announced
 from cnnlib.widgets.bundle import widget_bundle
 from cnnlib.widgets.naming import SPOKEN
@@ -32,11 +33,18 @@ def guess(question, options):
 
     Raises
     ------
-    ValueError
-        If there are fewer than two options.
+    TypeError, ValueError
+        If there are fewer than two options, two are alike, or they are neither texts nor the ends of a scale.
     """
-    if len(options) < 2:
+    check_text(question, "question")
+    if len(check_list(options, "options")) < 2:
         raise ValueError(f"a guess needs at least two options, or the two ends of a scale, got {options!r}.")
+    if not isinstance(options[0], str):
+        low, high = check_pair(options, "the ends of a scale")
+        if low == high:
+            raise ValueError(f"the ends of a scale must differ, got {told(options)}.")
+    elif len(set(check_list(options, "options", str))) < len(options):
+        raise ValueError(f"the options must differ, got {told(options)}.")
     return Guess(question, options)
 
 
@@ -62,7 +70,7 @@ class Guess:
                 style={"description_width": "initial"},
             )  # fmt: skip
         control.observe(self._set, "value")
-        text = ipywidgets.HTML(f"<b>Predict first.</b> {html.escape(self.question)}")
+        text = ipywidgets.HTML(f"<b>Predict first.</b> {html_text(self.question)}")
         self._note = ipywidgets.HTML("<i>No guess yet.</i>")
         self._note.add_class(SPOKEN)
         self._widget = ipywidgets.VBox([text, control, self._note])
@@ -76,7 +84,7 @@ class Guess:
         progress_file.guessed(self.question, float(self.answer) if self.scale else self.answer)
         said = f"{self.answer:.3g}" if self.scale else f"“{self.answer}”"
         text = f"Noted: {said}. Now run the experiment below. {progress_file.remark()}"
-        self._note.value = f"<i>{html.escape(text.rstrip())}</i>"
+        self._note.value = f"<i>{html_text(text.rstrip())}</i>"
 
     def reveal(self, outcome, because=""):
         """Show the guess and the outcome together.
@@ -90,9 +98,12 @@ class Guess:
 
         Raises
         ------
-        ValueError
-            If the outcome is none of the options.
+        TypeError, ValueError
+            If the outcome is none of the options, or no number on a scale.
         """
+        check_text(because, "because")
+        if self.scale:
+            check_number(outcome, "the outcome")
         if not self.scale and outcome not in self.options:
             raise ValueError(f"the outcome must be one of the options {list(self.options)}, got {outcome!r}.")
         shown = Reveal(self, outcome, because)
@@ -104,7 +115,7 @@ class Guess:
 
     def _markdown(self):
         answers = f"{self.options[0]} … {self.options[1]}" if self.scale else " / ".join(self.options)
-        return f"**Predict first.** {self.question}\n\n*{answers}*"
+        return f"**Predict first.** {markdown_text(self.question)}\n\n*{markdown_text(answers)}*"
 
     def _repr_mimebundle_(self, include=None, exclude=None):
         static = {"text/markdown": self._markdown(), "text/plain": repr(self)}
@@ -142,8 +153,9 @@ class Reveal:
         return verdict, outcome
 
     def _repr_markdown_(self):
-        verdict, outcome = self._line()
-        return announced(f"{verdict} The experiment says: **{outcome}**. {self.because}".strip())
+        verdict, outcome = map(markdown_text, self._line())
+        because = inert_markdown(self.because)
+        return announced(f"{verdict} The experiment says: **{outcome}**. {because}".strip())
 
     def __repr__(self):
         verdict, outcome = self._line()

@@ -1,9 +1,18 @@
 """The chart of a training run, drawn from its history: the same picture live, static and from a loaded record."""
 
+from cnnlib.arguments import check_pair, check_text
 from cnnlib.chart import Chart, Panel
+from cnnlib.checks import told
 from cnnlib.style import FAINT
 
 POINTS = 10  # points of the training curves in an epoch
+
+
+def check_band(band):
+    """Return (low, high, label); raise unless these are two accuracies and a text."""
+    if not isinstance(band, tuple | list) or len(band) != 3:
+        raise TypeError(f"band must be (low, high, label), got {told(band)}. Try (0.8, 0.9, 'others').")
+    return *check_pair(band[:2], "band"), check_text(band[2], "the label of the band")
 
 
 class RunChart:
@@ -29,7 +38,7 @@ class RunChart:
         text = "Chart of a training run: loss and accuracy against the epoch"
         self.chart = Chart(panels, "epoch", (0, num_epochs), text=text)
         if band is not None:
-            low, high, label = band
+            low, high, label = check_band(band)
             self.chart.band(1, low, high, label)
         self.num_batches = num_batches
         self._points = 0  # of the training curves, drawn so far

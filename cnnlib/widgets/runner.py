@@ -7,14 +7,18 @@ touches the network. When a run is paused or done, the thread ends; the next com
 import threading
 import weakref
 from dataclasses import dataclass, field
+from functools import cached_property
 
 import torch
 
+from cnnlib.faults import OutOfMemoryError, explain_fault, give_memory_back, is_fault, is_out_of_memory
 from cnnlib.training import DivergenceError
 from cnnlib.widgets.controls import shown
 
 PATIENCE = 10.0  # seconds to wait for a thread to end: one long step
-ROOM = 256 * 2**20  # bytes of the states that one run may keep to go back to
+ROOM = 256 * 2**20  # bytes of the states that one run may keep to go back to, and all earlier runs together
+MOMENTS = 50  # that one run may keep, however little room they take
+NUMBER = 32  # bytes of a number in a list: its place and itself
 CLOSE = 5  # steps; of several changes as close as this, as while a slider is dragged, the last one is kept
 
 _alive = weakref.WeakSet()
@@ -60,7 +64,7 @@ class Moment:
     state: dict | None = field(default=None, repr=False)
     asked: bool = False
 
-    @property
+    @cached_property
     def bytes(self):
         """How much memory it takes."""
         return _bytes(self.state)
@@ -87,9 +91,9 @@ class Runner:
     ----------
     trainer : Trainer or None
     state : str
-        'ready', 'training', 'paused', 'stopped', 'finished', 'diverged' or 'failed'.
+        'ready', 'training', 'paused', 'stopped', 'finished', 'diverged', 'out of memory' or 'failed'.
     error : Exception or None
-        What went wrong, if the state is 'diverged' or 'failed'.
+        What went wrong, if the state is one of the last three.
     base, events : dict, list of (step, name, value)
         The settings that the network was built with, and what was changed in it since.
     moments : list of Moment
@@ -179,6 +183,11 @@ class Runner:
         self.wait(PATIENCE)
         _alive.discard(self)
 
+    def let_go(self):
+        """Forget the network, its data and all moments, once closed."""
+        self.trainer = self.error = self._origin = None
+        self.moments, self._changes = [], {}
+
     def wait(self, seconds=None):
         """Wait until the thread has nothing more to do; return whether it has ended."""
         with self._lock:  # a thread that is being started cannot be waited for yet
@@ -218,9 +227,20 @@ class Runner:
             return True
         except DivergenceError as error:
             self._end("diverged", error)
+        except OutOfMemoryError as error:
+            self._run_out(error)
         except Exception as error:
-            self._end("failed", error)
+            if is_out_of_memory(error):
+                self._run_out(explain_fault(error))
+            else:
+                self._end("failed", explain_fault(error) if is_fault(error) else error)
         return False
+
+    def _run_out(self, error):
+        """Keep the network and its record, if there is one, so that Start can try again."""
+        if self.trainer is not None:
+            give_memory_back(self.trainer.device)
+        self._end("failed" if self.trainer is None else "out of memory", error)
 
     def _advance(self, stale):
         with self._lock:
@@ -323,7 +343,7 @@ class Runner:
         if len(moments) > 1 and trainer.step - moments[-1].step < CLOSE and not always and not moments[-1].asked:
             moments.pop()
         moments.append(Moment(trainer.step, label, settings, self.base, tuple(self.events), trainer.state(), always))
-        while sum(moment.bytes for moment in moments) > ROOM and len(moments) > 1:
+        while len(moments) > 1 and (len(moments) > MOMENTS or sum(moment.bytes for moment in moments) > ROOM):
             del moments[1]  # not the start, which takes no room
         self.moments = moments
 
@@ -341,4 +361,6 @@ def _bytes(value):
         return value.nbytes
     if isinstance(value, dict):
         return sum(map(_bytes, value.values()))
-    return sum(map(_bytes, value)) if isinstance(value, list | tuple) else 0
+    if isinstance(value, list | tuple):
+        return sum(map(_bytes, value))
+    return NUMBER if isinstance(value, int | float) else 0

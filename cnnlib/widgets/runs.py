@@ -4,7 +4,6 @@ Files go to and come from the reader's browser, so this works on every server an
 """
 
 import base64
-import html
 import math
 import re
 from contextlib import contextmanager
@@ -13,14 +12,18 @@ from dataclasses import dataclass, field, replace
 import ipywidgets
 
 from cnnlib.history import History
+from cnnlib.plain import html_text, one_line
 from cnnlib.reader import alert
 from cnnlib.style import COLOURS, FAINT, INK
 from cnnlib.widgets.controls import LABEL
 from cnnlib.widgets.naming import SPOKEN
+from cnnlib.widgets.runner import ROOM
 
 RUN_COLOURS = COLOURS[2:6]  # the first two are the present run's
 SHOWN = 6  # of the runs that are over, so many of the latest are on the chart unless the reader says otherwise
+MOST = 30  # runs that are kept; of more, the oldest are forgotten
 LONGEST = 40  # characters of a run's name
+CONTROLS = 60  # settings of a run that is loaded
 LARGEST = 20 * 2**20  # bytes of a file to load
 LAST = 50  # steps over which the last loss is a mean
 
@@ -56,6 +59,9 @@ class Run:
 class RunBook:
     """The list of runs, and the part of the page that shows it.
 
+    The latest 30 runs are kept. All earlier runs together may keep 256 MB of states to go back to; then the oldest of
+    them can only be looked at.
+
     Parameters
     ----------
     changed : callable
@@ -78,6 +84,7 @@ class RunBook:
         self._count += 1
         self.current = Run(f"run {self._count}", history, settings, COLOURS[0], moments)
         self.runs.append(self.current)
+        self._forget()
         self.refresh()
 
     def archive(self, keep):
@@ -90,6 +97,35 @@ class RunBook:
             self._count -= 1
             return
         self._paint(run)
+
+    def take_over(self, before, moment):
+        """Keep the runs of another book, off the chart; `moment` is where its current one can be gone on from.
+
+        Returns
+        -------
+        bool
+            Whether there were any.
+        """
+        for run in before.runs:
+            if run is before.current and moment is None:
+                continue
+            run.moments = [moment] if run is before.current else []  # states take room
+            run.shown, run.colour = False, self._free_colour(self.runs)
+            self.runs.append(run)
+        self._forget()
+        self._count = before._count - (before.current is not None and moment is None)
+        self.refresh()
+        return bool(self.runs)
+
+    def _forget(self):
+        """Forget the oldest runs, and the states of old ones, beyond what may be kept."""
+        surplus = self.earlier[: max(0, len(self.runs) - MOST)]
+        self.runs = [run for run in self.runs if run not in surplus]
+        taken = 0
+        for run in reversed(self.earlier):
+            taken += sum(moment.bytes for moment in run.moments)
+            if taken > ROOM:
+                run.moments = [moment for moment in run.moments if moment.state is None]
 
     def _paint(self, run):
         """Give an earlier run a colour that the chart does not show yet, if there is one; hide the oldest."""
@@ -109,7 +145,7 @@ class RunBook:
 
     def rename(self, run, name):
         """Give a run another name."""
-        name = " ".join(str(name).split())[:LONGEST]
+        name = one_line(name)[:LONGEST]
         if name:
             run.name = name
         self._change()
@@ -140,11 +176,15 @@ class RunBook:
         if not sound or len(history.test_acc) > len(history.epoch_ends):
             raise ValueError(f"{name} is damaged: its numbers do not fit each other. Save the run again.")
         controls = history.settings.get("controls")
-        controls = {str(k): str(v) for k, v in controls.items()} if isinstance(controls, dict) else {}
+        controls = controls if isinstance(controls, dict) else {}
+        if len(controls) > CONTROLS:
+            raise ValueError(f"{name} has {len(controls):,} settings; a run has at most {CONTROLS}. Save it again.")
+        controls = {one_line(k, LONGEST): one_line(v, LONGEST) for k, v in controls.items()}
         self._count += 1
-        label = " ".join(str(history.settings.get("run") or "").split())[:LONGEST] or f"run {self._count}"
+        label = one_line(history.settings.get("run") or "")[:LONGEST] or f"run {self._count}"
         run = Run(label, history, controls, FAINT)
         self.runs.append(run)
+        self._forget()
         self._paint(run)
         self._change()
         return run
@@ -265,7 +305,7 @@ class RunBook:
         for file in files:
             try:
                 run = self.load(file["content"], file["name"])
-                self.note.value = f"Loaded <b>{html.escape(run.name)}</b>."
+                self.note.value = f"Loaded <b>{html_text(run.name)}</b>."
             except ValueError as error:
                 self.note.value = alert(str(error))
         with self._filling():
@@ -280,31 +320,29 @@ class RunBook:
         head = ["", "run", *differ, "steps", f"train loss, last {LAST}", "test accuracy"]
         lines = [
             "<tr>"
-            + "".join(f"<th scope='col' style='padding:0 .8em'>{html.escape(text)}</th>" for text in head)
+            + "".join(f"<th scope='col' style='padding:0 .8em'>{html_text(text)}</th>" for text in head)
             + "</tr>"
         ]
         for run in self.runs:
             history, colour = run.history, run.colour if run.shown else "transparent"
             swatch = f"background:{colour};display:inline-block;width:2em;height:4px"
             cells = [f"<span style='{swatch}' aria-hidden='true'></span>"]
-            cells.append(html.escape(run.name) + ("" if run.shown else " <i>(hidden)</i>"))
-            cells += [html.escape(run.settings.get(name, "–")) for name in differ]
+            cells.append(html_text(run.name) + ("" if run.shown else " <i>(hidden)</i>"))
+            cells += [html_text(run.settings.get(name, "–")) for name in differ]
             cells.append(f"{history.steps:,}")
             cells.append(f"{history.window(max(0, history.steps - LAST))[0]:.3f}" if history.steps else "–")
             cells.append(f"{history.test_acc[-1]:.3f}" if history.test_acc else "–")
             weight = "bold" if run is self.current else "normal"
             body = "".join(f"<td style='padding:0 .8em;font-weight:{weight}'>{cell}</td>" for cell in cells)
             lines.append(f"<tr>{body}</tr>")
-        same = [html.escape(f"{name} {next(iter(values[name]))}") for name in names if name not in differ]
+        same = [html_text(f"{name} {next(iter(values[name]))}") for name in names if name not in differ]
         caption = f"<div style='color:{FAINT};background:white'>in all: {', '.join(same)}</div>" if same else ""
         return f"<table style='color:{INK};background:white;font-size:1.05em'>{''.join(lines)}</table>{caption}"
 
-    def parts(self):
-        """Return all widgets, to close them."""
-        return [
-            self.widget, *self.widget.children, self.pick, self.name, self.visible, self.moment, self.fork, self.mark,
-            self.export, self.upload,
-        ]  # fmt: skip
+    def let_go(self):
+        """Forget all runs, once the panel is closed."""
+        self.runs, self.current = [], None
+        self.refresh()
 
 
 def links(run):
@@ -312,7 +350,7 @@ def links(run):
     stem = re.sub(r"[^\w-]+", "_", run.name).strip("_") or "run"
     record, made = run.record(), []
     for ending, kind, text in (("json", "application/json", record.to_json()), ("csv", "text/csv", record.to_csv())):
-        data = base64.b64encode(text.encode()).decode()
+        data = base64.b64encode(text.encode(errors="replace")).decode()  # a file may hold halves of characters
         made.append(f"<a download='{stem}.{ending}' href='data:{kind};base64,{data}'>{stem}.{ending}</a>")
     return made
 

@@ -1,13 +1,12 @@
 """The shape and cost walk: step through a network, layer by layer, and see or guess what each does with its input."""
 
-import html
-
 import ipywidgets
 import torch
 
 from cnnlib.datasets import load_arrays
 from cnnlib.figures import draw_step
 from cnnlib.frontend import kernel
+from cnnlib.plain import html_text
 from cnnlib.probes import walk_layers
 from cnnlib.reader import alert
 from cnnlib.style import RIGHT, WRONG
@@ -127,7 +126,7 @@ class ShapeWalk:
     def _check(self):
         right, said = self.answer(self.typed.value)
         colour, mark = (RIGHT, "✓") if right else (WRONG, "✗")
-        self.verdict = f"<span style='color:{colour};font-weight:bold'>{mark}</span> {html.escape(said)}"
+        self.verdict = f"<span style='color:{colour};font-weight:bold'>{mark}</span> {html_text(said)}"
         self._show()
 
     def _reveal(self):

@@ -3,6 +3,8 @@
 import ipywidgets
 import torch
 
+from cnnlib.arguments import check_example, check_tensor
+from cnnlib.checks import check_count
 from cnnlib.figures import draw_blocks, draw_gradient_flow, draw_reconstructions, draw_statistics, draw_volumes
 from cnnlib.modes import evaluating
 from cnnlib.probes import gradient_norms, present_gradients, relu_statistics, walk_layers
@@ -14,7 +16,7 @@ class SettingsView(View):
     """A drawing of the network that the controls describe. A subclass says what to draw of it."""
 
     def __init__(self, input_shape):
-        self.input_shape = input_shape
+        self.input_shape = check_example(input_shape)
         self.widget = ipywidgets.HTML()
         self._drawing = None
 
@@ -43,6 +45,11 @@ class Blueprint(SettingsView):
     ----------
     input_shape : tuple of int
         Shape of one example: (1, 32, 32).
+
+    Raises
+    ------
+    TypeError, ValueError
+        If an argument is of another kind, of another shape, or out of range.
     """
 
     def __init__(self, input_shape):
@@ -61,6 +68,11 @@ class Shortcuts(SettingsView):
     ----------
     input_shape : tuple of int
         Shape of one example: (1, 14, 14).
+
+    Raises
+    ------
+    TypeError, ValueError
+        If an argument is of another kind, of another shape, or out of range.
     """
 
     def __init__(self, input_shape):
@@ -91,10 +103,15 @@ class Microscope(View):
         The pictures to look at, always the same.
     number : int
         Which ReLU, counted from 0.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If an argument is of another kind, of another shape, or out of range.
     """
 
     def __init__(self, X, number):
-        self.X, self.number = X, number
+        self.X, self.number = check_tensor(X, "X", shape="(N, …)"), check_count(number, "number", least=0)
         self.widget = ipywidgets.HTML()
         self.widget.add_class("cnnlib-microscope")
         self._drawing = None
@@ -165,10 +182,15 @@ class Reconstructions(View):
     ----------
     count : int
         How many pictures: the first of the test set, whose batches are `(X, X)`.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If an argument is of another kind, of another shape, or out of range.
     """
 
     def __init__(self, count=8):
-        self.count = count
+        self.count = check_count(count, "count", most=100)
         self.widget = ipywidgets.HTML()
         self.widget.add_class("cnnlib-reconstructions")
         self._drawing = self._X = None

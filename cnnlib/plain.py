@@ -1,0 +1,56 @@
+"""Text of somebody else (names, file names, messages of errors, what lies in a file) made fit for a page.
+
+Whatever it holds, it shows as text: it brings no element, no link and no code to HTML, SVG, Markdown or a chart.
+"""
+
+import html
+import re
+
+ELLIPSIS = "…"
+LONGEST = 2000  # characters of a message
+
+# control characters, marks that turn the direction of writing for what follows, halves of characters
+_UNSEEN = re.compile(
+    "[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069\ud800-\udfff\ufffe\uffff]"
+)
+_MARKUP = re.compile(r"[&<>\[\]|`*_\\~$]")
+_CODE = re.compile(r"(?<!`)(?P<fence>`+)(?!`)(?P<code>[^\n]*?[^`\n])(?P=fence)(?!`)")
+_HTML = re.compile(r"[&<>\[\]`\\]")
+
+
+def clean(text, longest=LONGEST):
+    """Return a text without control characters and marks of direction, cut where it is too long; lines stay lines."""
+    text = _UNSEEN.sub("", str(text))
+    return text if len(text) <= longest else text[: longest - 1] + ELLIPSIS
+
+
+def one_line(text, longest=LONGEST):
+    """Return a text as one clean line, its white space as single blanks, cut where it is too long."""
+    return clean(" ".join(_UNSEEN.sub("", str(text)).split()), longest)
+
+
+def html_text(text, longest=LONGEST):
+    """Return HTML, or SVG, that shows a text as it is."""
+    return html.escape(clean(text, longest))
+
+
+def markdown_text(text, longest=LONGEST):
+    """Return Markdown that shows a text as it is, on one line, in a cell of a table as well."""
+    return _MARKUP.sub(_entity, one_line(text, longest))
+
+
+def inert_markdown(text, longest=LONGEST):
+    """Return Markdown without HTML and links, on one line, of a text that mixes ours with somebody else's.
+
+    Emphasis and `code` stay what they are. A back quote too many in what is quoted leaves its quotes in place.
+    """
+    parts, end, text = [], 0, one_line(text, longest)
+    for found in _CODE.finditer(text):
+        code = _MARKUP.sub(_entity, found["code"].strip(" ") or " ")
+        parts += [_HTML.sub(_entity, text[end : found.start()]), f"<code>{code}</code>"]
+        end = found.end()
+    return "".join(parts) + _HTML.sub(_entity, text[end:])
+
+
+def _entity(found):
+    return f"&#{ord(found[0])};"

@@ -1,0 +1,48 @@
+"""What a probe asks of the network and of the batch that it is given, before it sends anything through."""
+
+import torch
+
+from cnnlib.arguments import check_iterable, check_tensor, check_text
+from cnnlib.checks import told
+
+
+def check_layer(net, layer, name="layer"):
+    """Return the module that a network calls `layer`.
+
+    Raises
+    ------
+    TypeError
+        If `layer` is no text.
+    ValueError
+        If the network has no layer of that name.
+    """
+    modules = dict(net.named_modules())
+    if check_text(layer, name) not in modules:
+        raise ValueError(f"the network has no layer {layer!r}; it has {', '.join(filter(None, modules))}.")
+    return modules[layer]
+
+
+def check_names(layers):
+    """Return `layers`; raise a TypeError unless they are an iterable of names: a dict is one, a text is none."""
+    return layers if isinstance(layers, dict) else check_iterable(layers, "layers")
+
+
+def device_of(net):
+    """Return the device of a network's first weight; the CPU for a network without weights."""
+    return next((weight.device for weight in net.parameters()), torch.device("cpu"))
+
+
+def check_scored(X, y):
+    """Raise unless X is a batch and y has a class for each of its examples, whole numbers of shape (N,)."""
+    check_tensor(X, "X", shape="(N, …)")
+    check_tensor(y, "y", (1,), "(N,)")
+    if not X.dim() or len(X) != len(y):
+        raise ValueError(f"as many labels as examples are needed, got X of shape {tuple(X.shape)} and {told(y)} as y.")
+    if y.is_floating_point() or y.is_complex() or y.dtype == torch.bool:
+        raise TypeError(f"y must hold class indices (int64), got {told(y)}. Try y.long().")
+
+
+def check_scores(scores, X):
+    """Raise unless a network gave scores of shape (N, classes) for the batch X."""
+    if not isinstance(scores, torch.Tensor) or scores.dim() != 2 or len(scores) != len(X):
+        raise ValueError(f"net must return scores of shape ({len(X)}, classes), got {told(scores)}.")
