@@ -1,28 +1,41 @@
-"""What both benchmarks share: run code in a real Jupyter kernel, describe the machine, write the report."""
+"""What all benchmarks share: run a function in a fresh kernel or process, describe the machine, write the report.
+
+A measured piece of work is a function of one of these modules that takes and returns plain values. It runs in a fresh
+Jupyter kernel with a page (`kernel`, where a display is involved), in a fresh Python (`process`), or in this very
+program (`here`, to try a benchmark out).
+"""
 
 import argparse
 import ast
 import gzip
+import importlib
 import json
 import os
 import platform
 import shutil
+import subprocess
+import sys
 import tempfile
 import time
-from contextlib import contextmanager
+from contextlib import chdir, contextmanager
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
-from jupyter_client.manager import start_new_kernel
-
-ROOT = Path(__file__).resolve().parents[1]
+HERE = Path(__file__).resolve().parent
+ROOT = HERE.parent
+PLACES = ("kernel", "process", "here")
 QUIET = 0.05  # the part of the cores that other programs may use during a run
-PACKAGES = ("torch", "torchvision", "matplotlib", "matplotlib-inline", "ipykernel", "ipywidgets", "d2l")
+ATTEMPTS = 3  # at one run, if other programs disturb it
+LIMIT = 1800  # seconds that one run may take
+PACKAGES = (
+    "torch", "torchvision", "matplotlib", "ipykernel", "ipywidgets", "d2l", "skorch", "lightning", "fastai",
+    "livelossplot", "fastprogress",
+)  # fmt: skip
 
 
 @contextmanager
 def workplace():
-    """Yield a folder in which d2l's loader finds Fashion-MNIST where it looks for it, so nothing is downloaded."""
+    """Yield a folder in which torchvision, called by d2l, finds Fashion-MNIST: nothing is downloaded."""
     with tempfile.TemporaryDirectory() as folder:
         raw = Path(folder, "data", "FashionMNIST", "raw")
         raw.mkdir(parents=True)
@@ -34,24 +47,76 @@ def workplace():
         yield work
 
 
-def run_in_kernel(code, folder):
-    """Run `code` in a fresh kernel, as cells of a notebook that somebody looks at, and return its `result`.
+def measure(module, function, settings, place, folder=None, patience=0):
+    """Run `function(**settings)` of a module of this folder and return what it returned.
 
     Parameters
     ----------
-    code : sequence of str
-        Cells. The last one must leave a dict of plain values under the name `result`.
-    folder : Path
-        The kernel's working folder.
+    module, function : str
+    settings : dict
+        Plain values.
+    place : str
+        One of `PLACES`.
+    folder : Path, optional
+        The working folder of the kernel or process; this folder unless told.
+    patience : float
+        For how many seconds to wait for a quiet machine. A run during which other programs used more than 5 % of the
+        cores is then repeated, up to three times: beside one busy program, two threads of PyTorch on two cores are
+        ten times slower, not half as fast. With 0, neither: the run counts as it is.
 
     Returns
     -------
     dict
-        `result`, and under 'shown' how many pictures the page was sent, under 'text' what was printed.
+        With 'others' added: which part of the cores other programs used; None where nobody counts.
+
+    Raises
+    ------
+    RuntimeError
+        If the work failed; the message is its traceback.
     """
-    env = {**os.environ, "CNNLIB_LIVE": "1", "PYTHONPATH": str(ROOT)}
-    manager, client = start_new_kernel(startup_timeout=120, cwd=str(folder), env=env)
-    pictures, text = [], []
+    folder = HERE if folder is None else folder
+    for attempt in range(ATTEMPTS if patience else 1):
+        _wait_until_quiet(patience)
+        start, busy, own = time.perf_counter(), _busy_seconds(), _own_seconds()
+        result = _run(module, function, settings, place, folder)
+        if busy is None:
+            return {**result, "others": None}
+        others = _busy_seconds() - busy - (_own_seconds() - own)
+        result["others"] = max(0.0, others / (time.perf_counter() - start) / os.cpu_count())
+        if result["others"] < QUIET or attempt == ATTEMPTS - 1 or not patience:
+            return result
+        print(f"other programs used {result['others']:.0%} of the processor: once more", flush=True)
+
+
+def _run(module, function, settings, place, folder):
+    if place == "here":
+        with chdir(folder):
+            return getattr(importlib.import_module(module), function)(**settings)
+    call = f"{module}.{function}(**{settings!r})"
+    path = os.pathsep.join(filter(None, [str(HERE), str(ROOT), os.environ.get("PYTHONPATH")]))
+    env = {**os.environ, "CNNLIB_LIVE": "1", "PYTHONPATH": path}
+    if place == "kernel":
+        return run_in_kernel([f"import {module}", f"result = {call}"], folder, env)
+    with tempfile.TemporaryDirectory() as scratch:
+        answer = Path(scratch, "answer.json")
+        write = f"open({str(answer)!r}, 'w').write(json.dumps({call}))"
+        command = [sys.executable, "-c", f"import json, {module}; {write}"]
+        done = subprocess.run(command, cwd=folder, env=env, capture_output=True, text=True, timeout=LIMIT)
+        if done.returncode:
+            raise RuntimeError(done.stderr)
+        return json.loads(answer.read_text())
+
+
+def run_in_kernel(code, folder, env):
+    """Run cells in a fresh kernel, as a notebook that somebody looks at does, and return the `result` of the last.
+
+    `result` must be a dict of plain values; 'shown' is added, the number of pictures that the page was sent.
+    """
+    from jupyter_client.manager import start_new_kernel
+
+    quiet = ["--log-level=40"]  # errors only
+    manager, client = start_new_kernel(startup_timeout=120, cwd=str(folder), env=env, extra_arguments=quiet)
+    pictures = []
 
     def drain(message):
         content, kind = message["content"], message["msg_type"]
@@ -59,47 +124,25 @@ def run_in_kernel(code, folder):
             pictures.extend(mime for mime in content["data"] if mime in ("image/png", "image/svg+xml"))
         elif kind == "comm_msg" and message["buffers"]:
             pictures.append("widget")
-        elif kind == "stream":
-            text.append(content["text"])
 
     try:
         for number, cell in enumerate(code):
-            last = number == len(code) - 1
-            ask = {"result": "__import__('json').dumps(result)"} if last else None
-            reply = client.execute_interactive(cell, user_expressions=ask, output_hook=drain, timeout=1800)
+            ask = {"result": "__import__('json').dumps(result)"} if number == len(code) - 1 else None
+            reply = client.execute_interactive(cell, user_expressions=ask, output_hook=drain, timeout=LIMIT)
             if reply["content"]["status"] != "ok":
                 raise RuntimeError("\n".join(reply["content"]["traceback"]))
         answer = reply["content"]["user_expressions"]["result"]["data"]["text/plain"]
     finally:
         client.stop_channels()
         manager.shutdown_kernel(now=True)
-    return {**json.loads(ast.literal_eval(answer)), "shown": len(pictures), "text": "".join(text)}
+    return {**json.loads(ast.literal_eval(answer)), "shown": len(pictures)}
 
 
-def run_undisturbed(code, folder, attempts=20):
-    """Run as `run_in_kernel` does when the machine is quiet; again, if other programs took their share of it.
-
-    Two threads of PyTorch that share two cores with one busy program are ten times slower, not half as fast, so a
-    disturbed run tells nothing. Under 'others' the result holds what part of the cores other programs used.
-    """
-    for attempt in range(attempts):
-        _wait_until_quiet()
-        start, busy, own = time.perf_counter(), _busy_seconds(), _own_seconds()
-        result = run_in_kernel(code, folder)
-        if busy is None:
-            return {**result, "others": None}
-        others = _busy_seconds() - busy - (_own_seconds() - own)
-        result["others"] = others / (time.perf_counter() - start) / os.cpu_count()
-        if result["others"] < QUIET or attempt == attempts - 1:
-            return result
-        print(f"other programs used {result['others']:.0%} of the processor: once more", flush=True)
-
-
-def _wait_until_quiet(patience=600):
+def _wait_until_quiet(patience):
     end = time.perf_counter() + patience
     while (before := _busy_seconds()) is not None and time.perf_counter() < end:
-        time.sleep(3)
-        if _busy_seconds() - before < QUIET * 3 * os.cpu_count():
+        time.sleep(2)
+        if _busy_seconds() - before < QUIET * 2 * os.cpu_count():
             return
 
 
@@ -112,21 +155,28 @@ def _busy_seconds():
 
 
 def _own_seconds():
-    """Return the processor time of this program and of its kernels that have ended."""
+    """Return the processor time of this program and of the kernels and processes that it has seen end."""
     times = os.times()
     return times.user + times.system + times.children_user + times.children_system
 
 
-def arguments(text, repeats):
-    """Parse the command line that both benchmarks take."""
+def parser(text, repeats, place):
+    """Return a parser of the options that all benchmarks take."""
     parser = argparse.ArgumentParser(description=text.splitlines()[0])
-    parser.add_argument("--out", type=Path, help="write the figures here, as JSON")
+    parser.add_argument("--out", type=Path, help="write all figures here, as JSON, and the tables beside it, as .md")
     parser.add_argument("--repeats", type=int, default=repeats, help=f"runs of each kind (default {repeats})")
-    return parser.parse_args()
+    parser.add_argument("--place", choices=PLACES, default=place, help=f"where each run goes (default {place})")
+    parser.add_argument(
+        "--patience", type=float, default=120, metavar="SECONDS",
+        help="wait so long for a quiet machine before each run, and repeat a disturbed one; 0: neither (default 120)",
+    )  # fmt: skip
+    return parser
 
 
 def machine():
     """Return hardware and versions, so that a figure can be read without its machine."""
+    import torch
+
     versions = {}
     for name in PACKAGES:
         try:
@@ -140,20 +190,39 @@ def machine():
     return {
         "cpu": model,
         "cores": os.cpu_count(),
+        "threads": torch.get_num_threads(),
+        "gpu": torch.cuda.get_device_name() if torch.cuda.is_available() else None,
         "load before": os.getloadavg()[0] if hasattr(os, "getloadavg") else None,
         "system": platform.platform(),
         "python": platform.python_version(),
         **versions,
+        "torch": str(torch.__version__),  # with its kind of build
     }
 
 
-def report(head, rows, facts, figures, out):
-    """Print a table and the machine's facts; write all of it to `out` as JSON if a path is given."""
-    table = [head, *rows]
-    widths = [max(len(row[i]) for row in table) for i in range(len(head))]
-    for row in table:
-        print(row[0].ljust(widths[0]), *(cell.rjust(w) for cell, w in zip(row[1:], widths[1:], strict=True)), sep="  ")
-    print("\n" + ", ".join(f"{name} {value}" for name, value in facts.items()))
+def disturbed(runs):
+    """Say, for the last column of a table, how much of the cores other programs used in the worst of some runs."""
+    shares = [run["others"] for run in runs if run.get("others") is not None]
+    return "?" if not shares else f"{max(shares):.0%}" + (" (!)" if max(shares) > QUIET else "")
+
+
+def report(tables, facts, figures, out):
+    """Print tables and the machine's facts; with a path, write all of it there as JSON, and the tables as Markdown.
+
+    Parameters
+    ----------
+    tables : dict of str to Table
+        By title.
+    facts, figures : dict
+    out : Path or None
+    """
+    known = ", ".join(f"{name} {value}" for name, value in facts.items() if value is not None)
+    for title, table in tables.items():
+        print(f"\n{title}\n\n{table!r}")
+    print(f"\n{known}")
     if out is not None:
         out.parent.mkdir(parents=True, exist_ok=True)
-        out.write_text(json.dumps({"machine": facts, **figures}, indent=1) + "\n", encoding="utf-8")
+        kept = {title: [table.head, *table.rows] for title, table in tables.items()}
+        out.write_text(json.dumps({"machine": facts, "tables": kept, **figures}, indent=1) + "\n", encoding="utf-8")
+        parts = [f"## {title}\n\n{table._repr_markdown_()}\n" for title, table in tables.items()]
+        out.with_suffix(".md").write_text("\n".join([*parts, known]) + "\n", encoding="utf-8")
