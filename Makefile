@@ -35,13 +35,14 @@ lab: $(VENV)/lab
 	@echo "Opening JupyterLab on chapter 1. Leave it with Ctrl-C."
 	$(BIN)/jupyter lab $(LOCAL) $(LAB_OPTIONS) notebooks/01_lenet.ipynb
 
-# One thread a process: two threads round otherwise than one, and two processes with two threads each are slow.
+# One thread a process: two threads round otherwise than one, and two processes with two threads each are slow. Three
+# processes on two cores, because one of them is often waiting for a page.
 # What holds a clock to the loop and the page runs alone, afterwards.
 test notebooks: export OMP_NUM_THREADS := 1
 test: $(VENV)/test
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check cnnlib tests benchmarks docs hub notebooks/*.py
-	$(BIN)/python -m pytest -m "not alone" -n 2 --dist loadfile --no-loadscope-reorder \
+	$(BIN)/python -m pytest -m "not alone" -n 3 --dist loadfile --no-loadscope-reorder \
 		--nbval --nbval-current-env --nbval-cell-timeout=600 --durations=20 $(or $(TESTS),notebooks tests)
 	$(if $(TESTS),,$(BIN)/python -m pytest -m alone --durations=10 tests)
 
