@@ -99,9 +99,9 @@ def new_page(browser, width=1280, height=900):
 NOTEBOOK = "window.jupyterapp?.shell?.currentWidget"  # until the page has loaded there is no application
 
 
-def open_notebook(page, address, path):
-    """Open a notebook and wait until its kernel is ready."""
-    page.goto(f"{address}/lab/tree/{path}")
+def open_notebook(page, address, path, workspace="default"):
+    """Open a notebook and wait until its kernel is ready; a workspace of its own shows no notebook of others."""
+    page.goto(f"{address}/lab/workspaces/{workspace}/tree/{path}")
     page.wait_for_function(
         f"path => {NOTEBOOK}?.context?.path === path && {NOTEBOOK}.sessionContext.session?.kernel?.status === 'idle'",
         arg=path,

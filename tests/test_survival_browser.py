@@ -1,6 +1,7 @@
 """A page that is loaded anew, a tab that is closed, a kernel that is restarted: what a reader sees afterwards."""
 
 import re
+from pathlib import Path
 
 import nbformat
 import pytest
@@ -47,7 +48,7 @@ def begin(page, folder, name, cell, *more):
     path = f"{name}.ipynb"
     nbformat.write(new_notebook(cells=list(map(new_code_cell, sources)), metadata=KERNEL), folder / path)
     page.errors.clear()
-    open_notebook(page, page.address, path)
+    open_notebook(page, page.address, path, workspace=name)
     run_cell(page, 0)
     run_cell(page, 1, wait=False)
     page.locator(".cnnlib-status").wait_for(timeout=60_000)
@@ -71,7 +72,7 @@ def wait_for_status(page, pattern, timeout=60_000):
 
 def close_and_open(page, path):
     page.goto("about:blank")
-    page.goto(f"{page.address}/lab/tree/{path}")
+    page.goto(f"{page.address}/lab/workspaces/{Path(path).stem}/tree/{path}")
 
 
 def test_a_page_loaded_anew_while_a_cell_trains(page, folder):

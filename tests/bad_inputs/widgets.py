@@ -126,7 +126,7 @@ def rows(t):
         {"nets": {"a": t.net}, "batches": t.pairs, "number": 1},
         nets=DICTS + bad(T, {"a": lenet}, {"a": None}) + bad(V, {"a": t.empty}),
         batches=t.broken_batches,
-        number=POSITIVE + bad(V, 99, HUGE),
+        number=bad(T, 2.5, "3", True, [1], words="whole number") + bad(V, 0, -1, 99, HUGE),
     )
     row(
         "cnnlib.widgets.Lesions.accuracy",
