@@ -22,11 +22,12 @@ SLOW = 30_000  # milliseconds: nothing takes as long
 WATCHED = """
 import json, threading, time
 import ipywidgets
-seen, probe, spent, frames = [], ipywidgets.HTML(), [], []
+seen, probe, spent, frames, clock = [], ipywidgets.HTML(), [], [], []
 panel.image.observe(lambda change: frames.append(time.time()), "value")
 probe.add_class("probe")
 def watch(runner, tell=panel.runner.listener):
-    start = time.perf_counter()
+    start = time.thread_time()  # what other programs take from the thread is no drawing
+    clock.append(start)
     trainer = runner.trainer
     if trainer is not None and trainer.history.steps and runner.state == "training":
         now = ({**runner.base, "lr": None}, trainer.lr)
@@ -34,7 +35,7 @@ def watch(runner, tell=panel.runner.listener):
             seen.append(now)
             probe.value = json.dumps([len(seen), 1000 * time.time()])
     tell(runner)
-    spent.append(time.perf_counter() - start)
+    spent.append(time.thread_time() - start)
 panel.runner.listener = watch
 panel.runner.num_epochs = 1000
 probe
@@ -44,7 +45,8 @@ threads = [t.name for t in threading.enumerate()].count("cnnlib training")
 history = panel.runner.trainer and panel.runner.trainer.history
 print(json.dumps({
     "threads": threads, "state": panel.runner.state, "runs": len(panel.book.runs), "spent": sum(spent),
-    "seconds": history and history.seconds, "steps": history and history.steps,
+    "worked": clock and clock[-1] - clock[0], "seconds": history and history.seconds,
+    "steps": history and history.steps,
     "loss": history and history.loss, "earlier": [run.history.loss for run in panel.book.earlier],
     "marks": history and [label for _, label in history.marks], "frames": frames,
 }))
@@ -236,7 +238,7 @@ def test_drawing_takes_a_twentieth_of_the_time_at_most(page):
     press(page, "Pause")
     wait_for_status(page, "paused")
     now = ask(page)
-    share = now["spent"] / now["seconds"]
+    share = now["spent"] / now["worked"]
     print(f"drawing: {100 * share:.1f} % of {now['seconds']:.1f} s, {now['steps']} steps")
     assert share <= 0.05
 
