@@ -1,5 +1,6 @@
 # make lab                          set up .venv and open chapter 1 in JupyterLab
 # make test                         set up .venv and run every test, and every notebook
+# make thorough                     run the tests that take servers and processes of their own
 # make slides CHAPTER=01_lenet      present a chapter in JupyterLab, live
 # make playground                   chapter 5's panel alone, in large letters
 # make hub                          a class at once: JupyterHub on this machine (hub/README.md)
@@ -28,23 +29,31 @@ CHAPTER ?= 01_lenet
 LOCAL := --ServerApp.ip=127.0.0.1 --ServerApp.allow_remote_access=False --ServerApp.allow_origin= \
 	--ServerApp.allow_origin_pat= --ServerApp.disable_check_xsrf=False
 
-.PHONY: lab test notebooks times slides playground hub deck book soak flakes audit versions clean
+.PHONY: lab test thorough notebooks times slides playground hub deck book soak flakes audit versions clean
 .DEFAULT_GOAL := lab
 
 lab: $(VENV)/lab
 	@echo "Opening JupyterLab on chapter 1. Leave it with Ctrl-C."
 	$(BIN)/jupyter lab $(LOCAL) $(LAB_OPTIONS) notebooks/01_lenet.ipynb
 
-# One thread a process: two threads round otherwise than one, and two processes with two threads each are slow. Three
-# processes on two cores, because one of them is often waiting for a page.
-# What holds a clock to the loop and the page runs alone, afterwards.
-test notebooks: export OMP_NUM_THREADS := 1
+# One thread a process: two threads round otherwise than one, and two processes with two threads each are slow.
+# What holds a clock to the loop and the page runs afterwards, with nothing beside it but two chapters that get what time
+# these tests leave.
+test thorough notebooks: export OMP_NUM_THREADS := 1
+PYTEST := $(BIN)/python -m pytest --durations=15
+NBVAL := --nbval --nbval-current-env --nbval-cell-timeout=600
+ASIDE := notebooks/02_alexnet.ipynb notebooks/06_residual_gradients.ipynb
 test: $(VENV)/test
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check cnnlib tests benchmarks docs hub notebooks/*.py
-	$(BIN)/python -m pytest -m "not alone" -n 3 --dist loadfile --no-loadscope-reorder \
-		--nbval --nbval-current-env --nbval-cell-timeout=600 --durations=20 $(or $(TESTS),notebooks tests)
-	$(if $(TESTS),,$(BIN)/python -m pytest -m alone --durations=10 tests)
+	$(PYTEST) -m "not alone and not thorough" -n 2 --dist loadfile --no-loadscope-reorder $(NBVAL) \
+		$(or $(TESTS),$(filter-out $(ASIDE),$(wildcard notebooks/*.ipynb)) tests)
+	$(if $(TESTS),,$(BIN)/python tests/aside.py $(PYTEST) -m "alone and not thorough" $(shell grep -l mark.alone tests/test_*.py) \
+		-- $(PYTEST) -n 2 --dist loadfile $(NBVAL) $(ASIDE))
+
+# In turn: they start servers, pages and whole processes.
+thorough: $(VENV)/test
+	$(PYTEST) -m thorough tests
 
 notebooks: $(VENV)/test
 	$(BIN)/python notebooks/refresh.py $(CHAPTERS)

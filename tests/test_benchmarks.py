@@ -121,6 +121,7 @@ def test_networks_take_their_pictures(settings):
             assert setting.build()(torch.empty(2, 1, setting.side, setting.side)).shape == (2, 10)
 
 
+@pytest.mark.thorough
 def test_a_live_run_in_a_kernel_of_its_own():
     task = {"kind": "cnnlib fit", "network": "lenet", "steps": 5}
     with side.workplace() as folder:
@@ -130,6 +131,7 @@ def test_a_live_run_in_a_kernel_of_its_own():
     assert result["others"] is None or 0 <= result["others"] <= 1
 
 
+@pytest.mark.thorough
 def test_display(tmp_path):
     options = ["--displays", "cnnlib Animator", "cnnlib playground", "--shares", "cnnlib playground"]
     written, table = run(display, tmp_path, *options, "--points", 20, "--steps", 5, "--repeats", 1)
@@ -141,6 +143,7 @@ def test_display(tmp_path):
     assert playground.SHARE < 1 and playground.FRAME_EVERY > 0 and playground.Playground._show.__name__ == "_show"
 
 
+@pytest.mark.thorough
 def test_loading(tmp_path):
     written, table = run(loading, tmp_path, "--kinds", "cnnlib", "--sides", 32, "--batches", 1, "--repeats", 1)
     assert "| cnnlib, 32×32 |" in table and "MB at most" in table
@@ -160,6 +163,7 @@ def test_a_process_of_its_own_gives_its_answer_back():
     assert Path(result["stdlib"]).is_dir() and "others" in result
 
 
+@pytest.mark.thorough
 def test_probes(tmp_path):
     written, table = run(probes, tmp_path, "--depths", 8, "--steps", 1, "--long", 4, "--repeats", 2)
     assert "| 8 |" in table

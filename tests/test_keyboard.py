@@ -9,6 +9,8 @@ from lab import NOTEBOOK, chromium, jupyterlab, open_notebook, outputs, run_cell
 from nbformat.v4 import new_code_cell, new_notebook
 from playwright.sync_api import TimeoutError
 
+pytestmark = pytest.mark.thorough
+
 KERNEL = {"kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}}
 CELLS = [
     """

@@ -13,6 +13,8 @@ from nbformat.v4 import new_code_cell, new_notebook
 from playwright.sync_api import TimeoutError
 
 NOTEBOOKS = Path(__file__).parents[1] / "notebooks"
+pytestmark = pytest.mark.thorough
+
 KERNEL = {"kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}}
 PANEL = "panel = Playground("
 REPORT = """
@@ -145,7 +147,6 @@ def test_alexnet(page, folder):
     assert_it_ends_well(page, folder, "02_alexnet")
 
 
-@pytest.mark.alone
 def test_vgg_builder_follows_within_200_ms(page, folder):
     open_panel(page, folder, "03_vgg", "def vgg_block(", "def vgg(", "def arch_of")
     for key in ("ArrowRight", "ArrowLeft"):  # the first network brings the data with it, which a reader has by then
@@ -223,7 +224,6 @@ lesions
 """
 
 
-@pytest.mark.alone
 def test_lesions_follow_the_slider(page, folder):
     """Keyboard only; a part that was tried before answers within 200 ms, a new one within a second."""
     nbformat.write(new_notebook(cells=[new_code_cell(LESIONS)], metadata=KERNEL), folder / "lesions.ipynb")
@@ -261,7 +261,6 @@ GradientSum(*next(iter(load_data_fashion_mnist(8, resize=14)[0].epoch(0))))
 """
 
 
-@pytest.mark.alone
 def test_gradient_sum_follows_within_200_ms(page, folder):
     """20 moves of each control, from the key to the drawing on the page."""
     nbformat.write(new_notebook(cells=[new_code_cell(MICROSCOPE)], metadata=KERNEL), folder / "sum.ipynb")

@@ -237,6 +237,7 @@ def book(tmp_path_factory):
     return folder
 
 
+@pytest.mark.thorough
 def test_deck_has_every_chapter_and_needs_no_network(deck):
     assert [path.name for path in sorted(deck.glob("*.html"))] == [f"{path.stem}.slides.html" for path in CHAPTERS]
     assert_whole_and_local(deck)
@@ -246,11 +247,13 @@ def test_deck_has_every_chapter_and_needs_no_network(deck):
         assert ".check(" not in page
 
 
-def test_paragraphs_are_laid_out_one_by_one(deck):
+def test_paragraphs_are_laid_out_one_by_one():
+    pytest.importorskip("sphinx_revealjs", reason="needs the extra `book`: pip install -e '.[book]'")
     paragraphs = importlib.import_module("deck").paragraphs
     assert paragraphs("one\ntwo\n\nthree\n\n```\na\n\nb\n```\nfour") == ["one\ntwo", "three", "```\na\n\nb\n```\nfour"]
 
 
+@pytest.mark.thorough
 def test_book_has_every_chapter_and_needs_no_network(book):
     assert {path.stem for path in CHAPTERS} < {path.stem for path in book.glob("*.html")}
     assert_whole_and_local(book)
@@ -267,6 +270,7 @@ def test_book_has_every_chapter_and_needs_no_network(book):
     assert "A picture of a live panel" in (book / "05_resnet.html").read_text(encoding="utf-8")
 
 
+@pytest.mark.thorough
 def test_search_knows_a_word_of_each_chapter(book):
     script = (book / "searchindex.js").read_text(encoding="utf-8")
     assert script.startswith("Search.setIndex("), "a script, not a file to be fetched"
@@ -358,6 +362,7 @@ SLIDE = """() => {
 }"""
 
 
+@pytest.mark.thorough
 def test_deck_in_a_browser(deck, browser):
     asked = only_local(browser)
     for path in CHAPTERS[4:]:
@@ -375,6 +380,7 @@ def test_deck_in_a_browser(deck, browser):
     assert not asked and not browser.errors
 
 
+@pytest.mark.thorough
 def test_book_in_a_browser(book, browser):
     asked = only_local(browser)
     for width in (1280, 390):
@@ -418,6 +424,7 @@ def has_extension(name):
     return any((folder / name).exists() for folder in folders)
 
 
+@pytest.mark.thorough
 def test_slides_live(tmp_path, slides, browser):
     """The panel on a slide of jupyterlab-slideshow, with the settings of `make slides`: it trains and answers."""
     if not has_extension("jupyterlab-slideshow"):
@@ -445,6 +452,7 @@ def test_slides_live(tmp_path, slides, browser):
         page.close()
 
 
+@pytest.mark.thorough
 def test_playground_in_voila(browser):
     pytest.importorskip("voila", reason="needs the extra `present`: pip install -e '.[present]'")
     with socket.socket() as s:

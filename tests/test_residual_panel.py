@@ -243,6 +243,7 @@ def test_drawing_takes_a_twentieth_of_the_time_at_most(page):
     assert share <= 0.05
 
 
+@pytest.mark.thorough
 def test_a_page_behind_others_is_not_drawn_for(page):
     """Browsers slow the clocks of a page behind others to one tick a second; here the test does."""
     press(page, "Start")

@@ -562,6 +562,7 @@ def serving(command, port, folder):
         server.wait(60)
 
 
+@pytest.mark.thorough
 def test_make_lab_answers_this_machine_and_those_who_have_the_token(tmp_path):
     command, port = command_of("lab", "lab", "--allow-root", "--ServerApp.port_retries=0")
     with serving(command, port, tmp_path) as said:
@@ -583,6 +584,7 @@ def test_make_slides_starts_jupyterlab_as_make_lab_does():
     assert "--ServerApp.ip=127.0.0.1" in ours and re.findall(r"--ServerApp\.\w+=\S*", slides) == ours
 
 
+@pytest.mark.thorough
 def test_make_playground_answers_this_machine_and_those_who_have_the_token(tmp_path):
     pytest.importorskip("voila", reason="needs the extra `present`: pip install -e '.[present]'")
     command, port = command_of("playground", "present")
@@ -648,6 +650,7 @@ PRESSED = """() => {
 }"""
 
 
+@pytest.mark.thorough
 def test_in_a_browser_no_text_runs_and_no_other_host_is_asked(tmp_path):
     evils = [  # more of them, and JupyterLab hides what comes after 50 outputs
         "<img src=x onerror=alert(1)> $\\href{javascript:alert(2)}{x}$",

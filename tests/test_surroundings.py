@@ -81,6 +81,7 @@ def without_network():
     return []  # the hook below is left, which nothing gets past that Python knows of
 
 
+@pytest.mark.thorough
 def test_no_network_is_asked_for(tmp_path):
     code = """
 import sys
@@ -106,6 +107,7 @@ assert not asked, asked
 # No rights
 
 
+@pytest.mark.thorough
 def test_nothing_needs_to_be_written(copy, tmp_path):
     """Repository, home and results are read-only, and one data file may not even be read."""
     place, home = copy("repository"), tmp_path / "home"
@@ -214,6 +216,7 @@ def small():
     resource.setrlimit(resource.RLIMIT_DATA, (2 * 10**9,) * 2)
 
 
+@pytest.mark.thorough
 @pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="only Linux can take cores and memory from a process")
 def test_one_core_and_2_gb_are_enough_for_chapter_1(tmp_path):
     code = """
@@ -308,6 +311,7 @@ def threads():
     return str(torch.get_num_threads())  # another number may round otherwise
 
 
+@pytest.mark.thorough
 def test_a_system_in_german_or_turkish_changes_nothing(expected, tmp_path):
     """Not even where a program sets the decimal comma for the whole process."""
     place = made_locales(tmp_path / "locales", NAMES)
@@ -327,6 +331,7 @@ print(json.dumps(found))
     assert json.loads(done.stdout) == [expected] * len(NAMES)
 
 
+@pytest.mark.thorough
 def test_a_system_that_knows_only_ascii_changes_nothing(expected, tmp_path):
     code = ARTEFACTS + COURSE + """
 import json, locale, sys
@@ -362,6 +367,7 @@ def test_every_text_file_is_opened_as_utf_8():
 ODD = "Übung 1, 课程 & $HOME 'ñ'"
 
 
+@pytest.mark.thorough
 def test_a_notebook_in_a_folder_with_an_odd_name(copy, monkeypatch):
     """Run by a program, without a page in front: it shows pictures in place of controls, and the same numbers."""
     place = copy(ODD)

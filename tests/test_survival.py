@@ -567,6 +567,7 @@ def test_an_interrupted_kernel_keeps_the_run_and_goes_on(kernel, tmp_path):
     assert value(kernel, answer) == f"[True, {8 * epochs}]"
 
 
+@pytest.mark.thorough
 def test_sleep_changes_no_number_and_is_no_work(kernel, tmp_path):
     path = tmp_path / "run.pt"  # there when the second run has begun
     source = f"straight = run(12)\nbefore = time.time()\nhistory = run(12, checkpoint={str(path)!r})"
@@ -583,6 +584,7 @@ def test_sleep_changes_no_number_and_is_no_work(kernel, tmp_path):
     assert float(value(kernel, "history.train_seconds")) <= worked
 
 
+@pytest.mark.thorough
 def test_a_kernel_that_is_killed_and_started_again_goes_on_from_the_file(kernel, tmp_path):
     path = tmp_path / "run.pt"
     kernel.client.execute(f"from cnnlib import Checkpoint\nrun(2000, checkpoint=Checkpoint({str(path)!r}, every=0.05))")

@@ -8,7 +8,7 @@ import pytest
 from lab import NOTEBOOK, chromium, jupyterlab, open_notebook, outputs, run_cell, save, wait_for_cell
 from nbformat.v4 import new_code_cell, new_notebook
 
-pytestmark = pytest.mark.alone
+pytestmark = pytest.mark.thorough
 
 SETUP = """
 import time, torch
