@@ -29,6 +29,9 @@ CHAPTER ?= 01_lenet
 LOCAL := --ServerApp.ip=127.0.0.1 --ServerApp.allow_remote_access=False --ServerApp.allow_origin= \
 	--ServerApp.allow_origin_pat= --ServerApp.disable_check_xsrf=False
 
+# Without compiled files beside the sources every process would compile PyTorch anew: eight seconds each time.
+unexport PYTHONDONTWRITEBYTECODE
+
 .PHONY: lab test thorough notebooks times slides playground hub deck book soak flakes audit versions clean
 .DEFAULT_GOAL := lab
 
