@@ -80,7 +80,7 @@ class Execution:
 def has_bf16(device):
     """Tell whether a device can compute with 16-bit numbers of float32's range."""
     if device.type == "cuda":
-        return torch.cuda.is_bf16_supported()
+        return torch.cuda.is_bf16_supported(including_emulation=False)  # older cards have it only slowly
     return torch.amp.is_autocast_available(device.type)
 
 

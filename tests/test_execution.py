@@ -82,9 +82,8 @@ def test_16_bits_compute_the_step_and_leave_the_weights(fashion, weights):
         runs[precision] = trainer.fit(2)
         assert all(p.dtype == p.grad.dtype == torch.float32 for p in net.parameters())
     assert kinds == {(True, torch.float32), (True, torch.bfloat16), (False, torch.float32)}, "evaluation in float32"
-    assert (
-        runs["bf16"].loss == pytest.approx(runs["float32"].loss, rel=0.05) and runs["bf16"].loss != runs["float32"].loss
-    )
+    first, second = runs["float32"].loss[:5], runs["bf16"].loss[:5]  # later a small difference has grown
+    assert second == pytest.approx(first, rel=0.02) and second != first
     assert [run.settings["precision"] for run in runs.values()] == ["float32", "bf16"]
 
 

@@ -7,6 +7,7 @@ that they do.
 import json
 import os
 import sys
+from dataclasses import asdict
 from functools import partial
 from pathlib import Path
 
@@ -53,7 +54,7 @@ def train(num, norm=False, mischief=None):
         trainer.fit(2)
     except DivergenceError as error:
         message = str(error)
-    return trainer, {**vars(trainer.history), "told": len(told), "message": message, "weights": weights(trainer.net)}
+    return trainer, {**asdict(trainer.history), "told": len(told), "message": message, "weights": weights(trainer.net)}
 
 
 def in_the_second(step, act):
