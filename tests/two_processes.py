@@ -8,6 +8,7 @@ import json
 import os
 import sys
 from dataclasses import asdict
+from datetime import timedelta
 from functools import partial
 from pathlib import Path
 
@@ -18,6 +19,7 @@ from torch import nn
 from cnnlib import DivergenceError, Trainer
 from cnnlib.datasets import Batches
 
+PATIENCE = timedelta(seconds=120)  # a process that waits for another for so long waits for ever
 SGD = partial(torch.optim.SGD, momentum=0.9)
 
 
@@ -96,7 +98,8 @@ def all_of_it():
 def work(number, folder):
     """Be one of the two."""
     torch.set_num_threads(1)
-    dist.init_process_group("gloo", init_method=f"file://{folder}/meet", rank=number, world_size=2)
+    options = {"rank": number, "world_size": 2, "timeout": PATIENCE}
+    dist.init_process_group("gloo", init_method=f"file://{folder}/meet", **options)
     Path(folder, f"{number}.json").write_text(json.dumps(all_of_it()), encoding="utf-8")
     dist.destroy_process_group()
 
