@@ -49,7 +49,7 @@ def team():
             f"each process needs a GPU of its own: there are {there}, and {os.environ['LOCAL_WORLD_SIZE']} processes. "
             f"Try make full GPUS={there}."
         )
-    device = try_gpu(number)
+    device = try_gpu(number) if there else torch.device("cpu")  # Apple's GPU cannot talk to other processes
     if device.type == "cuda":
         torch.cuda.set_device(device)
     dist.init_process_group("cpu:gloo,cuda:nccl" if device.type == "cuda" else "gloo")

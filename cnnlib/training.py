@@ -455,6 +455,7 @@ class Trainer:
 
     def _diverged(self, said, label, step, lr, why=""):
         self._safe.restore()
+        distributed.same_buffers(self.net)
         ends = self.history.epoch_ends
         self.batch = self.history.steps - (ends[-1] if ends else 0)  # on a GPU some steps more may have been taken
         self.history.marks.append((step, label))

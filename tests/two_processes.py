@@ -36,7 +36,8 @@ def build(norm=False):
 
 
 def weights(net):
-    return [value for parameter in net.parameters() for value in parameter.detach().flatten().tolist()]
+    """Return all that a network holds, its running statistics as well, as one list."""
+    return [value for part in net.state_dict().values() for value in part.flatten().tolist()]
 
 
 def train(num, norm=False, mischief=None):
@@ -44,19 +45,22 @@ def train(num, norm=False, mischief=None):
 
     `mischief(trainer)` is called at every step, while the loss is computed.
     """
-    told, message = [], ""  # steps that the listener was told of
+    told, evaluated, message = [], [], ""  # steps that the listener was told of, sizes of shares
 
     def loss(scores, y):
         value = nn.functional.cross_entropy(scores, y)
         return value if mischief is None else mischief(trainer, value)
 
     options = {"optimizer": SGD, "loss": loss, "device": "cpu", "listeners": [lambda t: told.append(t.step)]}
-    trainer = Trainer(build(norm), pictures(num), pictures(21, 8, shuffle=False), 0.05, **options)
+    net = build(norm)
+    net.register_forward_pre_hook(lambda net, args: None if net.training else evaluated.append(len(args[0])))
+    trainer = Trainer(net, pictures(num), pictures(21, 8, shuffle=False), 0.05, **options)
     try:
         trainer.fit(2)
     except DivergenceError as error:
         message = str(error)
-    return trainer, {**asdict(trainer.history), "told": len(told), "message": message, "weights": weights(trainer.net)}
+    found = {"told": len(told), "message": message, "weights": weights(net), "evaluated": sum(evaluated)}
+    return trainer, asdict(trainer.history) | found
 
 
 def in_the_second(step, act):
@@ -85,13 +89,12 @@ def overflow(trainer, value):
 def all_of_it():
     """Return what happened in each case, in this process."""
     found = {"uneven": train(45)[1], "a batch of one": train(33)[1]}
-    found["stopped"] = train(45, mischief=in_the_second(2, stop))[1]
+    found["stopped"] = train(45, norm=True, mischief=in_the_second(2, stop))[1]
     found["diverged"] = train(45, mischief=in_the_second(2, lambda trainer, value: value * torch.nan))[1]
     trainer, found["overflow"] = train(45, norm=True, mischief=in_the_second(2, overflow))
     trainer.lr = 0.01
     trainer.fit(1)
     found["goes on"] = {**vars(trainer.history), "weights": weights(trainer.net)}
-    found["goes on"]["buffers"] = trainer.net[1].running_mean.tolist()
     return found
 
 
