@@ -45,7 +45,7 @@ def test_two_processes_take_the_steps_of_one(two, name, num):
 
 def test_a_stop_in_one_ends_both_at_the_same_step(two):
     for seen in (pair["stopped"] for pair in two):
-        assert (seen["ended"], len(seen["loss"])) == ("stopped", 3)
+        assert (seen["ended"], len(seen["loss"])) == ("stopped", 2)
     assert two[0]["stopped"]["weights"] == two[1]["stopped"]["weights"]
 
 

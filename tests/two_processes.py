@@ -89,7 +89,7 @@ def overflow(trainer, value):
 def all_of_it():
     """Return what happened in each case, in this process."""
     found = {"uneven": train(45)[1], "a batch of one": train(33)[1]}
-    found["stopped"] = train(45, norm=True, mischief=in_the_second(2, stop))[1]
+    found["stopped"] = train(45, norm=True, mischief=in_the_second(1, stop))[1]
     found["diverged"] = train(45, mischief=in_the_second(2, lambda trainer, value: value * torch.nan))[1]
     trainer, found["overflow"] = train(45, norm=True, mischief=in_the_second(2, overflow))
     trainer.lr = 0.01
