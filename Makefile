@@ -8,6 +8,8 @@
 # make book                         every chapter as pages in build/book, without a kernel or a network
 # make notebooks CHAPTERS=05_resnet run chapters and store them with their outputs
 # make times                        measure what the time contract at the top of each chapter promises
+# make full                         train every network at the size of the book, three seeds each: for a GPU
+# make full NAMES=02_alexnet GPUS=2 one chapter's, each batch shared by two GPUs
 # make soak MINUTES=30              leave chapter 5's panel with a restless reader: does anything grow, or get lost?
 # make flakes TIMES=10              run every chapter again and again, on one thread and on two
 # make audit                        look up known vulnerabilities of what is installed (needs a network)
@@ -32,7 +34,7 @@ LOCAL := --ServerApp.ip=127.0.0.1 --ServerApp.allow_remote_access=False --Server
 # Without compiled files beside the sources every process would compile PyTorch anew: eight seconds each time.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: lab test thorough notebooks times slides playground hub deck book soak flakes audit versions clean
+.PHONY: lab test thorough notebooks times full slides playground hub deck book soak flakes audit versions clean
 .DEFAULT_GOAL := lab
 
 lab: $(VENV)/lab
@@ -63,6 +65,11 @@ notebooks: $(VENV)/test
 
 times: $(VENV)/test
 	$(BIN)/python notebooks/times.py $(CHAPTERS)
+
+# A series that was interrupted goes on where it was. FULL_OPTIONS=--toy shows in a minute that all of it runs.
+full: $(VENV)/lab
+	$(BIN)/python $(if $(GPUS),-m torch.distributed.run --standalone --nproc-per-node=$(GPUS)) -m cnnlib.full \
+		$(NAMES) $(FULL_OPTIONS)
 
 soak: $(VENV)/test
 	$(BIN)/python tests/soak.py --minutes $(or $(MINUTES),30) $(SOAK_OPTIONS)

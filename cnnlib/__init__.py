@@ -4,8 +4,10 @@ Floors, bottom to top; each imports only from those before it:
 
     checks, arguments, modes, plain, shared_file, table, claims    small things that everything may use
     faults, device, memory, clock, budget, datasets, metrics    where to compute, how much, on what, and what to add up
+    randomness, distributed, execution    whose random numbers, how many processes, and in which number format
     models                                              one architecture a file
     history, snapshot, checkpoint, training, seeds, contract    the loop, its record, a run in a file, seeds, how long
+    full                                                the networks at the size of the book
     probes                                              looking inside a network by hooks
     style, picture, drawing, chart, figures             charts and pictures
     frontend, reader, progress_file, animator           the page they go to, who reads it, and what is kept

@@ -238,8 +238,8 @@ def compare(runs, *, below=None):
     for name, histories in runs.items():
         histories = _as_list(histories)
         last = [h.window(max(0, h.steps - 50)) for h in histories]
-        row = [name, str(len(histories)), _spread([loss for loss, _ in last]), _spread([acc for _, acc in last])]
-        row.append(_spread([h.test_acc[-1] for h in histories if h.test_acc]))
+        row = [name, str(len(histories)), spread([loss for loss, _ in last]), spread([acc for _, acc in last])]
+        row.append(spread([h.test_acc[-1] for h in histories if h.test_acc]))
         if below is not None:
             row.append(", ".join("never" if s is None else str(s) for s in (h.steps_until(below) for h in histories)))
         rows.append(row)
@@ -263,7 +263,8 @@ def _check_history(history):
         raise TypeError(f"a history must be a History, as `train` returns it, got {told(history)}.")
 
 
-def _spread(values):
+def spread(values):
+    """Return numbers as text: mean ± standard deviation; a single one as it is, and a dash for none."""
     if not values:
         return "–"
     if len(values) == 1:

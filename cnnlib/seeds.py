@@ -16,6 +16,7 @@ from cnnlib.checks import check_count, check_lr
 from cnnlib.datasets import Batches, Copies
 from cnnlib.datasets.batches import SEEDS
 from cnnlib.device import CORES
+from cnnlib.distributed import num_processes
 from cnnlib.modes import in_mode
 from cnnlib.training import DivergenceError, Trainer, count_batches
 
@@ -103,7 +104,7 @@ def _run(trainer, num_epochs):
 
 def _may_share_the_cpu(trainer):
     """Tell whether runs like this one can go side by side and come out as they do one after the other."""
-    if trainer.device.type != "cpu" or CORES == 1 or not isinstance(trainer.train_iter, OWN):
+    if trainer.device.type != "cpu" or CORES == 1 or not isinstance(trainer.train_iter, OWN) or num_processes() > 1:
         return False
     if any(m._forward_hooks or m._forward_pre_hooks or m._backward_hooks for m in trainer.net.modules()):
         return False

@@ -18,7 +18,7 @@ class Snapshot:
 
     def __init__(self, net, optimizer):
         self.net, self.optimizer = net, optimizer
-        self._odd = {i for i, tensor in enumerate(self._live()) if not _is_finite(tensor)}
+        self._odd = {i for i, sound in enumerate(_finite(self._live())) if not sound}
         self._kept = self._spare = None
 
     @property
@@ -31,12 +31,18 @@ class Snapshot:
         return [*self.net.parameters(), *self.net.buffers(), *memory]
 
     @torch.no_grad()
-    def take(self):
-        """Copy everything, if it is finite; return whether it was."""
+    def take(self, agreed=bool):
+        """Copy everything, if it is finite; return whether it was.
+
+        Parameters
+        ----------
+        agreed : callable
+            `agreed(sound)` tells whether to keep the copy: several processes keep theirs together, or none does.
+        """
         live = self._live()
         if self._spare is None or len(self._spare.parts) != len(live):
             self._spare = _Copy(live, self._odd)
-        sound = self._spare.fill(live)
+        sound = agreed(self._spare.fill(live))
         if sound:
             self._kept, self._spare = self._spare, self._kept
         return sound
@@ -44,7 +50,7 @@ class Snapshot:
     @torch.no_grad()
     def sound(self):
         """Tell whether everything is finite now."""
-        return all(_is_finite(tensor) for i, tensor in enumerate(self._live()) if i not in self._odd)
+        return all(sound for i, sound in enumerate(_finite(self._live())) if i not in self._odd)
 
     @torch.no_grad()
     def restore(self):
@@ -85,3 +91,13 @@ class _Copy:
 
 def _is_finite(tensor):
     return bool(tensor.isfinite().all())
+
+
+def _finite(tensors):
+    """Return for each tensor whether all of it is finite; each device is waited for once."""
+    flags, sound = [tensor.isfinite().all() for tensor in tensors], [True] * len(tensors)
+    for device in {flag.device for flag in flags}:
+        members = [i for i, flag in enumerate(flags) if flag.device == device]
+        for i, value in zip(members, torch.stack([flags[i] for i in members]).tolist(), strict=True):
+            sound[i] = value
+    return sound

@@ -3,8 +3,10 @@ record, and tells whoever listens.
 
 The loop follows four rules that make it fast without changing a result. Losses and counts stay on the device until
 somebody looks at them, so a GPU is not made to wait after every batch. Convolution weights lie in channels-last
-order on the CPU (LeNet's step on two cores: 12 to 15 → 11 ms), and the memory of a step is kept for the next. Data that
-lies in memory is cut into batches on the spot.
+order (LeNet's step on two cores: 12 to 15 → 11 ms), and the memory of a step is kept for the next. Data that lies in
+memory is cut into batches on the spot.
+
+How a step is computed, `cnnlib.execution` knows; what several processes share, `cnnlib.distributed`.
 """
 
 import copy
@@ -15,22 +17,26 @@ import time
 import warnings
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
+from pathlib import Path
 
 import torch
 import torch._dynamo  # noqa: F401  the first optimizer would load it: 1.4 s in the middle of the first run
 from torch import nn
 
 from cnnlib import checkpoint as files
+from cnnlib import distributed
 from cnnlib.arguments import check_callable, check_computing, check_device, check_iterable
 from cnnlib.checkpoint import Checkpoint
 from cnnlib.checks import check_batch, check_count, check_labels, check_lr, explain_forward_error, told
 from cnnlib.clock import WorkClock
 from cnnlib.device import describe_device, try_gpu
+from cnnlib.execution import Execution
 from cnnlib.faults import explain_fault, give_memory_back, is_fault, is_out_of_memory, without_frames
 from cnnlib.history import History
 from cnnlib.memory import keep_freed_memory
 from cnnlib.metrics import Accumulator, count_correct
 from cnnlib.modes import evaluating
+from cnnlib.randomness import random_state, set_random_state
 from cnnlib.snapshot import Snapshot
 
 LOOK_EVERY = 0.1  # seconds between two looks at the losses on a GPU; each makes it wait for the device
@@ -87,7 +93,14 @@ class Trainer:
     device : torch.device or str, optional
         Where to train; `try_gpu()` unless told.
     listeners : iterable of callable
-        Each is called as `listener(trainer)` after every batch, after every evaluation, and at the end of the run.
+        Each is called as `listener(trainer)` after every batch, after every evaluation, and at the end of the run;
+        where several processes train together, in the first of them.
+    precision : str
+        'float32', or 'bf16': layers that can then compute with 16 bits in training. Weights and evaluation stay in
+        float32.
+    compile : bool
+        Whether to play each step back as a CUDA graph; it takes up to a minute to begin. Without an NVIDIA GPU, or
+        with several processes, nothing is compiled.
 
     Attributes
     ----------
@@ -99,8 +112,8 @@ class Trainer:
     Raises
     ------
     TypeError, ValueError
-        If the learning rate is no finite number above zero, the network has nothing to train, or `train_iter` is
-        empty or has no length.
+        If the learning rate is no finite number above zero, the network has nothing to train, `train_iter` is empty
+        or has no length, or the device does not have the precision.
     """
 
     def __init__(
@@ -115,6 +128,8 @@ class Trainer:
         correct=count_correct,
         device=None,
         listeners=(),
+        precision="float32",
+        compile=False,
     ):
         self._lr = check_lr(lr)
         check_computing(net)
@@ -126,10 +141,13 @@ class Trainer:
         self.num_batches = count_batches(train_iter, "train_iter")
         if test_iter is not None:
             count_batches(test_iter, "test_iter")
+        self._execution = Execution(net, self.device, precision, compile)
         self.net = net.to(self.device)
         if self.device.type == "cpu":
             keep_freed_memory()
+        if self.device.type in ("cpu", "cuda"):
             self.net.to(memory_format=torch.channels_last)
+        self._looks_always = self.device.type == "cpu"  # where it costs no wait
         self.train_iter, self.test_iter = _on(self.device, train_iter), _on(self.device, test_iter)
         self.loss, self.correct = nn.CrossEntropyLoss() if loss is None else loss, correct
         self.optimizer = optimizer([p for p in net.parameters() if p.requires_grad], lr=self._lr)
@@ -215,11 +233,13 @@ class Trainer:
         self._stop, self.running, self.history.ended = False, True, "running"
         ended = "failed"
         try:
+            self._execution.begin()
             if self._safe.empty:
-                self._safe.take()
+                self._safe.take(distributed.all_of)
             with self._own_random(), self._interrupt_stops() as interrupted:
-                while self.epoch < self._num_epochs and not self._stop:
+                while self.epoch < self._num_epochs and not self._asked_to_stop():
                     self._run_epoch()
+            distributed.same_buffers(self.net)
             ended = "finished" if self.epoch == self._num_epochs else "interrupted" if interrupted else "stopped"
         except KeyboardInterrupt:
             ended, self._torn = "interrupted", self.batch < self.num_batches
@@ -236,6 +256,7 @@ class Trainer:
                 give_memory_back(self.device)
             self.history.seconds, self.history.ended = self._seconds(), ended
             self.running = False
+            self._execution.end()
             self._tell()
         return self.history
 
@@ -256,7 +277,8 @@ class Trainer:
 
         def interrupt(number, frame):
             interrupts.append(number)
-            if len(interrupts) > 1 or self.batch == self.num_batches:  # being evaluated: nothing half-done to finish
+            evaluates = self.batch == self.num_batches  # nothing half-done to finish; but others may wait for this one
+            if len(interrupts) > 1 or (evaluates and distributed.num_processes() == 1):
                 raise KeyboardInterrupt
             self._stop = True
 
@@ -271,19 +293,19 @@ class Trainer:
     @contextmanager
     def _own_random(self):
         """Go on from the random numbers where the last run ended; leave those of everybody else as they are."""
-        others = None if self._random is None else _random_state(self.device)
+        others = None if self._random is None else random_state(self.device)
         if others is not None:
-            _set_random_state(self.device, self._random)
+            set_random_state(self.device, self._random)
         try:
             yield
         finally:
-            self._random = _random_state(self.device)
+            self._random = random_state(self.device)
             if others is not None:
-                _set_random_state(self.device, others)
+                set_random_state(self.device, others)
 
     def _run_epoch(self):
         self.net.train()
-        lap = self._clock()
+        lap, stopped = self._clock(), False
         if not self.batch and not hasattr(self.train_iter, "epoch"):
             self._order = self._draws()
         for batch in self._batches():
@@ -292,15 +314,16 @@ class Trainer:
             self.history.train_seconds += self._clock() - lap
             self._tell()
             lap = self._clock()
-            if self._stop and self.batch != self.num_batches:  # an epoch that is done is read to its end, as ever
+            if self.batch != self.num_batches and self._asked_to_stop():  # an epoch that is done is read to its end
+                stopped = True
                 break
         if not self.batch:
             raise ValueError("train_iter gave no batch at all: an epoch needs at least one. Is the iterator used up?")
         self._look()
-        if not self._safe.sound():
+        if not distributed.all_of(self._safe.sound()):
             self._diverged("a weight became infinite or NaN", "weights not finite", self.history.steps, self._lr)
         self.history.train_seconds += self._clock() - lap
-        if self._stop and self.batch < self.num_batches:
+        if stopped:
             return
         test_acc, finite = None, True
         if self.test_iter is not None:
@@ -314,12 +337,16 @@ class Trainer:
 
     def _evaluate(self):
         """Evaluate on the test set; if that is interrupted, it is as if it had not been begun."""
-        before = _random_state(self.device)
+        before = random_state(self.device)
+        distributed.same_buffers(self.net)
         try:
-            return _evaluate(self.net, self.test_iter, self.device, self.correct)
+            return _evaluate(self.net, self.test_iter, self.device, self.correct, together=True)
         except BaseException:
-            _set_random_state(self.device, before)
+            set_random_state(self.device, before)
             raise
+
+    def _asked_to_stop(self):
+        return distributed.any_of(self._stop)
 
     def _batches(self):
         """Return the batches of the present epoch that are still to come."""
@@ -341,11 +368,11 @@ class Trainer:
         """Return where the random numbers stand that the loop and, if it has its own, the data's order come from."""
         generator = getattr(self.train_iter, "generator", None)
         own = [generator.get_state()] if isinstance(generator, torch.Generator) else []
-        return [_random_state(self.device), *own]
+        return [random_state(self.device), *own]
 
     def _redraw(self, draws):
         """Set the random numbers to where `_draws` found them."""
-        _set_random_state(self.device, draws[0])
+        set_random_state(self.device, draws[0])
         self._redraw_order(draws)
 
     def _redraw_order(self, draws):
@@ -353,28 +380,31 @@ class Trainer:
             self.train_iter.generator.set_state(draws[1])
 
     def _step(self, X, y):
-        X, y = X.to(self.device, non_blocking=True), y.to(self.device, non_blocking=True)
+        mine = distributed.share(X, y)
+        X, labels = mine.X.to(self.device, non_blocking=True), mine.y.to(self.device, non_blocking=True)
         lr = self._lr
         if lr != self.optimizer.param_groups[0]["lr"]:
             self.history.marks.append((self.step + 1, f"lr {lr:.3g}"))
         for group in self.optimizer.param_groups:
             group["lr"] = lr
         classes = self.correct is count_correct
-        scores = forward(self.net, X, classes)
-        if classes and (self.device.type == "cpu" or self.batch == 0):  # on a GPU asking costs a wait: once an epoch
-            check_labels(y, scores.shape[1])
-        loss = self.loss(scores, y)
+        with self._execution.numbers():
+            scores = forward(self.net, X, classes, self._execution)
+            if classes and (self._looks_always or self.batch == 0):  # on a GPU asking costs a wait: once an epoch
+                check_labels(y, scores.shape[1])  # of the whole batch: each process finds the same
+            loss = self.loss(scores, labels)
         if loss.dim():
             raise ValueError(f"the loss must be one number a batch, got shape {tuple(loss.shape)}. Take its mean.")
-        self._pending.append((loss.detach(), self.correct(scores.detach(), y), len(y), lr))
+        found = mine.whole(loss.detach(), self.correct(scores.detach(), labels))
+        self._pending.append((*found, len(y), lr))
         looked = self._is_due()
         if looked:
             self._look(X)
-            if not self._safe.take():  # these weights gave a finite loss
+            if not self._safe.take(distributed.all_of):  # these weights gave a finite loss
                 self._forget_step()
                 said = "a weight, a running statistic or the optimizer's memory became infinite or NaN"
                 self._diverged(said, "weights not finite", self.step + 1, lr)
-        self._update(loss, looked)
+        self._update(mine.for_gradient(loss), looked)
 
     def _update(self, loss, looked):
         """Take the step; if it fails half-way, be where it began: the batch comes again when the run goes on."""
@@ -399,7 +429,7 @@ class Trainer:
             column.pop()
 
     def _is_due(self):
-        return self.device.type == "cpu" or time.perf_counter() - self._looked > LOOK_EVERY
+        return self._looks_always or distributed.any_of(time.perf_counter() - self._looked > LOOK_EVERY)
 
     def _look(self, X=None):
         """Move the losses of the last steps from the device into the history; stop if one of them is not finite.
@@ -425,6 +455,7 @@ class Trainer:
 
     def _diverged(self, said, label, step, lr, why=""):
         self._safe.restore()
+        distributed.same_buffers(self.net)
         ends = self.history.epoch_ends
         self.batch = self.history.steps - (ends[-1] if ends else 0)  # on a GPU some steps more may have been taken
         self.history.marks.append((step, label))
@@ -439,8 +470,9 @@ class Trainer:
         )
 
     def _tell(self):
-        for listener in self.listeners:
-            listener(self)
+        if distributed.process_number() == 0:
+            for listener in self.listeners:
+                listener(self)
 
     def _seconds(self):
         return self._spent_before + self._clock() if self.running else self.history.seconds
@@ -456,6 +488,7 @@ class Trainer:
             "num_batches": self.num_batches,
             "device": describe_device(self.device),
             "torch": str(torch.__version__),  # plain, so that torch.load takes a saved state
+            **self._execution.describe(),
         }
 
     # Going back and branching off
@@ -482,7 +515,7 @@ class Trainer:
             "batch": self.batch,
             "lr": self._lr,
             "seed": getattr(self.train_iter, "seed", None),
-            "random": self._random if own else _random_state(self.device),
+            "random": self._random if own else random_state(self.device),
             "order": order,
         }
 
@@ -545,6 +578,8 @@ class Trainer:
         """
         if self.running and threading.get_ident() != self._thread:
             raise RuntimeError("the run is going on in another thread. Save in a listener, or stop it: trainer.stop().")
+        if distributed.process_number():  # the first writes, for all
+            return Path(path)
         return files.write(path, self._state(), self.setup)
 
     def load(self, path):
@@ -576,6 +611,7 @@ class Trainer:
             "picture size": list(getattr(data, "resize", None) or (() if images is None else images.shape[-2:])),
             "shuffled": getattr(data, "shuffle", None),
             "optimizer": type(self.optimizer).__name__,
+            "precision": self._execution.precision,
         }
         for number, group in enumerate(self.optimizer.param_groups):
             where = f" of parameter group {number}" if number else ""
@@ -592,6 +628,7 @@ class Trainer:
         """Return a second trainer at the same point, with a network of its own: change one, keep the other."""
         twin = copy.copy(self)
         twin.net = copy.deepcopy(self.net)
+        twin._execution = self._execution.of(twin.net)
         twin.optimizer = type(self.optimizer)([p for p in twin.net.parameters() if p.requires_grad], lr=self._lr)
         twin.train_iter = copy.copy(self.train_iter)
         twin.listeners = []
@@ -600,22 +637,13 @@ class Trainer:
         return twin
 
 
-def _random_state(device):
-    """Return the state of the random numbers that a training on `device` draws from."""
-    states = [torch.get_rng_state()]
-    if device.type != "cpu":
-        states.append(torch.get_device_module(device).get_rng_state())
-    return states
-
-
-def _set_random_state(device, states):
-    torch.set_rng_state(states[0])
-    if device.type != "cpu" and len(states) > 1:  # a state from another device brings none for this one
-        torch.get_device_module(device).set_rng_state(states[1])
-
-
-def forward(net, X, classes=True):
+def forward(net, X, classes=True, call=None):
     """Return `net(X)`; where a layer cannot take its input, raise a ValueError that names the layer.
+
+    Parameters
+    ----------
+    call : callable, optional
+        Another way to compute the same, called as `call(X)`.
 
     Raises
     ------
@@ -623,7 +651,7 @@ def forward(net, X, classes=True):
         Which layer, what it got, what it needs; or, with `classes`, that the scores are not of shape (N, classes).
     """
     try:
-        scores = net(X)
+        scores = net(X) if call is None else call(X)
     except (RuntimeError, ValueError, TypeError, IndexError, NotImplementedError) as error:
         if is_fault(error):  # no layer's
             raise
@@ -685,35 +713,38 @@ def evaluate_accuracy(net, data_iter, device=None, correct=count_correct):
     return share
 
 
-def _evaluate(net, data_iter, device, correct):
-    """Return the accuracy, and whether all scores were finite."""
+def _evaluate(net, data_iter, device, correct, together=False):
+    """Return the accuracy, and whether all scores were finite; `together` if other processes compute their share."""
     with evaluating(net), torch.no_grad():
         if device is None:
             device = next((p.device for p in net.parameters()), torch.device("cpu"))
         try:
-            metric, finite = _add_up(net, _on(device, data_iter), device, correct)
+            metric = _add_up(net, _on(device, data_iter), device, correct, together)
         except Exception as error:
             if not is_fault(error):
                 raise
             raise explain_fault(error, "while evaluating", _batch_size(data_iter)) from None
-    if not metric[1]:
+    right, size, odd = distributed.total(*metric.data) if together else [metric[i] for i in range(3)]
+    if not size:
         raise ValueError("the data to evaluate on gave no batch at all. Is the iterator used up?")
-    return metric[0] / metric[1], bool(torch.stack(finite).all())
+    return right / size, not odd
 
 
-def _add_up(net, batches, device, correct):
-    """Return the sums of what is right and of what there is, and for each batch whether its scores were finite."""
-    metric, finite = Accumulator(2), []
+def _add_up(net, batches, device, correct, together):
+    """Return the sums of what is right, of what there is, and of batches with scores that are not finite."""
+    metric = Accumulator(3)
     for batch in batches:
         X, y = check_batch(batch)
-        X, y = X.to(device), y.to(device)
+        mine = distributed.share(X, y) if together else distributed.Share(X, y)
+        X, labels = mine.X.to(device, non_blocking=True), mine.y.to(device, non_blocking=True)
         classes = correct is count_correct
         scores = forward(net, X, classes)
         if classes and torch.device(device).type == "cpu":
             check_labels(y, scores.shape[1])
-        metric.add(correct(scores, y), len(y))
-        finite.append(scores.isfinite().all() if isinstance(scores, torch.Tensor) else torch.tensor(True))
-    return metric, finite
+        if mine.part:
+            odd = ~scores.isfinite().all() if isinstance(scores, torch.Tensor) else 0
+            metric.add(correct(scores, labels), len(labels), odd)
+    return metric
 
 
 def train(net, train_iter, test_iter, num_epochs, lr, device=None, *, checkpoint=None, **options):

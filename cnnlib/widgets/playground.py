@@ -12,17 +12,17 @@ import time
 from types import SimpleNamespace
 
 import ipywidgets
-import torch
 from IPython.display import display
 from traitlets import TraitError
 
 from cnnlib.arguments import check_callable, check_list, check_text
 from cnnlib.checks import check_count, check_lr, told
 from cnnlib.datasets.batches import SEEDS
-from cnnlib.device import describe_device
+from cnnlib.device import describe_device, try_gpu
 from cnnlib.frontend import is_live, kernel
 from cnnlib.picture import Sheet
 from cnnlib.plain import html_text
+from cnnlib.randomness import borrowed_random
 from cnnlib.reader import ALERT, alert
 from cnnlib.training import DivergenceError, Trainer
 from cnnlib.widgets.bundle import widget_bundle
@@ -218,7 +218,7 @@ class Playground:
 
     def build(self):
         """Return a new network for the settings as they stand; everybody's random numbers stay as they are."""
-        with borrowing, torch.random.fork_rng(devices=[]):
+        with borrowing, borrowed_random(try_gpu()):
             return self._build(self.settings)
 
     # What the thread shows

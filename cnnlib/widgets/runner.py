@@ -11,7 +11,9 @@ from functools import cached_property
 
 import torch
 
+from cnnlib.device import try_gpu
 from cnnlib.faults import OutOfMemoryError, explain_fault, give_memory_back, is_fault, is_out_of_memory
+from cnnlib.randomness import borrowed_random
 from cnnlib.training import DivergenceError
 from cnnlib.widgets.controls import shown
 
@@ -267,8 +269,7 @@ class Runner:
                 self._changes.clear()
             else:
                 settings = dict(origin.settings)
-        with borrowing, torch.random.fork_rng(devices=[]):
-            torch.manual_seed(self.seed)
+        with borrowing, borrowed_random(try_gpu(), self.seed):
             trainer = self.build(settings)
             # from here on it draws random numbers of its own
             trainer.load_state(trainer.state() if origin is None or origin.state is None else origin.state)

@@ -11,6 +11,7 @@ from bad_inputs.values import (
     NAN,
     POSITIVE,
     RATES,
+    SWITCHES,
     T,
     V,
     bad,
@@ -38,6 +39,8 @@ def rows(t):
         train_iter=data,
         test_iter=without_none(data),
         lr=RATES,
+        precision=bad(V, "fp16", "", None, 16, words="precision must be one of 'float32', 'bf16'"),
+        compile=SWITCHES,
         **functions,
     )
     row("cnnlib.Trainer.lr", set_lr, {"self": t.trainer}, lr=RATES)
