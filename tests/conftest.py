@@ -1,8 +1,13 @@
 """Fixtures for all tests: one seed, and data so small that the whole suite runs in about a minute."""
 
+import signal
+
 import pytest
 
 # PyTorch is imported where it is used: what hands the tests out to several processes does without it.
+
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # so it is in the background of a shell, and for all children
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(autouse=True)
