@@ -2,8 +2,8 @@
 
     python tests/aside.py COMMAND … -- ASIDE …
 
-Tests that hold a clock to a page leave half of two cores idle: waiting is most of their work. A chapter that runs aside
-takes that time and no other: its processes have the lowest priority. Linux shares its processors out by sessions, and
+Tests with a page, and tests in one process, leave much of two cores idle. Chapters that run aside take that time and no
+other: their processes have the lowest priority, so that a clock which a test holds to a page does not see them. Linux shares its processors out by sessions, and
 every kernel begins a session of its own, so the priority is set for each session as it appears. Where there is no such
 thing the second command waits for the end of the first. What it printed comes at the end; it fails if one of them does.
 """
