@@ -40,15 +40,17 @@ lab: $(VENV)/lab
 	$(BIN)/jupyter lab $(LOCAL) $(LAB_OPTIONS) notebooks/01_lenet.ipynb
 
 # One thread a process: two threads round otherwise than one, and two processes with two threads each are slow. The
-# chapters run aside, in two processes: they get what time the tests leave, so tests that hold a clock to a page can.
+# chapters run aside, half of them in each of two processes, in the time that the tests leave: see tests/aside.py.
 test thorough notebooks: export OMP_NUM_THREADS := 1
 PYTEST := $(BIN)/python -m pytest --durations=15
 NBVAL := --nbval --nbval-current-env --nbval-cell-timeout=600
+ONE := $(addprefix notebooks/,01_lenet.ipynb 05_resnet.ipynb 06_residual_gradients.ipynb)
+OTHER := $(filter-out $(ONE),$(wildcard notebooks/*.ipynb notebooks/apps/*.ipynb))
 test: $(VENV)/test
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check cnnlib tests benchmarks docs hub notebooks/*.py
 	$(if $(TESTS),$(PYTEST) -m "not thorough" $(NBVAL) $(TESTS),$(BIN)/python tests/aside.py \
-		$(PYTEST) -m "not thorough" tests -- $(PYTEST) -n 2 --dist loadfile --no-loadscope-reorder $(NBVAL) notebooks)
+		$(PYTEST) -m "not thorough" tests -- $(PYTEST) $(NBVAL) $(ONE) -- $(PYTEST) $(NBVAL) $(OTHER))
 
 # In turn: they start servers, pages and whole processes.
 thorough: $(VENV)/test
