@@ -7,8 +7,8 @@ other: their processes have the lowest priority. Linux shares its processors out
 session of its own, so the priority is set for each session as it appears. Where there is no such thing the others wait
 for the end of the first.
 
-While the file that CNNLIB_QUIET names exists, only one of them goes on and the rest stand still: tests that hold a
-clock to a page make that file. What was printed aside comes at the end; the command fails if one of all fails.
+While the file that CNNLIB_QUIET names exists, only as many of them go on as stands in it: tests that hold a clock to
+something make that file. What was printed aside comes at the end; the command fails if one of all fails.
 """
 
 import os
@@ -46,6 +46,13 @@ def send(process, number):
             os.kill(one, number)
 
 
+def allowed(quiet, many):
+    """Return how many may go on: as many as there are, unless the file says otherwise."""
+    with suppress(OSError, ValueError):
+        return int(quiet.read_text(encoding="utf-8"))
+    return many
+
+
 def run(command, *others):
     """Run all; return their exit statuses."""
     with tempfile.TemporaryDirectory() as folder:
@@ -62,14 +69,13 @@ def run(command, *others):
                 going = [process for process in aside if process.poll() is None]
                 for process in going:
                     set_priority(process.pid, LOWEST)
-                if quiet.exists() and not still:
-                    still = going[1:]
-                    for process in still:
-                        send(process, signal.SIGSTOP)
-                elif not quiet.exists() and still:
-                    for process in still:
+                wanted = going[allowed(quiet, len(going)) :]
+                for process in wanted:
+                    send(process, signal.SIGSTOP)
+                for process in still:
+                    if process not in wanted:
                         send(process, signal.SIGCONT)
-                    still = []
+                still = wanted
                 time.sleep(0.1)
         except BaseException:
             for process in [first, *aside]:
