@@ -41,20 +41,18 @@ lab: $(VENV)/lab
 	@echo "Opening JupyterLab on chapter 1. Leave it with Ctrl-C."
 	$(BIN)/jupyter lab $(LOCAL) $(LAB_OPTIONS) notebooks/01_lenet.ipynb
 
-# One thread a process: two threads round otherwise than one, and two processes with two threads each are slow.
-# What holds a clock to the loop and the page runs afterwards, with nothing beside it but two chapters that get what time
-# these tests leave.
+# One thread a process: two threads round otherwise than one, and two processes with two threads each are slow. The
+# chapters run aside, half of them in each of two processes, in the time that the tests leave: see tests/aside.py.
 test thorough notebooks: export OMP_NUM_THREADS := 1
 PYTEST := $(BIN)/python -m pytest --durations=15
 NBVAL := --nbval --nbval-current-env --nbval-cell-timeout=600
-ASIDE := notebooks/02_alexnet.ipynb notebooks/06_residual_gradients.ipynb
+ONE := $(addprefix notebooks/,01_lenet.ipynb 05_resnet.ipynb 06_residual_gradients.ipynb)
+OTHER := $(filter-out $(ONE),$(wildcard notebooks/*.ipynb notebooks/apps/*.ipynb))
 test: $(VENV)/test
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check cnnlib tests benchmarks docs hub notebooks/*.py
-	$(PYTEST) -m "not alone and not thorough" -n 2 --dist loadfile --no-loadscope-reorder $(NBVAL) \
-		$(or $(TESTS),$(filter-out $(ASIDE),$(wildcard notebooks/*.ipynb)) tests)
-	$(if $(TESTS),,$(BIN)/python tests/aside.py $(PYTEST) -m "alone and not thorough" $(shell grep -l mark.alone tests/test_*.py) \
-		-- $(PYTEST) -n 2 --dist loadfile $(NBVAL) $(ASIDE))
+	$(if $(TESTS),$(PYTEST) -m "not thorough" $(NBVAL) $(TESTS),$(BIN)/python tests/aside.py \
+		$(PYTEST) -m "not thorough" tests -- $(PYTEST) $(NBVAL) $(ONE) -- $(PYTEST) $(NBVAL) $(OTHER))
 
 # In turn: they start servers, pages and whole processes.
 thorough: $(VENV)/test

@@ -145,7 +145,7 @@ def watch(page, selector):
     """From now on note when the element that `selector` finds is drawn anew, and when the reader does something."""
     page.evaluate(
         """selector => {
-            window.drawn = 0; let before = document.querySelector(selector).innerHTML;
+            window.drawn = 0; window.when = performance.now(); let before = document.querySelector(selector).innerHTML;
             new MutationObserver(() => {
                 const now = document.querySelector(selector)?.innerHTML;
                 if (now && now !== before) { before = now; window.drawn += 1; window.when = performance.now(); }
@@ -155,6 +155,11 @@ def watch(page, selector):
         }""",
         selector,
     )
+
+
+def settle(page, milliseconds):
+    """Wait until what is watched has not been drawn for a while: a late drawing is no answer to the next move."""
+    page.wait_for_function("ms => performance.now() - window.when > ms", arg=milliseconds)
 
 
 def moved(page, action, times=1):

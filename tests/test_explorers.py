@@ -4,7 +4,7 @@ import time
 
 import nbformat
 import pytest
-from lab import NOTEBOOK, chromium, jupyterlab, moved, open_notebook, run_cell, watch
+from lab import NOTEBOOK, chromium, jupyterlab, moved, open_notebook, run_cell, settle, watch
 from nbformat.v4 import new_code_cell, new_notebook
 
 pytestmark = pytest.mark.alone
@@ -53,12 +53,17 @@ def show(page, index, image):
         page.locator(image).get_by_text("What excites channel").wait_for()
     page.errors.clear()
     watch(page, image)
+    settle(page, 300)
 
 
 def keys(page, where, presses):
     """Press keys on a control one after the other; return the milliseconds until each was drawn, sorted."""
     page.locator(where).focus()
-    return sorted(moved(page, lambda key=key: page.keyboard.press(key)) for key in presses)
+    taken = []
+    for key in presses:
+        settle(page, 50)
+        taken.append(moved(page, lambda key=key: page.keyboard.press(key)))
+    return sorted(taken)
 
 
 def test_walk_and_quiz_by_keyboard(page):
