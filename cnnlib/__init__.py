@@ -22,6 +22,7 @@ from cnnlib.contract import time_contract
 from cnnlib.datasets import load_data_fashion_mnist
 from cnnlib.device import describe_device, try_gpu
 from cnnlib.faults import DeviceError, OutOfMemoryError
+from cnnlib.full import full_results
 from cnnlib.history import History, compare, growth_table
 from cnnlib.metrics import Accumulator, Timer, accuracy
 from cnnlib.seeds import train_over_seeds
@@ -41,6 +42,7 @@ __all__ = [
     "compare",
     "describe_device",
     "evaluate_accuracy",
+    "full_results",
     "growth_table",
     "load_data_fashion_mnist",
     "pick_budget",

@@ -18,7 +18,7 @@ library_source = runpy.run_path(str(ROOT / "notebooks" / "refresh.py"))["library
 CHAPTERS = sorted((ROOT / "notebooks").glob("[0-9]*.ipynb"))
 REASONS = (
     "fit(", "time_epoch(", "animator", "draw_confusions", "show_images(pictures[surest]",
-    "growth_table(", "Playground(", "compare(", ".reveal(round(", "time_contract(",
+    "growth_table(", "full_results(", "Playground(", "compare(", ".reveal(round(", "time_contract(",
 )  # fmt: skip
 IMPORTED = r"from cnnlib\.exercises import (\w+) as exercises"
 

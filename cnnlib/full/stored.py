@@ -58,8 +58,9 @@ def full_results(chapter, here=None):
         return FullResults(Table(series.HEAD, [*rows, *series.summary(records).rows], left=3))
     titles = ", ".join(e.title for e in EXPERIMENTS if e.chapter == chapter)
     note = (
-        f"Have you a GPU? `make full NAMES={chapter}` trains this chapter's networks at the size of the book ({titles}) "
-        "with three seeds each, and `python -m cnnlib.full --collect` sets what they reach here, below your own run."
+        f"Have you a GPU? `make full NAMES={chapter}` trains this chapter's networks at the size of the book "
+        f"({titles}) with three seeds each, and `python -m cnnlib.full --collect` sets what they reach here, below "
+        "your own run."
     )
     return FullResults(None, note)
 

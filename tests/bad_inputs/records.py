@@ -80,6 +80,13 @@ def rows(t):
         folder=bad(T, None, 3, ["a"]),
     )
     row(
+        "cnnlib.full_results",
+        cnnlib.full_results,
+        {"chapter": "02_alexnet", "here": {"here": t.history}},
+        chapter=bad(V, "2", "", "07", None, 3),
+        here=bad(T, 3, t.history, ["a"], {"a": 3}, {3: t.history}),
+    )
+    row(
         "cnnlib.Animator",
         Animator,
         {},
