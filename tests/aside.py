@@ -7,8 +7,8 @@ other: their processes have the lowest priority. Linux shares its processors out
 session of its own, so the priority is set for each session as it appears. Where there is no such thing the others wait
 for the end of the first.
 
-While the file that CNNLIB_QUIET names exists, only as many of them go on as stands in it: tests that hold a clock to
-something make that file. What was printed aside comes at the end; the command fails if one of all fails.
+While the file that CNNLIB_QUIET names exists they all stand still: tests that hold a clock to something make it. What
+was printed aside comes at the end; the command fails if one of all fails.
 """
 
 import os
@@ -46,13 +46,6 @@ def send(process, number):
             os.kill(one, number)
 
 
-def allowed(quiet, many):
-    """Return how many may go on: as many as there are, unless the file says otherwise."""
-    with suppress(OSError, ValueError):
-        return int(quiet.read_text(encoding="utf-8"))
-    return many
-
-
 def run(command, *others):
     """Run all; return their exit statuses."""
     with tempfile.TemporaryDirectory() as folder:
@@ -63,19 +56,16 @@ def run(command, *others):
             subprocess.Popen(["nice", "-n", str(LOWEST), *other], stdout=log, stderr=log, start_new_session=True)
             for other, log in zip(others, logs, strict=True)
         ]
-        still = []
+        still = False
         try:
             while first.poll() is None:
                 going = [process for process in aside if process.poll() is None]
                 for process in going:
                     set_priority(process.pid, LOWEST)
-                wanted = going[allowed(quiet, len(going)) :]
-                for process in wanted:
-                    send(process, signal.SIGSTOP)
-                for process in still:
-                    if process not in wanted:
-                        send(process, signal.SIGCONT)
-                still = wanted
+                if still != quiet.exists():
+                    still = not still
+                    for process in going:
+                        send(process, signal.SIGSTOP if still else signal.SIGCONT)
                 time.sleep(0.1)
         except BaseException:
             for process in [first, *aside]:

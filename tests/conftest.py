@@ -24,11 +24,11 @@ def seed():
 @pytest.fixture(autouse=True)
 def quiet(request):
     """Ask for quiet while a test holds a clock to something: see `aside.py`."""
-    place, marker = os.environ.get("CNNLIB_QUIET"), request.node.get_closest_marker("alone")
-    if not place or not marker:
+    place = os.environ.get("CNNLIB_QUIET")
+    if not place or not request.node.get_closest_marker("alone"):
         yield
         return
-    Path(place).write_text(str(marker.kwargs.get("beside", 1)), encoding="utf-8")
+    Path(place).touch()
     time.sleep(0.3)  # until everybody has heard
     yield
     Path(place).unlink(missing_ok=True)

@@ -136,7 +136,7 @@ print(history.seconds / (100 * steps[threads]))
 """
 
 
-@pytest.mark.alone(beside=0)
+@pytest.mark.alone
 def test_a_hundred_steps_take_what_the_calibration_promises():
     """The largest experiments of chapter 1 are nothing but such steps; the bar is a factor of 1.5."""
     environment = {name: value for name, value in os.environ.items() if name != "OMP_NUM_THREADS"}

@@ -100,6 +100,7 @@ def test_slider_and_stop_reach_a_blocking_fit(page):
     cell = page.client.execute(FIT)
     page.listen_until(lambda: page.shown)
     slider = page.find("FloatLogSliderModel")
+    page.listen_until(lambda: any("step" in str(state.get("value")) for state in page.states))  # with the first rate
     for value in (0.2, 0.3, 0.4):
         page.send(slider, {"method": "update", "state": {"value": value}, "buffer_paths": []}, subshell)
         page.listen_until(lambda value=value: any(state.get("value") == value for state in page.states))  # the echo
