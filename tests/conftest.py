@@ -1,4 +1,4 @@
-"""Fixtures for all tests: one seed, and data so small that the whole suite runs in about a minute."""
+"""Fixtures for all tests: one seed, small data, and quiet for those that hold a clock to something."""
 
 import os
 import signal
@@ -6,8 +6,10 @@ import time
 from pathlib import Path
 
 import pytest
+import torch
+from torch import nn
 
-# PyTorch is imported where it is used: what hands the tests out to several processes does without it.
+from cnnlib.datasets import Batches, load_data_fashion_mnist
 
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # so it is in the background of a shell, and for all children
     signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -16,8 +18,6 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # so it is in the backgro
 @pytest.fixture(autouse=True)
 def seed():
     """Start every test from the same random numbers."""
-    import torch
-
     torch.manual_seed(0)
 
 
@@ -37,9 +37,6 @@ def quiet(request):
 @pytest.fixture
 def noise():
     """Return a maker of shuffled `Batches` of random images in random classes."""
-    import torch
-
-    from cnnlib.datasets import Batches
 
     def make(num=80, batch_size=32, *, size=28, shuffle=True, **options):
         generator = torch.Generator().manual_seed(1)
@@ -53,7 +50,6 @@ def noise():
 @pytest.fixture
 def fashion():
     """Return a maker of small (train_iter, test_iter) pairs of real Fashion-MNIST images."""
-    from cnnlib.datasets import load_data_fashion_mnist
 
     def make(batch_size=64, num_train=640, num_test=200, **options):
         return load_data_fashion_mnist(batch_size, num_train=num_train, num_test=num_test, **options)
@@ -64,7 +60,6 @@ def fashion():
 @pytest.fixture
 def dense():
     """Return a maker of small networks for 1×28×28 that train in a millisecond a step."""
-    from torch import nn
 
     def make(dropout=0.0):
         layers = [nn.Flatten(), nn.Linear(784, 16), nn.ReLU(), nn.Dropout(dropout), nn.Linear(16, 10)]
@@ -76,7 +71,6 @@ def dense():
 @pytest.fixture
 def weights():
     """Return a function that copies a network's weights and buffers into one flat tensor."""
-    import torch
 
     def copy(net):
         return torch.cat([value.detach().double().flatten().cpu() for value in net.state_dict().values()])
