@@ -46,7 +46,7 @@ lab: $(VENV)/lab
 test thorough notebooks: export OMP_NUM_THREADS := 1
 PYTEST := $(BIN)/python -m pytest --durations=15
 NBVAL := --nbval --nbval-current-env --nbval-cell-timeout=600
-ONE := $(addprefix notebooks/,01_lenet.ipynb 03_vgg.ipynb 05_resnet.ipynb)
+ONE := $(addprefix notebooks/,01_lenet.ipynb 02_alexnet.ipynb 03_vgg.ipynb)
 OTHER := $(filter-out $(ONE),$(wildcard notebooks/*.ipynb notebooks/apps/*.ipynb))
 test: $(VENV)/test
 	$(BIN)/ruff check .

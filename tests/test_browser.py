@@ -168,6 +168,7 @@ def test_the_saved_page_shows_its_chart_without_a_kernel(page, folder):
     assert not page.locator(SLIDER).count()
 
 
+@pytest.mark.thorough
 def test_the_export_shows_its_chart(folder):
     command = [sys.executable, "-m", "nbconvert", "--to", "html", "chapter.ipynb"]
     subprocess.run(command, cwd=folder, check=True, capture_output=True)

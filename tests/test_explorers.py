@@ -7,8 +7,6 @@ import pytest
 from lab import NOTEBOOK, chromium, jupyterlab, moved, open_notebook, run_cell, settle, watch
 from nbformat.v4 import new_code_cell, new_notebook
 
-pytestmark = pytest.mark.alone
-
 KERNEL = {"kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}}
 CELLS = [
     """
@@ -93,6 +91,7 @@ def test_walk_and_quiz_by_keyboard(page):
     assert not page.errors
 
 
+@pytest.mark.alone
 @pytest.mark.parametrize("index", [1, 2], ids=["LeNet", "AlexNet at 224"])
 def test_walk_answers_within_200_ms(page, index):
     show(page, index, ".cnnlib-walk-image")
@@ -101,6 +100,7 @@ def test_walk_answers_within_200_ms(page, index):
     assert taken[18] < 200 and not page.errors
 
 
+@pytest.mark.alone
 @pytest.mark.parametrize(("index", "bar"), [(3, 200), (4, 1000)], ids=["LeNet", "ResNet-18 at 96"])
 def test_features_answer_in_time(page, index, bar):
     show(page, index, ".cnnlib-features-image")
@@ -164,6 +164,7 @@ def stroke(page, points, button="left"):
     return page.evaluate("window.when - window.released")
 
 
+@pytest.mark.alone
 def test_a_drawing_by_mouse_and_by_keys(page):
     show(page, 5, ".cnnlib-features-image")
     page.evaluate("() => document.addEventListener('pointerup', () => { window.released = performance.now(); }, true)")

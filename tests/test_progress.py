@@ -165,6 +165,7 @@ def test_off_keeps_nothing(path, monkeypatch):
     assert "CNNLIB_PROGRESS=off" in repr(progress()) and "solved 2" not in repr(progress())
 
 
+@pytest.mark.thorough
 def test_a_program_that_runs_a_notebook_writes_nothing(tmp_path, monkeypatch):
     """The same chapter's cells twice, with a file that knows them all solved and without: the same outputs."""
     path = tmp_path / "progress.json"
@@ -198,6 +199,7 @@ assert not progress_file.remark()
 """
 
 
+@pytest.mark.thorough
 def test_two_kernels_at_once_lose_nothing(path):
     command = [sys.executable, "-c", WRITER]
     running = [subprocess.Popen([*command, name]) for name in ("a", "b")]

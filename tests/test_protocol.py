@@ -147,6 +147,7 @@ def test_a_notebook_run_by_a_program_is_static(monkeypatch):
     assert frontend.is_live()
 
 
+@pytest.mark.thorough
 def test_a_page_that_opens_no_second_channel_is_told_so(page):
     page.client.execute("from cnnlib.widgets import live; live.PATIENCE = 0.5", reply=True, timeout=20)
     cell = page.client.execute(FIT.replace("1000", "5"))

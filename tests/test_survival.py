@@ -183,7 +183,10 @@ print(history.ended, history.steps)
 """
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGKILL], ids=["SIGINT", "SIGKILL"])
+@pytest.mark.parametrize(
+    "number",
+    [pytest.param(signal.SIGINT, id="SIGINT"), pytest.param(signal.SIGKILL, id="SIGKILL", marks=pytest.mark.thorough)],
+)
 def test_a_script_that_is_interrupted_or_killed_keeps_its_run(parts, tmp_path, number):
     path = tmp_path / "run.pt"
     with child(KILLED, path) as process:
@@ -246,6 +249,7 @@ print(equal and straight.history.loss == one.history.loss)
 """
 
 
+@pytest.mark.thorough
 def test_killed_again_and_again_while_it_saves(tmp_path):
     with child(KILLED_WHILE_SAVING, tmp_path / "run.pt") as process:
         output, errors = process.communicate(timeout=240)
