@@ -7,6 +7,7 @@ too: for small networks two are often slower than one.
 """
 
 import json
+import statistics
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -144,7 +145,7 @@ def calibrate(chapter):
             times = _times_of(_step(workload), counts)
         finally:
             torch.set_num_threads(before)
-    return {n: min(seconds) for n, seconds in times.items()}  # the least: what else the machine did is not in it
+    return {n: statistics.median(seconds) for n, seconds in times.items()}
 
 
 def _times_of(step, counts):

@@ -242,6 +242,7 @@ def run(code):
     return done.stdout
 
 
+@pytest.mark.thorough
 def test_script_prints_nothing_and_never_meets_pyplot():
     code = """
 import sys

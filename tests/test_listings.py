@@ -153,6 +153,7 @@ def test_alexnet_of_the_book_is_that_of_the_listing(alexnet_of_the_listing):
     assert repr(ours) == repr(alexnet_of_the_listing)
 
 
+@pytest.mark.thorough
 def test_alexnet_trains(few, capsys):
     net, lr, num_epochs = build_alexnet(), 0.01, 1
     history = learn(net, num_epochs, lr, resize=224)
@@ -176,6 +177,7 @@ def test_vgg11_of_the_book_is_that_of_the_listing():
     assert repr(ours) == repr(theirs) and VGG11 == CONV_ARCH
 
 
+@pytest.mark.thorough
 def test_quarter_width_vgg_trains(few, capsys):
     ratio = 4
     small_conv_arch = [(pair[0], pair[1] // ratio) for pair in CONV_ARCH]

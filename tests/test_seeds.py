@@ -208,6 +208,7 @@ print((seen[-2] - seen[9]) / (len(seen) - 11))
 
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="glibc's allocator")
+@pytest.mark.thorough
 def test_a_step_does_not_fetch_its_memory_anew():
     """4,700 page faults a step of LeNet without `keep_freed_memory` (2,000 to 4,700 over runs)."""
     environment = {name: value for name, value in os.environ.items() if not name.startswith("MALLOC_")}
