@@ -4,7 +4,8 @@
 
 A frame: three series of 200 points, given one point at a time in a kernel with a page; every point is a frame (where a
 display limits how much it draws, the limit is lifted). The last 50 are timed, from the call to its return: drawing,
-encoding, sending. A share: an epoch of LeNet, the seconds spent in the display's own methods over those of the run.
+encoding, sending. A share: a run of LeNet, the seconds spent in the display's own methods over those of the run. Axes
+and the last, sharp picture are drawn once a run, so one epoch has a larger share and chapter 1's ten a smaller one.
 """
 
 import importlib
@@ -142,6 +143,7 @@ def main(arguments=None):
     options.add_argument("--displays", nargs="*", default=list(DISPLAYS), choices=list(DISPLAYS), metavar="KIND")
     options.add_argument("--shares", nargs="*", default=list(SHARES), choices=SHARES, metavar="KIND")
     options.add_argument("--points", type=int, default=POINTS)
+    options.add_argument("--epochs", type=int, default=3, help="of LeNet (default 3)")
     options.add_argument("--steps", type=int, help="batches of LeNet's epoch (default: all)")
     args = options.parse_args(arguments)
     facts, drawn, trained = machine(), {name: [] for name in args.displays}, {name: [] for name in args.shares}
@@ -151,7 +153,7 @@ def main(arguments=None):
                 settings = {"kind": kind, "seed": seed, "number": args.points}
                 drawn[kind].append(measure("display", "frames", settings, args.place, folder, args.patience))
             for kind in args.shares:
-                settings = {"kind": kind, "seed": seed, "network": "lenet", "steps": args.steps}
+                settings = {"kind": kind, "seed": seed, "network": "lenet", "epochs": args.epochs, "steps": args.steps}
                 trained[kind].append(measure("kinds", "run", settings, args.place, folder, args.patience))
             print(f"repeat {seed + 1} of {args.repeats} done", flush=True)
     median = {name: statistics.median(ms for run in done for ms in run["milliseconds"]) for name, done in drawn.items()}
@@ -173,7 +175,7 @@ def main(arguments=None):
             each = [run["display"] / run["seconds"] for run in done]
             seconds = statistics.median(run["seconds"] for run in done)
             rows.append([name, f"{seconds:.2f}", f"{share[name]:.2%}", f"{max(each):.2%}", disturbed(done)])
-        tables["Display's share of an epoch of LeNet"] = Table(
+        tables[f"Display's share of a run of LeNet, {args.epochs} epoch(s)"] = Table(
             ["", "median s", "share", "largest share", "others used"], rows
         )
     figures = {"median milliseconds": median, "shares": share, "frames": drawn, "runs": trained}

@@ -67,14 +67,21 @@ def cnnlib_train(task):
     return lambda: _of(train(net, task.train_iter, task.test_iter, task.epochs, task.lr, task.device))
 
 
+def _load_matplotlib():
+    """Import what the first figure of a process needs, as d2l does when it is imported."""
+    importlib.import_module("matplotlib.backends.backend_agg")
+    importlib.import_module("matplotlib.figure")
+
+
 def cnnlib_fit(task):
     """`cnnlib.widgets.fit`: slider, Stop, status line and chart alive where there is a page."""
-    importlib.import_module("matplotlib.backends.backend_agg")
+    _load_matplotlib()
     live = importlib.import_module("cnnlib.widgets.live")
     net = task.net()
 
     def go():
-        with Watch().over(live.Controls, "__init__", "__call__").over(live.Fit, "_show", "_end") as watch:
+        watch = Watch().over(live.RunChart, "__init__").over(live.Controls, "__init__", "__call__")
+        with watch.over(live.Fit, "_show", "_end"):
             history = live.fit(net, task.train_iter, task.test_iter, task.epochs, task.lr, task.device)
         return {**_of(history), "display": watch.seconds}
 
@@ -83,7 +90,7 @@ def cnnlib_fit(task):
 
 def cnnlib_playground(task):
     """A playground without views beside its chart: it trains in a thread of its own."""
-    importlib.import_module("matplotlib.backends.backend_agg")
+    _load_matplotlib()
     from cnnlib.widgets import playground
 
     if torch.device(task.device).type != try_gpu().type:

@@ -3,10 +3,12 @@
 import os
 import signal
 import time
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 
 import pytest
 import torch
+from pace import Pace
 from torch import nn
 
 from cnnlib.datasets import Batches, load_data_fashion_mnist
@@ -21,17 +23,37 @@ def seed():
     torch.manual_seed(0)
 
 
-@pytest.fixture(autouse=True)
-def quiet(request):
-    """Ask for quiet while a test holds a clock to something: see `aside.py`."""
+def pytest_collection_modifyitems(items):
+    for item in items:
+        if item.get_closest_marker("alone") and not {"pace", "quiet"} & set(item.fixturenames):
+            raise pytest.UsageError(f"{item.nodeid} is marked alone, but asks for neither `pace` nor `quiet`.")
+
+
+@contextmanager
+def asked_for_quiet():
+    """Let nothing run beside what holds a clock to something: see `aside.py`; yield what its bars are worth."""
     place = os.environ.get("CNNLIB_QUIET")
-    if not place or not request.node.get_closest_marker("alone"):
-        yield
-        return
-    Path(place).touch()
-    time.sleep(0.3)  # until everybody has heard
-    yield
-    Path(place).unlink(missing_ok=True)
+    if place:
+        Path(place).touch()
+        time.sleep(0.3)  # until everybody has heard
+    try:
+        yield Pace()
+    finally:
+        if place:
+            Path(place).unlink(missing_ok=True)
+
+
+@pytest.fixture
+def pace(request):
+    """Return what bars in seconds are worth on this machine, which a test marked `alone` has to itself: `pace.py`."""
+    with asked_for_quiet() if request.node.get_closest_marker("alone") else nullcontext(Pace()) as pace:
+        yield pace
+
+
+@pytest.fixture
+def quiet():
+    """Return a context in which the others stand still, for a test of which a part alone is timed."""
+    return asked_for_quiet
 
 
 @pytest.fixture

@@ -15,6 +15,7 @@ from torch.utils.data import DataLoader, TensorDataset
 FOLDER = Path(__file__).parents[1] / "benchmarks"
 sys.path.insert(0, str(FOLDER))
 
+import cpu  # noqa: E402
 import display  # noqa: E402
 import loading  # noqa: E402
 import probes  # noqa: E402
@@ -184,6 +185,33 @@ def test_scale(tmp_path, capsys):
     with pytest.raises(SystemExit):
         scale.main(["--values", "3"])
     assert "--axes" in capsys.readouterr().err
+
+
+def test_choices_for_a_cpu(tmp_path, monkeypatch):
+    monkeypatch.setattr(cpu, "PICTURES", 100)
+    threads = torch.get_num_threads()
+    written, table = run(cpu, tmp_path, "--networks", "lenet", "--turns", 1, "--repeats", 1)
+    assert all(f"| {name} |" in table for name in [*cpu.CHOICES, "freed memory given back", *cpu.PARTS])
+    done = written["runs"]["lenet"]
+    assert [len(taken) for taken in done["choices"][0]["seconds"].values()] == [cpu.TURNS] * (len(cpu.CHOICES) + 1)
+    assert list(done["evaluation"][0]["seconds"]) == list(map(str, cpu.SIZES_TRIED))
+    parts = done["parts"][0]
+    assert sum(parts["parts"].values()) == pytest.approx(1) and parts["parts"]["convolutions"] > 0.1
+    # 416,520 multiply-adds forward; 117,600 of them in the first layer, whose input needs no gradient
+    assert parts["reckoned"] * parts["rate"] == pytest.approx(2 * 32 * (3 * 416_520 - 117_600))
+    assert torch.get_num_threads() == threads
+
+
+@pytest.mark.parametrize("option, value", [
+    ("layout", torch.contiguous_format), ("sgd", {"foreach": True}), ("sgd", {"fused": True}), ("to_none", False),
+    ("read", True), ("ready", True), ("threads", 1),
+])  # fmt: skip
+def test_a_choice_changes_the_time_alone(option, value):
+    usual, other = cpu.Work("lenet"), cpu.Work("lenet", **{option: value})
+    for work in (usual, other):
+        assert len(work.timed(5)) == 5
+    for one, two in zip(usual.net.parameters(), other.net.parameters(), strict=True):
+        torch.testing.assert_close(one, two)
 
 
 def test_a_disturbed_run_is_repeated_and_told(monkeypatch, capsys):
