@@ -18,6 +18,7 @@ class Snapshot:
 
     def __init__(self, net, optimizer):
         self.net, self.optimizer = net, optimizer
+        self.look_up()
         self._odd = {i for i, sound in enumerate(_finite(self._live())) if not sound}
         self._kept = self._spare = None
 
@@ -26,9 +27,24 @@ class Snapshot:
         """Whether nothing has been copied yet."""
         return self._kept is None
 
+    def look_up(self):
+        """Find the places of the network's tensors, each tensor once; `take` asks only what lies there.
+
+        Walking through all modules takes as long as copying a small network: an epoch does it once, not every step.
+        """
+        found = {}
+        for kind in ("_parameters", "_buffers"):
+            for module in self.net.modules():
+                places = getattr(module, kind)
+                for name, tensor in places.items():
+                    if tensor is not None:
+                        found.setdefault(id(tensor), (places, name))
+        self._places = list(found.values())
+
     def _live(self):
+        tensors = [places[name] for places, name in self._places if places.get(name) is not None]
         memory = [v for s in self.optimizer.state.values() for v in s.values() if isinstance(v, torch.Tensor)]
-        return [*self.net.parameters(), *self.net.buffers(), *memory]
+        return [*tensors, *memory]
 
     @torch.no_grad()
     def take(self, agreed=bool):

@@ -305,6 +305,7 @@ class Trainer:
 
     def _run_epoch(self):
         self.net.train()
+        self._safe.look_up()
         lap, stopped = self._clock(), False
         if not self.batch and not hasattr(self.train_iter, "epoch"):
             self._order = self._draws()
