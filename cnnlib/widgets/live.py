@@ -25,7 +25,7 @@ from cnnlib.widgets.routing import open_channel, route
 from cnnlib.widgets.run_chart import RunChart
 from cnnlib.widgets.runner import pause_all
 
-SHARE = 0.04  # the part of the time that drawing may take
+SHARE = 0.02  # the part of the time that frames may take; axes and the last picture, once a run, come on top
 FRAME_EVERY = 0.4  # seconds between two frames at least: sending one takes a core from the loop for a moment
 RARELY = 10.0  # and at most: a machine that slept while one was drawn has not made drawing dear
 STATUS_EVERY = 1.0  # seconds between two updates of the status line, if no frame comes in between

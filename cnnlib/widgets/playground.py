@@ -30,7 +30,7 @@ from cnnlib.widgets.closing import close_whole
 from cnnlib.widgets.controls import Control, shown
 from cnnlib.widgets.last import pass_on, remember
 from cnnlib.widgets.listing import write_listing
-from cnnlib.widgets.live import FRAME_EVERY, SHARE, STATUS_EVERY, lr_slider
+from cnnlib.widgets.live import FRAME_EVERY, STATUS_EVERY, lr_slider
 from cnnlib.widgets.naming import NamedImage
 from cnnlib.widgets.pulse import Pulse
 from cnnlib.widgets.routing import route
@@ -38,6 +38,7 @@ from cnnlib.widgets.run_chart import RunChart
 from cnnlib.widgets.runner import Moment, Runner, borrowing
 from cnnlib.widgets.runs import RunBook
 
+SHARE = 0.04  # the part of the time that drawing may take: views that look into the network are dear
 VISIBLE = 4  # controls beside the learning rate that are always in view; the others fold away
 RARELY = 10.0  # seconds between two frames for a page that has fallen silent: perhaps its messages only have to wait
 AWAY = 2.0  # seconds that a panel may be off the page, as while the page is laid out anew, before it rests
