@@ -10,6 +10,7 @@ C++ compiler.
 """
 
 import itertools
+import os
 import statistics
 import time
 from contextlib import nullcontext
@@ -19,7 +20,7 @@ from networks import LAPTOP, SIZES, Task
 from side import disturbed, machine, measure, parser, report
 from torch import nn
 
-from cnnlib.memory import keep_freed_memory
+from cnnlib.memory import LARGE_PAGES, keep_freed_memory
 from cnnlib.probes import layer_table
 from cnnlib.table import Table
 from cnnlib.training import evaluate_accuracy
@@ -36,7 +37,8 @@ CHOICES = {
     "pictures ready as floats": {"ready": True},
     "bf16": {"bf16": True},
 }
-APART = {"freed memory given back": {"keep": False}, "compiled": {"compile": True}}
+APART = {"freed memory given back": {"keep": False}, "pages of 4 kB": {"large": False}, "compiled": {"compile": True}}
+WHOLE = ("keep", "large")  # what changes the whole process
 SIDE = 1024  # of the matrices
 TURNS = 3  # steps of each choice before the next has its turn
 WARM = 2  # turns that do not count
@@ -91,12 +93,16 @@ def _seconds(function):
     return time.perf_counter() - started
 
 
-def choices(network, size, names, turns, keep=True):
+def choices(network, size, names, turns, keep=True, large=True):
     """Return {'seconds': name to the seconds of its steps, 'first': name to those of its first}."""
+    os.environ[LARGE_PAGES] = str(int(large))  # before the first tensor
     if keep:
         keep_freed_memory()
     options = {**CHOICES, **APART}
-    work = {name: Work(network, size, **{k: v for k, v in options[name].items() if k != "keep"}) for name in names}
+    work = {
+        name: Work(network, size, **{k: v for k, v in options[name].items() if k not in ("keep", "large")})
+        for name in names
+    }
     first, seconds = {}, {name: [] for name in names}
     for turn in range(WARM + turns):
         for name, one in work.items():
@@ -169,7 +175,8 @@ def main(arguments=None):
             done["evaluation"].append(ask("evaluation"))
             found = ask("choices", names=list(CHOICES))
             for name in apart:
-                more = ask("choices", names=[name], keep=APART[name].get("keep", True))
+                whole = {key: value for key, value in APART[name].items() if key in WHOLE}
+                more = ask("choices", names=[name], **whole)
                 found["seconds"] |= more["seconds"]
                 found["first"] |= more["first"]
             done["choices"].append(found)

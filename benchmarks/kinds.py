@@ -6,6 +6,7 @@ All begin with the same weights and see the same batches in the same order.
 """
 
 import importlib
+import os
 import time
 
 import torch
@@ -14,7 +15,7 @@ from peers import d2l_train_ch6, fastai, lightning, skorch
 from watch import Watch
 
 from cnnlib import train, try_gpu
-from cnnlib.memory import keep_freed_memory
+from cnnlib.memory import LARGE_PAGES, keep_freed_memory
 
 WARM = 1  # steps before those that count as a typical step
 
@@ -28,6 +29,7 @@ def run(kind, **task):
         'seconds' of the call that trains; 'step' and 'loss', seconds of a later step and the mean training loss of
         the last epoch; 'test_acc'; 'display', the seconds within that went to the display, where that can be told.
     """
+    os.environ[LARGE_PAGES] = "1" if kind.startswith("cnnlib") or kind == "bare loop" else "0"  # no tensor is there yet
     importlib.import_module("torch._dynamo")  # the first optimizer of a process loads it: a second of nobody's work
     task = Task(**task)
     started, build = [], task.net
@@ -117,8 +119,8 @@ def cnnlib_playground(task):
 def bare(task, tuned=True):
     """Do nothing but train and evaluate, on float tensors that lie in memory.
 
-    `tuned` with what the library does to be fast: channels-last convolutions and freed memory kept. The limit is the
-    faster of the two.
+    `tuned` with what the library does to be fast: channels-last convolutions, freed memory kept, large pages. The limit
+    is the faster of the two.
     """
     (X, y), (test_X, test_y) = [[part.to(task.device) for part in pair] for pair in task.tensors()]
     orders = [order.to(task.device).split(task.batch) for order in task.orders()]

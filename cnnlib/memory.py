@@ -1,9 +1,13 @@
-"""Keep freed memory for the next training step.
+"""Memory that a training step need not wait for: freed blocks are kept for the next one, and lie in large pages.
 
 A step frees its feature maps and asks for the same sizes again. The allocator of most Linux systems (glibc) hands such
 blocks back to the system in between; then each page comes back through a page fault, filled with zeros. For LeNet on
 batches of 256 that can be 4,700 page faults a step and a third of its time: 30 ms against 21 ms on one thread. (It is
 not so where the process has freed larger blocks before: glibc then keeps more by itself.)
+
+A feature map is many times as large as what the processor remembers of where the system's pages of 4 kB lie; on a
+virtual machine each look-up is two. With pages of 2 MB a step of LeNet on two threads takes 20.6 instead of 25.7 ms, of
+the laptop's AlexNet, VGG and ResNet-18 five to ten per cent less (medians of four runs).
 """
 
 import ctypes
@@ -14,6 +18,22 @@ import sys
 TRIM_THRESHOLD, MMAP_THRESHOLD = -1, -3  # the names of the two settings in glibc's malloc.h
 KEPT = 512 * 2**20  # bytes: what may lie free before the allocator gives it back
 SINGLE = 32 * 2**20  # bytes: a larger block is mapped by itself, as always; glibc allows no larger value
+
+
+LARGE_PAGES = "THP_MEM_ALLOC_ENABLE"  # PyTorch's switch, which it looks at once: before its first tensor
+
+
+def ask_for_large_pages():
+    """Let PyTorch ask the system for large pages for all that takes 2 MB or more, if it has not made a tensor yet.
+
+    Linux alone has them (transparent huge pages, where its administrator has not forbidden them). What the environment
+    says already holds.
+    """
+    if sys.platform.startswith("linux"):
+        os.environ.setdefault(LARGE_PAGES, "1")
+
+
+ask_for_large_pages()
 
 
 @functools.cache

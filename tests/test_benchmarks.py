@@ -191,9 +191,9 @@ def test_choices_for_a_cpu(tmp_path, monkeypatch):
     monkeypatch.setattr(cpu, "PICTURES", 100)
     threads = torch.get_num_threads()
     written, table = run(cpu, tmp_path, "--networks", "lenet", "--turns", 1, "--repeats", 1)
-    assert all(f"| {name} |" in table for name in [*cpu.CHOICES, "freed memory given back", *cpu.PARTS])
+    assert all(f"| {name} |" in table for name in [*cpu.CHOICES, *list(cpu.APART)[:2], *cpu.PARTS])
     done = written["runs"]["lenet"]
-    assert [len(taken) for taken in done["choices"][0]["seconds"].values()] == [cpu.TURNS] * (len(cpu.CHOICES) + 1)
+    assert [len(taken) for taken in done["choices"][0]["seconds"].values()] == [cpu.TURNS] * (len(cpu.CHOICES) + 2)
     assert list(done["evaluation"][0]["seconds"]) == list(map(str, cpu.SIZES_TRIED))
     parts = done["parts"][0]
     assert sum(parts["parts"].values()) == pytest.approx(1) and parts["parts"]["convolutions"] > 0.1

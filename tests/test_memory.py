@@ -1,0 +1,28 @@
+"""Large tensors lie in large pages, where there are any and nobody has said otherwise."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+SYSTEM = Path("/sys/kernel/mm/transparent_hugepage/enabled")
+LARGE = """
+import torch, torchvision
+import cnnlib
+large = torch.ones(40 * 2**20)
+maps = open("/proc/self/smaps").read().splitlines()
+print(sum(int(line.split()[1]) for line in maps if line.startswith("AnonHugePages")) / 1024)
+"""
+
+
+@pytest.mark.skipif(
+    not SYSTEM.exists() or "[madvise]" not in SYSTEM.read_text(), reason="the system gives none on demand"
+)
+@pytest.mark.parametrize("said, least, most", [(None, 100, 200), ("1", 100, 200), ("0", 0, 20)])
+def test_160_megabytes_lie_in_large_pages(said, least, most):
+    environment = {name: value for name, value in os.environ.items() if name != "THP_MEM_ALLOC_ENABLE"}
+    environment |= {} if said is None else {"THP_MEM_ALLOC_ENABLE": said}
+    done = subprocess.run([sys.executable, "-c", LARGE], env=environment, capture_output=True, text=True, check=True)
+    assert least <= float(done.stdout) <= most
