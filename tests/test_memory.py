@@ -20,7 +20,10 @@ print(sum(int(line.split()[1]) for line in maps if line.startswith("AnonHugePage
 @pytest.mark.skipif(
     not SYSTEM.exists() or "[madvise]" not in SYSTEM.read_text(), reason="the system gives none on demand"
 )
-@pytest.mark.parametrize("said, least, most", [(None, 100, 200), ("1", 100, 200), ("0", 0, 20)])
+@pytest.mark.parametrize("said, least, most", [
+    (None, 100, 200), pytest.param("1", 100, 200, marks=pytest.mark.thorough),
+    pytest.param("0", 0, 20, marks=pytest.mark.thorough),
+])  # fmt: skip
 def test_160_megabytes_lie_in_large_pages(said, least, most):
     environment = {name: value for name, value in os.environ.items() if name != "THP_MEM_ALLOC_ENABLE"}
     environment |= {} if said is None else {"THP_MEM_ALLOC_ENABLE": said}
