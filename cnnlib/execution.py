@@ -12,11 +12,13 @@ for it: it is for long runs, and for one process on an NVIDIA GPU. Elsewhere the
 from contextlib import nullcontext
 
 import torch
+from torch import nn
 
 from cnnlib import distributed
 from cnnlib.arguments import check_choice, check_switch
 
 PRECISIONS = ("float32", "bf16")
+LANES = 8  # float32 numbers that an AVX2 processor computes at once
 
 
 class Execution:
@@ -75,6 +77,25 @@ class Execution:
         """Return what the record of a run should say about it."""
         processes = distributed.num_processes()
         return {"precision": self.precision, "compiled": self.compiled and processes == 1, "processes": processes}
+
+
+def memory_format(net, device):
+    """Return how a network's weights and feature maps should lie in memory: channels last, where that is safe.
+
+    On a CPU without AVX-512 the gradient of a 1 × 1 convolution with a stride writes beyond its memory when the
+    channels lie last and those that come in fill no whole register (torch 2.15.0, oneDNN): the process dies sooner or
+    later. Such a network has its channels first.
+    """
+    if device.type not in ("cpu", "cuda"):
+        return torch.preserve_format
+    narrow = device.type == "cpu" and any(_is_narrow_projection(layer) for layer in net.modules())
+    return torch.contiguous_format if narrow else torch.channels_last
+
+
+def _is_narrow_projection(layer):
+    if not isinstance(layer, nn.Conv2d) or layer.kernel_size != (1, 1) or max(layer.stride) == 1:
+        return False
+    return layer.in_channels // layer.groups % LANES > 0
 
 
 def has_bf16(device):

@@ -30,7 +30,7 @@ from cnnlib.checkpoint import Checkpoint
 from cnnlib.checks import check_batch, check_count, check_labels, check_lr, explain_forward_error, told
 from cnnlib.clock import WorkClock
 from cnnlib.device import describe_device, try_gpu
-from cnnlib.execution import Execution
+from cnnlib.execution import Execution, memory_format
 from cnnlib.faults import explain_fault, give_memory_back, is_fault, is_out_of_memory, without_frames
 from cnnlib.history import History
 from cnnlib.memory import keep_freed_memory
@@ -145,8 +145,7 @@ class Trainer:
         self.net = net.to(self.device)
         if self.device.type == "cpu":
             keep_freed_memory()
-        if self.device.type in ("cpu", "cuda"):
-            self.net.to(memory_format=torch.channels_last)
+        self.net.to(memory_format=memory_format(self.net, self.device))
         self._looks_always = self.device.type == "cpu"  # where it costs no wait
         self.train_iter, self.test_iter = _on(self.device, train_iter), _on(self.device, test_iter)
         self.loss, self.correct = nn.CrossEntropyLoss() if loss is None else loss, correct

@@ -3,6 +3,8 @@
 There is no GPU here: what a GPU would be asked is counted on the CPU, and its own functions are stood in for.
 """
 
+import subprocess
+import sys
 from contextlib import nullcontext
 from functools import partial
 
@@ -13,7 +15,8 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 import cnnlib
 from cnnlib import execution, randomness, training
-from cnnlib.models import kaiming_, lenet
+from cnnlib.execution import memory_format
+from cnnlib.models import cifar_resnet, kaiming_, lenet
 
 Trainer = partial(cnnlib.Trainer, device="cpu")
 
@@ -193,3 +196,36 @@ def test_a_panel_reseeds_nobody(noise, dense, monkeypatch):
     panel.runner._rebuild()
     panel.close()
     assert torch.equal(torch.get_rng_state(), before)
+
+
+NARROW = """
+import torch
+from cnnlib import train
+from cnnlib.datasets import Batches
+from cnnlib.models import cifar_resnet
+generator = torch.Generator().manual_seed(0)
+images = torch.randint(256, (320, 1, 8, 8), dtype=torch.uint8, generator=generator)
+data = Batches(images, torch.randint(10, (320,), generator=generator), 8)
+for width in (2, 3, 4, 5):
+    net = cifar_resnet(8, width, "projection").to(memory_format=torch.channels_last)
+    print(train(net, data, None, 2, 0.01, "cpu").ended)
+"""
+
+
+def test_a_narrow_network_with_projections_survives():
+    """With its channels last it overran its memory on a CPU without AVX-512: in each of several runs it died."""
+    done = subprocess.run([sys.executable, "-c", NARROW], capture_output=True, text=True)
+    assert (done.returncode, done.stdout.split()) == (0, 4 * ["finished"]), done.stderr
+
+
+@pytest.mark.parametrize("net, device, layout", [
+    (lambda: cifar_resnet(8, 8, "projection"), "cpu", torch.channels_last),
+    (lambda: cifar_resnet(8, 4, "projection"), "cpu", torch.contiguous_format),
+    (lambda: cifar_resnet(8, 4, "projection"), "cuda", torch.channels_last),
+    (lambda: cifar_resnet(8, 4, "projection"), "mps", torch.preserve_format),
+    (lambda: cifar_resnet(8, 4, "identity"), "cpu", torch.channels_last),
+    (lambda: nn.Conv2d(4, 4, 1), "cpu", torch.channels_last),
+    (lambda: nn.Conv2d(16, 16, 1, stride=2, groups=4), "cpu", torch.contiguous_format),
+])  # fmt: skip
+def test_where_the_channels_lie(net, device, layout):
+    assert memory_format(net(), torch.device(device)) == layout
