@@ -6,8 +6,8 @@ batches of 256 that can be 4,700 page faults a step and a third of its time: 30 
 not so where the process has freed larger blocks before: glibc then keeps more by itself.)
 
 A block of more than 32 MB comes and goes with every step all the same: glibc keeps none of that size. ResNet-18 at the
-size of the book then takes 370,000 page faults of 4 kB a step or more, and 1.3 s of the system's time. With pages of 2 MB
-it is 19,000 faults and 0.6 to 1.1 s.
+size of the book then takes 370,000 page faults of 4 kB a step or more, and 1.3 s of the system's time. With pages of
+2 MB it is 19,000 faults and 0.6 to 1.1 s.
 """
 
 import ctypes
