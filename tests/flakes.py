@@ -2,7 +2,7 @@
 
 A chapter that passes once may still fail on another day: by a clock, by the order of threads, by how sums round. Each
 run is a process of its own and leaves one line of JSON in `build/flakes.jsonl` as soon as it ends, so that a series
-that was broken off goes on where it was. Lines from before a change of the chapters or the library do not count.
+that was broken off goes on where it was. Lines from before a change of that chapter or of the library do not count.
 """
 
 import argparse
@@ -32,10 +32,10 @@ def chapters():
     return [path.stem for path in sorted((ROOT / "notebooks").glob("[0-9]*.ipynb"))]
 
 
-def digest():
-    """Return a number that changes with the chapters and the library."""
+def digest(name):
+    """Return a number that changes with this chapter and with the library."""
     found = hashlib.sha256()
-    for path in sorted([*(ROOT / "notebooks").glob("[0-9]*.ipynb"), *(ROOT / "cnnlib").rglob("*.py")]):
+    for path in [ROOT / "notebooks" / f"{name}.ipynb", *sorted((ROOT / "cnnlib").rglob("*.py"))]:
         found.update(path.read_bytes())
     return found.hexdigest()[:12]
 
@@ -47,15 +47,18 @@ def plan(names, times, seed):
     return runs
 
 
-def read(path, state):
-    """Return the lines of a series that belong to `state`, by (chapter, threads, number); a torn last line is left."""
+def read(path, states):
+    """Return a series' lines by (chapter, threads, number), if they belong to the chapter's state in `states`.
+
+    A torn last line is left out.
+    """
     done = {}
     for line in path.read_text(encoding="utf-8").splitlines() if path.exists() else []:
         try:
             record = json.loads(line)
         except ValueError:
             continue
-        if record["state"] == state:
+        if record["state"] == states.get(record["chapter"]):
             done[record["chapter"], record["threads"], record["number"]] = record
     return done
 
@@ -115,7 +118,7 @@ def failures(report):
     return found
 
 
-def series(runs, done, file, state):
+def series(runs, done, file, states):
     """Do the runs that are not done yet, as many at once as fit on the cores; write each down when it ends."""
     queue, running = [run for run in runs if run not in done], []
     file.parent.mkdir(parents=True, exist_ok=True)
@@ -130,7 +133,7 @@ def series(runs, done, file, state):
             time.sleep(0.2)
             for process in [process for process in running if process.ended]:
                 running.remove(process)
-                record = process.record() | {"state": state}
+                record = process.record() | {"state": states[process.run[0]]}
                 with open(file, "a", encoding="utf-8") as out:
                     out.write(json.dumps(record, ensure_ascii=False) + "\n")
                 done[process.run] = record
@@ -181,12 +184,12 @@ if __name__ == "__main__":
         parser.error(f"--times must be at least 1, got {wanted.times}.")
     if wanted.fresh:
         wanted.file.unlink(missing_ok=True)
-    state = digest()
+    states = {name: digest(name) for name in chapters()}
     runs = plan(wanted.names or chapters(), wanted.times, wanted.seed)
-    done = {run: record for run, record in read(wanted.file, state).items() if run in runs}
+    done = {run: record for run, record in read(wanted.file, states).items() if run in runs}
     if done:
         print(f"{len(done)} of {len(runs)} runs are done already; --fresh begins again.")
-    series(runs, done, wanted.file, state)
+    series(runs, done, wanted.file, states)
     print(*table(done.values()), sep="\n")
     passed = sum(record["passed"] for record in done.values())
     print(f"{passed} of {len(runs)} runs passed.")

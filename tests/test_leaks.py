@@ -152,7 +152,8 @@ def test_flakes_go_on_where_they_were(tmp_path):
     file = tmp_path / "lines"
     lines = [{"state": state, "chapter": "one", "threads": 1, "number": n} for n, state in enumerate("aab")]
     file.write_text("\n".join(map(json.dumps, lines)) + '\n{"state": "a", "chap', encoding="utf-8")
-    assert set(read(file, "a")) == {("one", 1, 0), ("one", 1, 1)}
+    assert set(read(file, {"one": "a", "other": "b"})) == {("one", 1, 0), ("one", 1, 1)}
+    assert read(file, {"other": "a"}) == {}, "a line counts for its own chapter's state alone"
     report = tmp_path / "report.xml"
     report.write_text(
         '<t><testcase name="Cell 3"><failure message="">#x1B[91mdiffers#x1B[0m\n- 1\n+ 2</failure></testcase></t>'
