@@ -26,7 +26,7 @@ class Setting:
 quarter = narrower(VGG11, 4)
 LAPTOP = {
     "lenet": Setting(lenet, 28, 256, 0.9),
-    "alexnet": Setting(partial(alexnet, shrink=8, side=112), 112, 128, 0.02),
+    "alexnet": Setting(partial(alexnet, shrink=8, side=81), 81, 128, 0.02),
     "vgg": Setting(partial(vgg, quarter, 32, 256), 32, 128, 0.02),
     "resnet18": Setting(partial(resnet18, 16), 28, 128, 0.05),
     "resnet20": Setting(partial(cifar_resnet, 20, 8), 14, 64, 0.03),

@@ -18,6 +18,7 @@ import torch
 from torch import nn
 
 from cnnlib.device import CORES, try_gpu
+from cnnlib.execution import memory_format
 from cnnlib.memory import keep_freed_memory
 from cnnlib.models import VGG11, alexnet, cifar_resnet, conv_bn_relu, lenet, narrower, vgg
 from cnnlib.table import Table
@@ -165,7 +166,8 @@ def _times_of(step, counts):
 
 def _step(workload):
     """Return a function that trains one batch of random numbers."""
-    net = workload.build().to(memory_format=torch.channels_last)
+    net = workload.build()
+    net = net.to(memory_format=memory_format(net, torch.device("cpu")))
     optimizer, loss = torch.optim.SGD(net.parameters(), lr=1e-3), nn.CrossEntropyLoss()
     X, y = torch.rand(workload.batch), torch.randint(10, workload.batch[:1])
 

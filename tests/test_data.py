@@ -178,14 +178,21 @@ def test_looking_at_a_batch_does_not_change_a_training(noise, dense):
 
 
 @pytest.mark.parametrize("resize", [14, 40, (20, 36)])
-def test_resize_is_torchvisions_of_each_image(fashion, resize):
-    plain, small = fashion(num_train=64)[0], fashion(num_train=64, resize=resize)[0]
+@pytest.mark.parametrize("number", [67, 64, 3])  # four at a time, and what is left over
+def test_resize_is_torchvisions_of_each_image(fashion, resize, number):
+    plain, small = (fashion(number, num_train=number, resize=size)[0] for size in (None, resize))
     size = (resize, resize) if isinstance(resize, int) else resize
     one_by_one = v2.Compose([v2.Resize(size, antialias=True), v2.ToDtype(torch.float32, scale=True)])
     (X, y), index = next(small.epoch(0)), plain.order(0)
-    assert X.shape == (64, 1, *size) and torch.equal(y, plain.labels[index])
+    assert X.shape == (number, 1, *size) and torch.equal(y, plain.labels[index])
     expected = torch.stack([one_by_one(image) for image in plain.images[index]])
     assert torch.allclose(X, expected, atol=1e-6)
+
+
+def test_resize_keeps_colours_apart():
+    images = torch.randint(256, (5, 3, 9, 11), dtype=torch.uint8)
+    X, _ = next(Batches(images, torch.zeros(5, dtype=torch.long), 5, resize=(6, 20)).epoch(0))
+    assert torch.allclose(X * 255, v2.Resize((6, 20), antialias=True)(images).float(), atol=1e-3)
 
 
 def test_resize_to_the_images_own_size_changes_nothing(fashion):

@@ -11,6 +11,7 @@ from cnnlib.arguments import check_callable, check_device, check_switch, check_t
 from cnnlib.checks import check_count
 
 TOGETHER = 4  # pictures that share one draw of a random transform: 5 ms a batch of 128, against 22 one by one
+LANES = 4  # maps that PyTorch resizes side by side on a CPU, as if they were colours: in half the time or less
 SEEDS = 2**43  # a larger seed, times the epochs, is no 64-bit number
 SIDES = 4096  # pixels: the largest side to resize to
 
@@ -120,9 +121,13 @@ class Batches:
 
 def _resized(images, size):
     """Resize uint8 pictures as torchvision's `resize` does, to the last bit, without needing torchvision."""
-    if images.device.type == "cpu":
-        return F.interpolate(images, size, mode="bilinear", antialias=True)
-    return F.interpolate(images.float(), size, mode="bilinear", antialias=True).round_().clamp_(0, 255)
+    if images.device.type != "cpu":
+        return F.interpolate(images.float(), size, mode="bilinear", antialias=True).round_().clamp_(0, 255)
+    maps = images.flatten(0, 1)
+    fours, rest = maps[: len(maps) // LANES * LANES].unflatten(0, (-1, LANES)), maps[len(maps) // LANES * LANES :]
+    parts = [fours.contiguous(memory_format=torch.channels_last), rest.unsqueeze(0)]
+    resized = [F.interpolate(part, size, mode="bilinear", antialias=True) for part in parts if part.numel()]
+    return torch.cat([part.flatten(0, 1) for part in resized]).unflatten(0, images.shape[:2])
 
 
 def _size(resize):

@@ -90,7 +90,7 @@ def grouped_weights():
 @exercise(
     "change one line",
     question=(
-        "Build the laptop's AlexNet, `alexnet(shrink=8, side=112)`, with a tanh in place of every ReLU. All else stays,"
+        "Build an eighth of AlexNet, `alexnet(shrink=8, side=112)`, with a tanh in place of every ReLU. All else stays,"
         " dropout too."
     ),
     hints=(
@@ -106,7 +106,7 @@ def with_tanh():
 @exercise(
     "change one line",
     question=(
-        "Build the laptop's AlexNet, `alexnet(shrink=8, side=112)`, with a max pooling of 2 × 2 and stride 2 in place"
+        "Build an eighth of AlexNet, `alexnet(shrink=8, side=112)`, with a max pooling of 2 × 2 and stride 2 in place"
         " of every one of 3 × 3 and stride 2, so that windows no longer overlap. It is one line, three times, and its"
         " consequence for another layer."
     ),
