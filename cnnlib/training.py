@@ -30,7 +30,7 @@ from cnnlib.checkpoint import Checkpoint
 from cnnlib.checks import check_batch, check_count, check_labels, check_lr, explain_forward_error, told
 from cnnlib.clock import WorkClock
 from cnnlib.device import describe_device, try_gpu
-from cnnlib.execution import Execution, memory_format
+from cnnlib.execution import Execution, memory_format, update_together_
 from cnnlib.faults import explain_fault, give_memory_back, is_fault, is_out_of_memory, without_frames
 from cnnlib.history import History
 from cnnlib.memory import keep_freed_memory
@@ -149,7 +149,7 @@ class Trainer:
         self._looks_always = self.device.type == "cpu"  # where it costs no wait
         self.train_iter, self.test_iter = _on(self.device, train_iter), _on(self.device, test_iter)
         self.loss, self.correct = nn.CrossEntropyLoss() if loss is None else loss, correct
-        self.optimizer = optimizer([p for p in net.parameters() if p.requires_grad], lr=self._lr)
+        self.optimizer = update_together_(optimizer([p for p in net.parameters() if p.requires_grad], lr=self._lr))
         self.listeners = list(listeners)
         self.history = History(settings=self._settings())
         self.epoch = self.batch = 0
@@ -616,7 +616,7 @@ class Trainer:
         for number, group in enumerate(self.optimizer.param_groups):
             where = f" of parameter group {number}" if number else ""
             plain = {name: value for name, value in group.items() if isinstance(value, int | float | str | tuple)}
-            setup |= {f"{name}{where}": value for name, value in plain.items() if name != "lr"}
+            setup |= {f"{name}{where}": value for name, value in plain.items() if name not in ("lr", "foreach")}
         return {name: str(value) for name, value in setup.items()}
 
     @property

@@ -229,3 +229,31 @@ def test_a_narrow_network_with_projections_survives():
 ])  # fmt: skip
 def test_where_the_channels_lie(net, device, layout):
     assert memory_format(net(), torch.device(device)) == layout
+
+
+# How the optimizer takes its step
+
+
+@pytest.mark.parametrize("options", [{}, {"momentum": 0.9}, {"momentum": 0.9, "nesterov": True, "weight_decay": 0.01}])
+def test_sgd_in_a_few_calls_gives_the_same_bits(options, noise):
+    """Twelve steps by the trainer, and twelve by an optimizer that takes one parameter after the other."""
+    nets = []
+    for foreach in (None, False):
+        torch.manual_seed(0)
+        trainer = Trainer(
+            kaiming_(cifar_resnet(8, width=8)), noise(12 * 8, 8), lr=0.05,
+            optimizer=partial(torch.optim.SGD, foreach=foreach, **options),
+        )  # fmt: skip
+        assert [group["foreach"] for group in trainer.optimizer.param_groups] == [foreach is None]
+        trainer.fit(1)
+        nets.append(trainer.net.state_dict())
+    assert all(torch.equal(value, nets[1][name]) for name, value in nets[0].items())
+
+
+@pytest.mark.parametrize("optimizer", [
+    partial(torch.optim.SGD, fused=True), partial(torch.optim.SGD, differentiable=True), torch.optim.Adam,
+])  # fmt: skip
+def test_an_optimizer_that_the_reader_chose_is_left_as_it_is(optimizer, noise, dense):
+    trainer = Trainer(dense(), noise(), lr=0.01, optimizer=optimizer)
+    assert not trainer.optimizer.param_groups[0]["foreach"]
+    assert "foreach" not in trainer.setup, "a file from another device must fit"
