@@ -20,6 +20,7 @@ from networks import LAPTOP, SIZES, Task
 from side import disturbed, machine, measure, parser, report
 from torch import nn
 
+from cnnlib.execution import update_together_
 from cnnlib.memory import LARGE_PAGES, keep_freed_memory
 from cnnlib.probes import layer_table
 from cnnlib.table import Table
@@ -30,7 +31,7 @@ CHOICES = {
     USUAL: {},
     "one thread": {"threads": 1},
     "channels first": {"layout": torch.contiguous_format},
-    "optimizer: foreach": {"sgd": {"foreach": True}},
+    "optimizer: a parameter at a time": {"sgd": {"foreach": False}},
     "optimizer: fused": {"sgd": {"fused": True}},
     "gradients set to zero": {"to_none": False},
     "loss read in every step": {"read": True},
@@ -60,7 +61,7 @@ class Work:
         task = Task(network, size, steps=8)
         self.net = task.net().to(memory_format=layout).train()
         self.call = torch.compile(self.net) if compile else self.net
-        self.optimizer = torch.optim.SGD(self.net.parameters(), lr=1e-3, **(sgd or {}))
+        self.optimizer = update_together_(torch.optim.SGD(self.net.parameters(), lr=1e-3, **(sgd or {})))
         self.to_none, self.read, self.bf16 = to_none, read, bf16
         self.threads = threads or torch.get_num_threads()
         kept = list(task.train_iter) if ready else None

@@ -203,7 +203,7 @@ def test_choices_for_a_cpu(tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize("option, value", [
-    ("layout", torch.contiguous_format), ("sgd", {"foreach": True}), ("sgd", {"fused": True}), ("to_none", False),
+    ("layout", torch.contiguous_format), ("sgd", {"foreach": False}), ("sgd", {"fused": True}), ("to_none", False),
     ("read", True), ("ready", True), ("threads", 1),
 ])  # fmt: skip
 def test_a_choice_changes_the_time_alone(option, value):
