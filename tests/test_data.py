@@ -189,6 +189,14 @@ def test_resize_is_torchvisions_of_each_image(fashion, resize, number):
     assert torch.allclose(X, expected, atol=1e-6)
 
 
+@pytest.mark.parametrize("before, after", [((1, 1), (1, 1)), ((1, 1), (3, 2)), ((4, 1), (1, 5)), ((2, 3), (1, 1))])
+@pytest.mark.parametrize("number", [3, 4, 9])
+def test_tiny_pictures_are_resized_too(before, after, number):
+    images = torch.randint(256, (number, 1, *before), dtype=torch.uint8)
+    X, _ = next(Batches(images, torch.zeros(number, dtype=torch.long), number, resize=after).epoch(0))
+    assert torch.allclose(X * 255, v2.Resize(after, antialias=True)(images).float(), atol=1e-3)
+
+
 def test_resize_keeps_colours_apart():
     images = torch.randint(256, (5, 3, 9, 11), dtype=torch.uint8)
     X, _ = next(Batches(images, torch.zeros(5, dtype=torch.long), 5, resize=(6, 20)).epoch(0))

@@ -106,16 +106,17 @@ def run(python, arguments):
 
 def main():
     """Make the environments, run the tests, print the table; return how many sets failed."""
-    own, _, given = " ".join(sys.argv[1:]).partition("--" if sys.argv[-1] == "--" else " -- ")
+    end = sys.argv.index("--") if "--" in sys.argv else len(sys.argv)
+    own, given = sys.argv[1:end], sys.argv[end + 1 :]
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("sets", nargs="*", metavar="SET", help=f"{', '.join(SETS)}; {', '.join(USUAL)} if left out")
     parser.add_argument("--notebooks", action="store_true", help="run the chapters as well")
     parser.add_argument("--exact", action="store_true", help="make the environments anew")
-    options = parser.parse_args(own.split())
+    options = parser.parse_args(own)
     for name in options.sets:
         if name not in SETS:
             parser.error(f"there is no set {name!r}, only {', '.join(SETS)}")
-    tests = given.split() or ["-q", "tests"]
+    tests = given or ["-q", "tests"]
     if options.notebooks:
         tests += ["--nbval", "--nbval-current-env", "--nbval-cell-timeout=900", "notebooks"]
     rows = []
