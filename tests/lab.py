@@ -109,6 +109,11 @@ def open_notebook(page, address, path, workspace="default"):
     )
 
 
+def scroll_to(page, index):
+    """Bring a cell into view: an older JupyterLab hides what is out of sight."""
+    page.evaluate(f"i => {NOTEBOOK}.content.scrollToItem(i, 'center')", index)
+
+
 def run_cell(page, index, wait=True):
     """Run one cell; with `wait`, until it has ended."""
     page.evaluate(

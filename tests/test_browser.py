@@ -11,7 +11,7 @@ from pathlib import Path
 
 import nbformat
 import pytest
-from lab import NOTEBOOK, chromium, jupyterlab, open_notebook, outputs, run_cell, save, wait_for_cell
+from lab import NOTEBOOK, chromium, jupyterlab, open_notebook, outputs, run_cell, save, scroll_to, wait_for_cell
 from nbformat.v4 import new_code_cell, new_notebook
 
 CHAPTER = Path(__file__).parents[1] / "notebooks" / "01_lenet.ipynb"
@@ -121,7 +121,8 @@ def test_chapter_1_as_a_reader_uses_it(page, folder):
     page.evaluate("() => { window.jupyterapp.commands.execute('notebook:run-all-cells') }")  # without waiting for it
 
     guess = page.locator(".cnnlib-guess").first
-    guess.wait_for(timeout=60_000)
+    guess.wait_for(state="attached", timeout=60_000)
+    scroll_to(page, next(i for i, c in enumerate(notebook.cells) if "= guess(" in c.source))
     guess.get_by_label("about 60 %").check()
     guess.get_by_text("Noted").wait_for(timeout=10_000)
 
@@ -130,6 +131,7 @@ def test_chapter_1_as_a_reader_uses_it(page, folder):
     page.wait_for_function("() => /epoch [2-9]/.test(document.querySelector('.cnnlib-status')?.textContent)")
     text = status.text_content()
     assert all(word in text for word in ("step", "examples/s", "s to go")), text
+    scroll_to(page, main)
     page.locator(SLIDER).focus()
     for _ in range(5):
         page.keyboard.press("ArrowRight")

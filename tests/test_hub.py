@@ -133,7 +133,7 @@ def test_threads_end_at_the_students_share(load, tmp_path):
     config = load(SEATS="2")
     for name in ("OMP_NUM_THREADS", "OMP_THREAD_LIMIT"):
         config.Spawner.environment[name] = "1"
-    code = "import time, torch; torch.set_num_threads(8); A = torch.rand(900, 900); "
+    code = "import time, torch; torch.set_num_threads(8); A = torch.rand(900, 900); A @ A; "  # older ones start threads
     code += "before = time.process_time(), time.thread_time(); [A @ A for _ in range(9)]; "
     code += "print(time.process_time() - before[0], time.thread_time() - before[1])"
     whole, main = map(float, run_as_student(config, code, tmp_path).stdout.split())
