@@ -15,6 +15,7 @@ from playwright.sync_api import TimeoutError
 NOTEBOOKS = Path(__file__).parents[1] / "notebooks"
 pytestmark = pytest.mark.thorough
 
+WIDGET = "application/vnd.jupyter.widget-view+json"
 KERNEL = {"kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}}
 PANEL = "panel = Playground("
 REPORT = """
@@ -108,12 +109,12 @@ def assert_it_ends_well(page, folder, chapter):
     page.locator(".cnnlib-playground").get_by_role("button", name="Pause").click()
     wait_for_status(page, "paused|finished")
     page.wait_for_timeout(500)
-    shown = outputs(page, page.panel)
-    assert {"image/png", "application/vnd.jupyter.widget-view+json", "text/plain"} <= set(shown[0]["data"])
+    panel, picture = (shown["data"] for shown in outputs(page, page.panel))
+    assert set(panel) == {WIDGET, "text/plain"} and {"image/png", WIDGET, "text/plain"} == set(picture)
     save(page)
     stored = nbformat.read(folder / f"{chapter}.ipynb", as_version=4)
     assert "widgets" not in stored.metadata
-    assert len(stored.cells[page.panel].outputs[0].data["image/png"]) > 20_000
+    assert len(stored.cells[page.panel].outputs[1].data["image/png"]) > 20_000
 
     page.locator(".cnnlib-playground").get_by_role("button", name="Reset").click()
     wait_for_status(page, "ready.*step 0")

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import nbformat
 import pytest
-from lab import chromium, jupyterlab, open_notebook, outputs, run_cell
+from lab import NOTEBOOK, chromium, jupyterlab, open_notebook, outputs, run_cell
 from nbformat.v4 import new_code_cell, new_notebook
 
 CHAPTER = Path(__file__).parents[1] / "notebooks" / "05_resnet.ipynb"
@@ -252,6 +252,25 @@ def test_drawing_takes_a_twentieth_of_the_time_at_most(page, pace):
     share = now["spent"] / now["worked"]
     print(f"drawing: {100 * share:.1f} % of {now['seconds']:.1f} s, {now['steps']} steps")
     assert share <= 0.05
+
+
+def test_a_panel_that_comes_to_rest_is_not_drawn_anew(page):
+    """The picture for a page without a kernel is stored; the panel stays as it is, with the reader's place in it."""
+    if "training" not in page.locator(".cnnlib-status").first.text_content():
+        press(page, "Start")
+        wait_for_status(page, r"training.*step [1-9]\d")
+    page.evaluate("() => { document.querySelector('.cnnlib-playground').dataset.was = 'here'; }")
+    page.locator(".cnnlib-lr .noUi-handle").focus()
+    before = outputs(page, page.panel)[1]["data"]["image/png"]
+    page.locator(".cnnlib-playground button:has-text('Pause')").first.dispatch_event("click")  # the focus stays
+    wait_for_status(page, "paused")
+    page.wait_for_function(
+        f"([i, png]) => {NOTEBOOK}.content.widgets[i].model.outputs.get(1).data['image/png'] !== png",
+        arg=[page.panel, before],
+    )
+    assert page.locator(".cnnlib-playground").count() == 1
+    assert page.evaluate("document.querySelector('.cnnlib-playground').dataset.was") == "here"
+    assert page.evaluate("document.activeElement.classList.contains('noUi-handle')")
 
 
 @pytest.mark.thorough

@@ -104,6 +104,7 @@ class Playground:
         self._drawn = self._told = self._cost = 0.0
         self._run = None  # the trainer whose run the chart shows
         self._handles, self._rest = [], "ready"
+        self._cover = None  # an empty widget: what a live page shows of the picture that stays
         self._quiet = False  # while the controls are being set to what a mark had
         self._closed = False
         self.chart = RunChart(1, num_epochs)
@@ -408,12 +409,22 @@ class Playground:
     def _bundle(self):
         with self._pen:
             static, metadata = self.picture().bundle()
-        return widget_bundle(self.box, static), metadata
+        return widget_bundle(self._cover or self.box, static), metadata
 
     def _leave_picture(self):
         for handle in self._handles:
             bundle, metadata = self._bundle()
             handle.update(bundle, raw=True, metadata=metadata)
+
+    def _show_apart(self):
+        """Show the panel in an output of its own, which is never updated: the picture gets another, with no panel.
+
+        With each update of an output JupyterLab draws its widget anew. The drawing before it loses the reader's focus,
+        and stays in the page's memory, out of sight.
+        """
+        display(widget_bundle(self.box, {"text/plain": ""}), raw=True)
+        if self._cover is None:
+            self._cover = ipywidgets.HTML(layout={"display": "none"})
 
     def _ipython_display_(self):
         if self._closed:
@@ -425,6 +436,8 @@ class Playground:
             self.runner.wait()
             if self.runner.state in ("failed", "out of memory"):
                 raise self.runner.error
+        if is_live():
+            self._show_apart()
         bundle, metadata = self._bundle()
         handle = display(bundle, raw=True, metadata=metadata, display_id=True)
         if kernel() is not None:
@@ -454,7 +467,7 @@ class Playground:
         """End the training and take the controls off the page."""
         self.runner.close()
         self.pulse.stop()
-        close_whole(self.box, *[view.widget for view in self.views])
+        close_whole(self.box, *[view.widget for view in self.views], *([self._cover] if self._cover else []))
 
     def _check_open(self):
         if self._closed:
