@@ -10,6 +10,8 @@ from contextlib import suppress
 
 import torch
 
+from cnnlib.memory import return_freed_memory
+
 # what the messages of PyTorch and of the libraries below it say, in small letters
 MEMORY = ("out of memory", "can't allocate memory", "cannot allocate memory", "not enough memory", "alloc_failed")
 DEVICE = (
@@ -106,6 +108,7 @@ def first_line(error):
 def give_memory_back(device):
     """Free what nobody uses any more, and let a GPU's memory go back to other programs."""
     gc.collect()
+    return_freed_memory()
     if torch.device(device).type != "cpu":
         with suppress(RuntimeError):  # the device may be past that
             torch.get_device_module(device).empty_cache()

@@ -5,6 +5,8 @@ blocks back to the system in between; then each page comes back through a page f
 batches of 256 that can be 4,700 page faults a step and a third of its time: 30 ms against 21 ms on one thread. (It is
 not so where the process has freed larger blocks before: glibc then keeps more by itself.)
 
+Kept is memory for the time of a run: one that rests gives it back, so that a class can share a machine.
+
 A block of more than 32 MB comes and goes with every step all the same: glibc keeps none of that size. ResNet-18 at the
 size of the book then takes 370,000 page faults of 4 kB a step or more, and 1.3 s of the system's time. With pages of
 2 MB it is 19,000 faults and 0.6 to 1.1 s.
@@ -46,8 +48,23 @@ def keep_freed_memory():
     tuned = any(name.startswith("MALLOC_") or name == "GLIBC_TUNABLES" for name in os.environ)
     if not sys.platform.startswith("linux") or tuned:
         return False
+    mallopt = _of_libc("mallopt")
+    return mallopt is not None and bool(mallopt(MMAP_THRESHOLD, SINGLE)) and bool(mallopt(TRIM_THRESHOLD, KEPT))
+
+
+def return_freed_memory():
+    """Give all that lies free back to the system, for the time in which nothing is trained; only glibc can.
+
+    It takes milliseconds, and the next run a few more to fetch the memory anew.
+    """
+    if sys.platform.startswith("linux") and (trim := _of_libc("malloc_trim")) is not None:
+        trim(0)
+
+
+@functools.cache
+def _of_libc(name):
+    """Return a function of the C library, or None where it has none of this name (musl, for instance)."""
     try:
-        mallopt = ctypes.CDLL(None).mallopt
-    except (OSError, AttributeError):  # another C library, such as musl
-        return False
-    return bool(mallopt(MMAP_THRESHOLD, SINGLE)) and bool(mallopt(TRIM_THRESHOLD, KEPT))
+        return getattr(ctypes.CDLL(None), name)
+    except (OSError, AttributeError):
+        return None

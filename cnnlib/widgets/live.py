@@ -16,6 +16,7 @@ from cnnlib.checkpoint import Checkpoint
 from cnnlib.checks import check_count
 from cnnlib.device import describe_device
 from cnnlib.frontend import is_live, kernel, subshell_is_open, why_static
+from cnnlib.memory import return_freed_memory
 from cnnlib.training import Trainer, again
 from cnnlib.widgets.bundle import widget_bundle
 from cnnlib.widgets.closing import close_whole
@@ -119,6 +120,7 @@ class Fit:
         if self.keeper is not None and self.keeper.failing:
             _say(self.keeper.note)
         self.trainer = self.chart = None  # the picture is enough to show; the network is the reader's to keep
+        return_freed_memory()
 
     def _final_picture(self, remark):
         history = self.history

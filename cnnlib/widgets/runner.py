@@ -13,6 +13,7 @@ import torch
 
 from cnnlib.device import try_gpu
 from cnnlib.faults import OutOfMemoryError, explain_fault, give_memory_back, is_fault, is_out_of_memory
+from cnnlib.memory import return_freed_memory
 from cnnlib.randomness import borrowed_random
 from cnnlib.training import DivergenceError
 from cnnlib.widgets.controls import shown
@@ -212,12 +213,20 @@ class Runner:
             self._thread.start()
 
     def _work(self):
+        tidy = False
         while True:
             with self._lock:
-                if self._closed or not (self._go or self._stale or self._ending or self._asked):
+                idle = self._closed or not (self._go or self._stale or self._ending or self._asked)
+                if idle and tidy:
                     self._thread = None
                     return
-                stale, self._stale = self._stale, False
+                stale = self._stale and not idle
+                if stale:
+                    self._stale = False
+            tidy = idle
+            if idle:
+                return_freed_memory()
+                continue
             self._attempt(self._advance, stale)
             if not self._attempt(self._tell):  # it was the listener that failed: let it say so
                 self._attempt(self._tell)
