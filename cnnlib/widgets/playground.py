@@ -424,7 +424,7 @@ class Playground:
         """
         display(widget_bundle(self.box, {"text/plain": ""}), raw=True)
         if self._cover is None:
-            self._cover = ipywidgets.HTML(layout={"display": "none"})
+            self._cover = ipywidgets.HTML(tooltip="", layout={"display": "none"})
 
     def _ipython_display_(self):
         if self._closed:
