@@ -34,7 +34,7 @@ def find_browser(playwright):
 def jupyterlab(folder, settings=None):
     """Start JupyterLab on `folder`, with settings of its own; yield its address.
 
-    `settings` maps the names of apputils-extension's plugins, or 'extension/plugin', to what is set there.
+    `settings` maps the names of apputils-extension's plugins to what is set there.
     """
     with socket.socket() as s:
         s.bind(("127.0.0.1", 0))
@@ -52,9 +52,7 @@ def jupyterlab(folder, settings=None):
     extension.mkdir(parents=True, exist_ok=True)
     quiet = {"notification": {"fetchNews": "false"}}  # or a notice lies over the page
     for plugin, values in (quiet | (settings or {})).items():
-        place = (extension.parent if "/" in plugin else extension) / f"{plugin}.jupyterlab-settings"
-        place.parent.mkdir(exist_ok=True)
-        place.write_text(json.dumps(values), encoding="utf-8")
+        (extension / f"{plugin}.jupyterlab-settings").write_text(json.dumps(values), encoding="utf-8")
     command = [sys.executable, "-m", "jupyterlab", "--no-browser", "--allow-root", f"--port={port}"]
     command += ["--ServerApp.port_retries=0", "--IdentityProvider.token=", f"--ServerApp.root_dir={folder}"]
     command += [

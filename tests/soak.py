@@ -92,9 +92,6 @@ MENDED = f"""() => {{
     const signal = {NOTEBOOK}.sessionContext.session.kernel.statusChanged, connect = signal.connect.bind(signal);
     signal.connect = (slot, owner) => !owner && String(slot).includes('_cleanSubshells') || connect(slot, owner);
 }}"""
-# Nor does it let go of the buttons that stand on the active cell, some 190 elements each time another cell becomes the
-# active one. Here that happens whenever the kernel is asked.
-NO_TOOLBARS = {"cell-toolbar-extension/plugin": {"showToolbar": False}}
 
 
 def slope(times, values):
@@ -407,7 +404,7 @@ if __name__ == "__main__":
     parser.add_argument("--minutes", type=float, default=30.0, help="how long things are moved")
     parser.add_argument("--reruns", type=int, help="how often the cell is run again; 50 in half an hour unless told")
     parser.add_argument("--seed", type=int, default=0, help="of the moves")
-    parser.add_argument("--as-it-is", action="store_true", help="count what JupyterLab keeps by itself, too")
+    parser.add_argument("--as-it-is", action="store_true", help="count what JupyterLab keeps of closed widgets, too")
     parser.add_argument("--file", type=Path, default=FILE, help="where all figures go")
     wanted = parser.parse_args()
     if not wanted.minutes > 0:
@@ -416,7 +413,7 @@ if __name__ == "__main__":
     rng = random.Random(wanted.seed)
     with tempfile.TemporaryDirectory() as folder:
         write_notebook(folder)
-        with jupyterlab(folder, {} if wanted.as_it_is else NO_TOOLBARS) as address, chromium() as page:
+        with jupyterlab(folder) as address, chromium() as page:
             panel = open_panel(page, address, not wanted.as_it_is)
             soak = Soak(page, panel, Reader(page, rng))
             soak.go_on(wanted.minutes, reruns, rng)
