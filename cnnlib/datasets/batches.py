@@ -124,8 +124,9 @@ def _resized(images, size):
     if images.device.type != "cpu":
         return F.interpolate(images.float(), size, mode="bilinear", antialias=True).round_().clamp_(0, 255)
     maps = images.flatten(0, 1)
-    fours, rest = maps[: len(maps) // LANES * LANES].unflatten(0, (-1, LANES)), maps[len(maps) // LANES * LANES :]
-    parts = [fours.contiguous(memory_format=torch.channels_last), rest.unsqueeze(1)]
+    whole = len(maps) // LANES * LANES
+    fours, rest = maps[:whole].unflatten(0, (-1, LANES)), maps[whole:].unsqueeze(1)
+    parts = [fours.contiguous(memory_format=torch.channels_last), rest]
     resized = [F.interpolate(part, size, mode="bilinear", antialias=True) for part in parts if part.numel()]
     return torch.cat([part.flatten(0, 1) for part in resized]).unflatten(0, images.shape[:2])
 
