@@ -31,10 +31,11 @@ def find_browser(playwright):
 
 
 @contextmanager
-def jupyterlab(folder, settings=None):
+def jupyterlab(folder, settings=None, without=()):
     """Start JupyterLab on `folder`, with settings of its own; yield its address.
 
-    `settings` maps the names of apputils-extension's plugins to what is set there.
+    `settings` maps the names of apputils-extension's plugins to what is set there; the extensions named by `without`
+    are switched off.
     """
     with socket.socket() as s:
         s.bind(("127.0.0.1", 0))
@@ -53,6 +54,9 @@ def jupyterlab(folder, settings=None):
     quiet = {"notification": {"fetchNews": "false"}}  # or a notice lies over the page
     for plugin, values in (quiet | (settings or {})).items():
         (extension / f"{plugin}.jupyterlab-settings").write_text(json.dumps(values), encoding="utf-8")
+    page_config = home / "CONFIG_DIR" / "labconfig" / "page_config.json"
+    page_config.parent.mkdir(parents=True, exist_ok=True)
+    page_config.write_text(json.dumps({"disabledExtensions": dict.fromkeys(without, True)}), encoding="utf-8")
     command = [sys.executable, "-m", "jupyterlab", "--no-browser", "--allow-root", f"--port={port}"]
     command += ["--ServerApp.port_retries=0", "--IdentityProvider.token=", f"--ServerApp.root_dir={folder}"]
     command += [
