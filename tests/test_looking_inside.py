@@ -755,6 +755,14 @@ def test_lines_have_the_axes_that_were_asked_for(log, xlog):
     assert np.array_equal(pixels(picture.png(1)), pixels(draw_lines(lines, "step", "loss", log=log, xlog=xlog).png(1)))
 
 
+def test_layers_have_whole_numbers():
+    one = {"spread": (range(1, 19), [0.5**k for k in range(18)])}
+    figure = draw_lines(one, "layer", "spread").figure
+    assert all(tick == round(tick) for tick in figure.axes[0].get_xticks())
+    rates = {"loss": ([x / 4 for x in range(5)], [1.0] * 5)}
+    assert any(tick != round(tick) for tick in draw_lines(rates, "rate", "loss").figure.axes[0].get_xticks())
+
+
 # An earlier run left on the chart
 
 

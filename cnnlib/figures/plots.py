@@ -44,6 +44,8 @@ def draw_lines(lines, xlabel, ylabel, ylim=None, log=False, xlog=False, text=Non
         if len(ticks) <= 12:  # the values themselves, not powers of ten between them
             axes.set_xticks(ticks, [f"{x:g}" for x in ticks])
             axes.minorticks_off()
+    elif all(isinstance(x, int) for xs, _ in lines.values() for x in xs):
+        axes.locator_params(axis="x", integer=True)  # there is no layer 2.5
     style_axes(axes, xlabel, ylabel)
     axes.set_ylim(ylim)
     rows = _legend_above(axes, lines)
