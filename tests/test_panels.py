@@ -106,9 +106,16 @@ def start(page):
 
 def assert_it_ends_well(page, folder, chapter):
     """Pause, look at what the page would store, run the cell again, and remove it: no thread is left."""
+
+    def picture_at_rest():
+        return outputs(page, page.panel)[1]["data"]["image/png"]
+
+    before, end = picture_at_rest(), time.monotonic() + 30
     page.locator(".cnnlib-playground").get_by_role("button", name="Pause").click()
     wait_for_status(page, "paused|finished")
-    page.wait_for_timeout(500)
+    while picture_at_rest() == before:  # one that comes after the page was saved leaves it changed
+        assert time.monotonic() < end, "no new picture came to rest"
+        page.wait_for_timeout(100)
     panel, picture = (shown["data"] for shown in outputs(page, page.panel))
     assert set(panel) == {WIDGET, "text/plain"} and {"image/png", WIDGET, "text/plain"} == set(picture)
     save(page)
@@ -148,7 +155,7 @@ def test_alexnet(page, folder):
     assert_it_ends_well(page, folder, "02_alexnet")
 
 
-def test_vgg_builder_follows_within_200_ms(page, folder):
+def test_vgg_builder_follows_within_200_ms(page, folder, pace):
     open_panel(page, folder, "03_vgg", "def vgg_block(", "def vgg(", "def arch_of")
     for key in ("ArrowRight", "ArrowLeft"):  # the first network brings the data with it, which a reader has by then
         press(page, "blocks", key)
@@ -175,7 +182,7 @@ def test_vgg_builder_follows_within_200_ms(page, folder):
     times = sorted(page.evaluate("window.times"))
     assert len(times) == 20
     print(f"control to drawing: median {statistics.median(times):.0f} ms, 95th percentile {times[18]:.0f} ms")
-    assert times[18] < 200
+    assert times[18] < pace.bar(200)
     text = page.locator(blueprint).text_content()
     assert re.search(r"[\d,]+ parameters · [\d,]+ multiply-adds a picture · the last map sees \d+ pixels", text)
     start(page)
@@ -262,7 +269,7 @@ GradientSum(*next(iter(load_data_fashion_mnist(8, resize=14)[0].epoch(0))))
 """
 
 
-def test_gradient_sum_follows_within_200_ms(page, folder):
+def test_gradient_sum_follows_within_200_ms(page, folder, pace):
     """20 moves of each control, from the key to the drawing on the page."""
     nbformat.write(new_notebook(cells=[new_code_cell(MICROSCOPE)], metadata=KERNEL), folder / "sum.ipynb")
     page.errors.clear()
@@ -288,7 +295,7 @@ def test_gradient_sum_follows_within_200_ms(page, folder):
     for name, move in controls.items():
         delays = sorted(move(name, number) for number in range(20))
         print(f"{name}: median {statistics.median(delays):.0f} ms, 95th percentile {delays[18]:.0f} ms")
-        assert delays[18] < 200
+        assert delays[18] < pace.bar(200)
     assert "✓" in page.locator(".cnnlib-parts").text_content()
     page.locator(".cnnlib-sum-kind select").select_option("post-activation")
     page.locator(".cnnlib-parts").get_by_text("✗").wait_for()
