@@ -276,7 +276,12 @@ class Soak:
         return found
 
     def run_again(self):
-        """Run the panel's cell again, whatever it is doing, and measure when it has come to rest."""
+        """Run the panel's cell again, whatever it is doing, and measure when it has come to rest.
+
+        Before that the notebook is saved, by a key: JupyterLab holds each key that was pressed, and with it the panel
+        it was pressed in, until a key is pressed that does something.
+        """
+        self.page.keyboard.press("Control+s")
         run_cell(self.page, self.panel)
         run_cell(self.page, self.panel + 1)
         for index in (self.panel, self.panel + 1):
