@@ -25,6 +25,10 @@ c.Spawner.args = ["--LabApp.expose_app_in_browser=True"]
 """
 
 
+# what root may start, the account that it turns into may not start again
+CHILD = "import subprocess, sys; subprocess.run([sys.executable, '-c', ''], check=True)"
+
+
 def free_port():
     """Return a port of 127.0.0.1 that nobody listens on."""
     with socket.socket() as s:
@@ -41,11 +45,17 @@ def hub(folder, seats, deadline, extra=""):
     # a login's own name and thread count would be measured along
     environment = {k: v for k, v in os.environ.items() if not k.startswith(("CNNLIB", "JUPYTER", "OMP", "XDG"))}
     if os.geteuid() == 0:
+        as_nobody = ["setpriv", f"--reuid={NOBODY}", f"--regid={NOBODY}", "--clear-groups"]
+        if subprocess.run([*as_nobody, sys.executable, "-c", CHILD], capture_output=True).returncode:
+            raise RuntimeError(
+                f"the account nobody, as which this runs the hub, cannot run {sys.executable}. Run this as an ordinary "
+                "user, or with a Python that everybody may read."
+            )
         course = folder / "course"
         for part in ("cnnlib", "notebooks", "hub"):
             skip = shutil.ignore_patterns("__pycache__", "class", "results", ".*")
             shutil.copytree(HERE.parent / part, course / part, ignore=skip)
-        start = ["setpriv", f"--reuid={NOBODY}", f"--regid={NOBODY}", "--clear-groups", *start]
+        start = [*as_nobody, *start]
     config = OPEN_TO_TESTS.format(config=str(course / "hub" / "jupyterhub_config.py")) + extra
     (folder / "config.py").write_text(config, encoding="utf-8")
     address = f"127.0.0.1:{free_port()}"
