@@ -94,14 +94,16 @@ def test_a_closed_panel_lets_go_of_network_and_data(panel, dense, without_last_r
     held.reset.click()
     rest(held)
     go(held, 5)
-    chart = weakref.ref(held.chart)
+    parts = [weakref.ref(part) for part in (held.chart, held.box, held.start, held.status, *held.inputs.values())]
     following = panel()
     gc.collect()
-    assert not [ref for ref in (*nets, *data, chart) if ref() is not None]
+    assert not [ref for ref in (*nets, *data, *parts) if ref() is not None]
     assert held.history.steps == 5 and repr(held) == "Playground 'panel': closed"
     for ask in (held.picture, held.code):
         with pytest.raises(RuntimeError, match="Run its cell again"):
             ask()
+    with pytest.raises(AttributeError, match="panel 'panel' is closed: only its `history` is left. Run its cell again"):
+        held.start.click()
     go(following, 1)
 
 

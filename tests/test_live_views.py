@@ -260,9 +260,10 @@ def test_the_clock_runs_only_while_it_trains(panel):
     rest(pg)
     assert not pg.pulse.beating
     run(pg)
-    assert pg.pulse.beating
+    pulse = pg.pulse
+    assert pulse.beating
     pg.close()
-    assert not pg.pulse.beating and not pg.pulse.widget.playing and pg.pulse.widget.comm is None
+    assert not pulse.beating and not pulse.widget.playing and pulse.widget.comm is None
 
 
 def test_a_clock_that_stops_by_mistake_is_started_again():

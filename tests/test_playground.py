@@ -381,22 +381,24 @@ def test_a_panel_that_could_not_be_made_is_not_in_the_way(panel):
 def test_the_same_name_closes_the_first(panel):
     first = panel()
     run(first)
+    runner, buttons = first.runner, (first.start, first.reset)
     second = panel()
     until(lambda: threads() == 0)
-    first.start.click()
-    first.reset.click()
-    assert threads() == 0 and not first.runner.training
+    for button in buttons:
+        button.click()
+    assert threads() == 0 and not runner.training
     run(second)
 
 
 def test_close_leaves_no_thread(panel):
     pg = panel()
     run(pg)
+    start, box = pg.start, pg.box
     pg.close()
     until(lambda: threads() == 0)
     pg.close()
-    pg.start.click()
-    assert threads() == 0 and pg.box.comm is None
+    start.click()
+    assert threads() == 0 and box.comm is None
 
 
 def test_with_nobody_looking_it_pauses(panel, monkeypatch):

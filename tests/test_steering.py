@@ -703,8 +703,9 @@ def test_folds_hide_and_show(panel):
         assert widget.layout.display == before
     few = panel(name="few")
     assert [fold.description for fold in few.folds] == ["Runs", "Show the code"]
+    parts = (pg.step, pg.stop, *pg.folds, pg.listing, pg.book.widget, pg.book.table)
     pg.close()
-    assert all(part.comm is None for part in (pg.step, pg.stop, *pg.folds, pg.listing, pg.book.widget, pg.book.table))
+    assert all(part.comm is None for part in parts)
 
 
 # All of it at once

@@ -20,6 +20,7 @@ from cnnlib.checks import check_count, check_lr, told
 from cnnlib.datasets.batches import SEEDS
 from cnnlib.device import describe_device, try_gpu
 from cnnlib.frontend import is_live, kernel
+from cnnlib.memory import return_freed_memory
 from cnnlib.picture import Sheet
 from cnnlib.plain import html_text
 from cnnlib.randomness import borrowed_random
@@ -193,9 +194,14 @@ class Playground:
 
     def _looked_at(self, change):
         if not change["new"] and change["old"]:
-            timer = threading.Timer(AWAY, lambda: self.box._view_count or self.runner.pause())
+            timer = threading.Timer(AWAY, self._rest_unseen)
             timer.daemon = True
             timer.start()
+
+    def _rest_unseen(self):
+        with self._pen:
+            if not self._closed and not self.box._view_count:
+                self.runner.pause()
 
     def set(self, name, value):
         """Change a setting, as its control does."""
@@ -444,24 +450,26 @@ class Playground:
             self._handles.append(handle)
 
     def close(self):
-        """End the training, take the controls off the page, and let go of networks, data and pictures.
+        """End the training, take the controls off the page, and let go of everything but the record, `history`.
 
-        The record of the present run stays in `history`. IPython keeps what a cell has shown (`Out`), so a panel whose
-        cell is run again is never thrown away itself.
+        IPython keeps what a cell has shown (`Out`), so a panel whose cell is run again is never thrown away itself; but
+        its networks, data, pictures and controls are.
         """
+        if self._closed:
+            return
         self._end()
         if _open.get(self.name) is self:
             del _open[self.name]
         with self._pen:
             self._closed = True
-            if self._run is not None:
-                self._run = SimpleNamespace(history=self._run.history, num_batches=self._run.num_batches)
-            self._build = self._data = self.chart = None
-            self._options, self.views, self._handles = {}, (), []
             self.image.unobserve_all()  # nobody is to take this for a frame
             self.image.value = b""
             self.runner.let_go()
             self.book.let_go()
+            self._run = SimpleNamespace(history=self.history)
+            for part in vars(self).keys() - {"name", "_pen", "_closed", "_run"}:
+                delattr(self, part)
+        return_freed_memory()
 
     def _end(self):
         """End the training and take the controls off the page."""
@@ -471,7 +479,15 @@ class Playground:
 
     def _check_open(self):
         if self._closed:
-            raise RuntimeError(f"the panel {self.name!r} is closed: only its `history` is left. Run its cell again.")
+            raise RuntimeError(self._only_history())
+
+    def _only_history(self):
+        return f"the panel {self.name!r} is closed: only its `history` is left. Run its cell again."
+
+    def __getattr__(self, name):  # only for what is not there
+        if vars(self).get("_closed"):
+            raise AttributeError(self._only_history())
+        raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
 
     def __repr__(self):
         return f"Playground {self.name!r}: {'closed' if self._closed else self.runner.state}"
