@@ -97,17 +97,21 @@ class Chart:
         axes = self.axes[panel]
         axes.axhspan(low, high, color=BAND, alpha=0.25, linewidth=0, zorder=0)
         # above it at the left, where a run that has just begun is still far below
-        transform, style = axes.get_yaxis_transform(), {"ha": "left", "va": "bottom", "fontsize": FONT - 2}
-        axes.text(0.015, high, one_line(label), transform=transform, color=INK, parse_math=False, **style)
+        style = {"ha": "left", "va": "bottom", "fontsize": FONT - 2, "color": INK, "annotation_clip": True}
+        axes.annotate(one_line(label), (0.015, high), xycoords=axes.get_yaxis_transform(), parse_math=False, **style)
         self._background = None
 
     def keep(self, panel, xs, ys, colour=FAINT, label=""):
-        """Draw a thin line behind a panel, with its name at its end: something from before, to compare with."""
+        """Draw a thin line behind a panel, with its name at its end: something from before, to compare with.
+
+        Where the end is out of view, as that of a run that diverged, the name is at the last point in view.
+        """
         axes = self.axes[panel]
         axes.plot(xs, ys, color=colour, linewidth=THIN, zorder=1)
-        points = [(x, y) for x, y in zip(xs, ys, strict=True) if math.isfinite(y)]
+        (low, high), (bottom, top) = axes.get_xlim(), axes.get_ylim()
+        points = [(x, y) for x, y in zip(xs, ys, strict=True) if low <= x <= high and bottom <= y <= top]
         if label and points:
-            (x, y), (low, high) = points[-1], axes.get_xlim()
+            x, y = points[-1]
             side = "left" if x < low + 0.8 * (high - low) else "right"  # where there is room
             style = {"color": word_colour(colour), "fontsize": FONT - 3, "va": "bottom", "ha": side, "clip_on": True}
             axes.text(x, y, f" {one_line(label)} ", parse_math=False, **style)

@@ -35,6 +35,17 @@ def two_panels(**options):
     return Chart(panels, "epoch", **options)
 
 
+@pytest.mark.parametrize("far", [2.0, 1e6, 1e30])
+def test_a_band_out_of_view_has_no_name_there(far):
+    chart, plain = two_panels(), two_panels()
+    chart.band(1, far, 2 * far, "others")
+    frame, before = pixels(chart.frame()), pixels(plain.frame())
+    for one in (chart, plain):
+        one.add(1, [2.0, 0.5, 3 * far])
+    assert (pixels(chart.frame()) != pixels(plain.frame())).any(), "in view it is there"
+    assert np.array_equal(frame, before)
+
+
 # Frames
 
 

@@ -821,12 +821,22 @@ def test_run_chart_keeps_loss_and_test_accuracy_of_an_earlier_run():
         (history_of([2.0] * 3, [0.4, 0.5, 0.6], 1), 1),
         (history_of([2.0, float("nan"), float("inf"), 1.0], [], 4), 4),
         (history_of([2.0] * 60, [0.4] * 6, 10), 10),  # longer than this run
+        (history_of([2.0] * 9_000, [0.4] * 900, 10), 10),  # so long that its end is 100,000 pixels away
+        (history_of([2.0, 2.0, 1e5, 1e5], [], 4), 4),
+        (history_of([2.0, 1e3, 1e30, 3e38], [0.0], 4), 4),
+        (history_of([3e38] * 4, [0.0], 4), 4),  # never in view
     ],
-    ids=["empty", "short", "one batch an epoch", "diverged", "longer"],
+    ids=["empty", "short", "one batch an epoch", "diverged", "longer", "very long", "large", "huge", "huge throughout"],
 )
 def test_run_chart_keeps_any_run(history, num_batches):
     chart = RunChart(num_batches, 3)
-    chart.keep(history)
+    chart.keep(history, label="run 1")
+    for axes in chart.chart.axes:
+        (low, high), (bottom, top) = axes.get_xlim(), axes.get_ylim()
+        for x, y in [text.get_position() for text in axes.texts]:
+            assert low <= x <= high and bottom <= y <= top, "the name is where the line can be seen"
+    seen = [loss for loss in history.loss[: 3 * num_batches] if loss <= 2.5]
+    assert len(chart.chart.axes[0].texts) == bool(seen)
     chart.update(history_of([1.0] * num_batches, [0.9], num_batches))
     pixels(chart.chart.frame())
     assert [axes.get_xlim() for axes in chart.chart.axes] == [(0, 3), (0, 3)]

@@ -16,6 +16,7 @@ from torch import nn
 from traitlets import TraitError
 
 from cnnlib import Trainer
+from cnnlib.chart import Chart
 from cnnlib.widgets import Blueprint, Microscope, choice, fit, playground, runner, slider, switch
 from cnnlib.widgets.bundle import WIDGET
 from cnnlib.widgets.controls import Control
@@ -301,6 +302,37 @@ def test_an_error_is_shown_and_start_works_once_it_is_mended(panel, dense, noise
     pg.pause.click()
     rest(pg)
     assert pg.runner.state == "paused" and "paused" in pg.status.value
+
+
+def test_a_chart_that_cannot_be_drawn_is_told(panel, monkeypatch):
+    pg = panel()
+    go(pg, 3)
+
+    def fail(chart):
+        raise RuntimeError("no <b>ink</b>")
+
+    monkeypatch.setattr(Chart, "frame", fail)
+    pg.reset.click()
+    rest(pg)
+    for _ in range(2):
+        assert pg.runner.state == "failed" and "<b>RuntimeError</b>: no &lt;b&gt;ink&lt;/b&gt;" in pg.status.value
+        pg.start.click()
+        rest(pg)
+    monkeypatch.setattr(Chart, "frame", lambda chart: b"drawn")
+    go(pg, 2)
+    assert pg.runner.state == "paused" and pg.runner.error is None and pg.image.value == b"drawn"
+
+
+@pytest.mark.parametrize("size", [1e5, 1e25, 1e37])
+def test_after_a_run_with_huge_losses_another_can_be_drawn(panel, pictures, size):
+    pg = panel(loss=lambda scores, y: size * nn.functional.cross_entropy(scores, y), lr=0.1 / size)
+    go(pg, 8)
+    assert pg.runner.trainer.history.loss[-1] > size
+    pg.reset.click()
+    rest(pg)
+    go(pg, 8)
+    assert [run.name for run in pg.book.runs] == ["run 1", "run 2"] and pg.runner.state == "paused"
+    assert len(pg.image.value) > 10_000 and "paused" in pg.status.value
 
 
 def test_a_rebuilding_control_mends_a_failed_network(panel):

@@ -238,13 +238,18 @@ class Playground:
 
     def _show(self, runner):
         trainer, now = runner.trainer, time.perf_counter()
-        if trainer is not self._run and trainer is not None:
-            self._begin(trainer)
         resting = runner.state != "training"
         if not resting:
             remember(self)
         self.pulse.beating = not resting
         due = now - self._drawn > self._pause()
+        if due or resting or (now - self._told > STATUS_EVERY and not self.pulse.behind):
+            self._told = now
+            self.status.value = self._line(runner)  # before anything is drawn: if that fails, this says so
+            self._offer(runner)
+        if trainer is not self._run and trainer is not None:
+            self._begin(trainer)
+            due = False
         if (due or resting) and trainer is not None:
             started = time.perf_counter()  # after a new network was taken note of, which happens once
             self.chart.update(trainer.history, all=resting)
@@ -255,10 +260,6 @@ class Playground:
             self.image.value = self.chart.chart.frame()
             self._drawn = time.perf_counter()
             self._cost = self._drawn - started
-        if due or resting or (now - self._told > STATUS_EVERY and not self.pulse.behind):
-            self._told = now
-            self.status.value = self._line(runner)
-            self._offer(runner)
         if trainer is not None and self.book.current and self.book.current.moments is not runner.moments:
             self.book.current.moments = runner.moments
             self.book.refresh()
