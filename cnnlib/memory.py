@@ -16,9 +16,11 @@ import ctypes
 import functools
 import os
 import sys
+from contextlib import contextmanager
 
 TRIM_THRESHOLD, MMAP_THRESHOLD = -1, -3  # the names of the two settings in glibc's malloc.h
 KEPT = 512 * 2**20  # bytes: what may lie free before the allocator gives it back
+LITTLE = 128 * 2**10  # bytes: glibc's own choice for the same
 SINGLE = 32 * 2**20  # bytes: a larger block is mapped by itself, as always; glibc allows no larger value
 
 
@@ -52,13 +54,39 @@ def keep_freed_memory():
     return mallopt is not None and bool(mallopt(MMAP_THRESHOLD, SINGLE)) and bool(mallopt(TRIM_THRESHOLD, KEPT))
 
 
-def return_freed_memory():
-    """Give all that lies free back to the system, for the time in which nothing is trained; only glibc can.
+@contextmanager
+def returning_freed_memory():
+    """Give what is freed within back to the system at once, and then all that lies free; only glibc can.
 
-    It takes milliseconds, and the next run a few more to fetch the memory anew.
+    Each thread has a heap of its own, and the free end of that is trimmed only when something in it is freed while
+    little may be kept. So the thread that trained does this itself; whoever frees what another thread has made, frees
+    it within. It takes milliseconds, and the next run a few more to fetch the memory anew.
     """
-    if sys.platform.startswith("linux") and (trim := _of_libc("malloc_trim")) is not None:
+    trim = _of_libc("malloc_trim") if sys.platform.startswith("linux") else None
+    if trim is None:
+        yield
+        return
+    mallopt = _of_libc("mallopt") if _keeps() else lambda *setting: None
+    mallopt(TRIM_THRESHOLD, LITTLE)
+    try:
+        yield
+    finally:
+        malloc, free = _of_libc("malloc"), _of_libc("free")
+        malloc.restype, malloc.argtypes, free.argtypes = ctypes.c_void_p, [ctypes.c_size_t], [ctypes.c_void_p]
+        free(malloc(LITTLE))
+        mallopt(TRIM_THRESHOLD, KEPT)
         trim(0)
+
+
+def return_freed_memory():
+    """Give all that lies free back to the system, for the time in which nothing is trained."""
+    with returning_freed_memory():
+        pass
+
+
+def _keeps():
+    """Whether `keep_freed_memory` was called and the allocator took its settings."""
+    return bool(keep_freed_memory.cache_info().currsize) and keep_freed_memory()
 
 
 @functools.cache

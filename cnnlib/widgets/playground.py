@@ -20,7 +20,7 @@ from cnnlib.checks import check_count, check_lr, told
 from cnnlib.datasets.batches import SEEDS
 from cnnlib.device import describe_device, try_gpu
 from cnnlib.frontend import is_live, kernel
-from cnnlib.memory import return_freed_memory
+from cnnlib.memory import returning_freed_memory
 from cnnlib.picture import Sheet
 from cnnlib.plain import html_text
 from cnnlib.randomness import borrowed_random
@@ -461,7 +461,7 @@ class Playground:
         self._end()
         if _open.get(self.name) is self:
             del _open[self.name]
-        with self._pen:
+        with self._pen, returning_freed_memory():
             self._closed = True
             self.image.unobserve_all()  # nobody is to take this for a frame
             self.image.value = b""
@@ -470,7 +470,6 @@ class Playground:
             self._run = SimpleNamespace(history=self.history)
             for part in vars(self).keys() - {"name", "_pen", "_closed", "_run"}:
                 delattr(self, part)
-        return_freed_memory()
 
     def _end(self):
         """End the training and take the controls off the page."""
