@@ -59,29 +59,25 @@ def returning_freed_memory():
     """Give what is freed within back to the system at once, and then all that lies free; only glibc can.
 
     Each thread has a heap of its own, and the free end of that is trimmed only when something in it is freed while
-    little may be kept. So the thread that trained does this itself; whoever frees what another thread has made, frees
-    it within. It takes milliseconds, and the next run a few more to fetch the memory anew.
+    little may be kept. So whoever frees what another thread has made, frees it within.
     """
-    trim = _of_libc("malloc_trim") if sys.platform.startswith("linux") else None
-    if trim is None:
-        yield
-        return
     mallopt = _of_libc("mallopt") if _keeps() else lambda *setting: None
     mallopt(TRIM_THRESHOLD, LITTLE)
     try:
         yield
     finally:
-        malloc, free = _of_libc("malloc"), _of_libc("free")
-        malloc.restype, malloc.argtypes, free.argtypes = ctypes.c_void_p, [ctypes.c_size_t], [ctypes.c_void_p]
-        free(malloc(LITTLE))
         mallopt(TRIM_THRESHOLD, KEPT)
-        trim(0)
+        return_freed_memory()
 
 
 def return_freed_memory():
-    """Give all that lies free back to the system, for the time in which nothing is trained."""
-    with returning_freed_memory():
-        pass
+    """Give all that lies free back to the system, for the time in which nothing is trained; only glibc can.
+
+    It takes milliseconds, and the next run a few more to fetch the memory anew.
+    """
+    trim = _of_libc("malloc_trim") if sys.platform.startswith("linux") else None
+    if trim is not None:
+        trim(0)
 
 
 def _keeps():
