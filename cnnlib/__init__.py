@@ -25,7 +25,7 @@ from cnnlib.faults import DeviceError, OutOfMemoryError
 from cnnlib.full import full_results
 from cnnlib.history import History, compare, growth_table
 from cnnlib.metrics import Accumulator, Timer, accuracy
-from cnnlib.seeds import train_over_seeds
+from cnnlib.seeds import train_over_seeds, unfinished_runs
 from cnnlib.training import DivergenceError, Trainer, evaluate_accuracy, time_epoch, train
 
 __all__ = [
@@ -51,4 +51,5 @@ __all__ = [
     "train",
     "train_over_seeds",
     "try_gpu",
+    "unfinished_runs",
 ]

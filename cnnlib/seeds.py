@@ -21,6 +21,7 @@ from cnnlib.modes import in_mode
 from cnnlib.training import DivergenceError, Trainer, count_batches
 
 OWN = Batches | Copies  # their order depends on seed and epoch alone, and a copy of them on nothing else
+_unfinished = []  # (seed, network, record) of each run, if the latest call was broken off
 
 
 def train_over_seeds(build, train_iter, test_iter, num_epochs, lr, seeds=(0, 1, 2), *, steps=None, **options):
@@ -54,8 +55,8 @@ def train_over_seeds(build, train_iter, test_iter, num_epochs, lr, seeds=(0, 1, 
     ------
     KeyboardInterrupt
         If a run was interrupted: the other runs are then not wanted either.
-    TypeError, ValueError
-        As `train` does.
+    TypeError, ValueError, OutOfMemoryError, DeviceError
+        As `train` does. Whatever it was that ended it, `unfinished_runs` has what was trained until then.
     """
     check_callable(build, "build", "Give a function that returns a new network: lenet, say.")
     check_count(num_epochs, "num_epochs")
@@ -79,16 +80,45 @@ def train_over_seeds(build, train_iter, test_iter, num_epochs, lr, seeds=(0, 1, 
         return Trainer(build(), order, test_iter, lr, listeners=listeners, **options)
 
     trainers, histories = [begin(seed) for seed in seeds[:1]], []
-    if len(seeds) > 1 and listeners == ends and _may_share_the_cpu(trainers[0]):
-        trainers += map(begin, seeds[1:])
-        parameters = [id(p) for trainer in trainers for p in trainer.net.parameters()]
-        if len(set(parameters)) == len(parameters):
-            histories = _side_by_side(trainers, num_epochs)
-    for i in range(len(histories), len(seeds)):
-        if i == len(trainers):
-            trainers.append(begin(seeds[i]))
-        histories.append(_run(trainers[i], num_epochs))
+    _unfinished.clear()
+    try:
+        if len(seeds) > 1 and listeners == ends and _may_share_the_cpu(trainers[0]):
+            trainers += map(begin, seeds[1:])
+            parameters = [id(p) for trainer in trainers for p in trainer.net.parameters()]
+            if len(set(parameters)) == len(parameters):
+                histories = _side_by_side(trainers, num_epochs)
+        for i in range(len(histories), len(seeds)):
+            if i == len(trainers):
+                trainers.append(begin(seeds[i]))
+            histories.append(_run(trainers[i], num_epochs))
+    except BaseException as error:
+        _keep(seeds, trainers, error)
+        raise
     return [trainer.net for trainer in trainers], histories
+
+
+def unfinished_runs():
+    """Return what the latest call of `train_over_seeds` had trained when it was interrupted or failed.
+
+    Returns
+    -------
+    nets : list of nn.Module
+        Of each seed whose run had begun, in order, with the weights of that moment.
+    histories : list of History
+        `ended` and `steps` say how far each came.
+
+    Both are empty if that call came to its end, or there was none.
+    """
+    return [net for _, net, _ in _unfinished], [history for _, _, history in _unfinished]
+
+
+def _keep(seeds, trainers, error):
+    """Keep what was trained before an error, and let the error say so."""
+    pairs = zip(seeds, trainers, strict=False)
+    _unfinished.extend((seed, t.net, t.history) for seed, t in pairs if t.history.steps)
+    if _unfinished:
+        runs = ", ".join(f"seed {seed} ({run.ended} after {run.steps:,} steps)" for seed, _, run in _unfinished)
+        error.add_note(f"What was trained is kept: {runs}. To get it: nets, histories = cnnlib.unfinished_runs()")
 
 
 def _run(trainer, num_epochs):

@@ -14,7 +14,7 @@ from torch import nn
 
 from cnnlib import seeds
 from cnnlib.datasets import Copies
-from cnnlib.seeds import train_over_seeds
+from cnnlib.seeds import train_over_seeds, unfinished_runs
 
 
 @contextmanager
@@ -158,25 +158,58 @@ def test_a_run_that_diverges_leaves_the_others(noise, together, threads):
     assert [h.steps for h in histories][::2] == [6, 6]
 
 
+class Fails(nn.Module):
+    """Passes ten batches on and fails at the next one, counted over all networks with the same list."""
+
+    def __init__(self, calls):
+        super().__init__()
+        self.calls = calls
+
+    def forward(self, X):
+        self.calls.append(len(X))
+        if len(self.calls) > 10:
+            raise ZeroDivisionError("mine")
+        return X
+
+
 def test_an_error_of_one_run_is_told_and_ends_the_others(noise, threads):
-    class Fails(nn.Module):
-        calls = 0
-
-        def forward(self, X):
-            Fails.calls += 1
-            if Fails.calls > 12:
-                raise ZeroDivisionError("mine")
-            return X
-
-    running = threading.active_count()
+    running, calls = threading.active_count(), []
     with pytest.raises(ZeroDivisionError, match="mine"):
-        train_over_seeds(lambda: nn.Sequential(Fails(), *conv()), noise(2_000), None, 40, 0.1)
+        train_over_seeds(lambda: nn.Sequential(Fails(calls), *conv()), noise(2_000), None, 40, 0.1)
     assert threading.active_count() == running
+
+
+def test_what_was_trained_before_an_error_is_kept_until_the_next_call(noise, weights, threads):
+    calls = []
+    with pytest.raises(ZeroDivisionError) as caught:
+        train_over_seeds(lambda: nn.Sequential(Fails(calls), *conv()), noise(96), None, 2, 0.1, (5, 6, 7))
+    nets, histories = unfinished_runs()
+    assert 1 <= sum(h.steps for h in histories) <= 10 and all(h.steps == len(h.loss) > 0 for h in histories)
+    assert len(nets) == len(histories) and all(isinstance(net[0], Fails) for net in nets)
+    (note,) = caught.value.__notes__
+    assert all(f" ({h.ended} after {h.steps} steps)" in note for h in histories) and note.count("seed ") == len(nets)
+    with pytest.raises(ValueError, match="seeds must hold"):
+        train_over_seeds(conv, noise(), None, 1, 0.1, ())
+    assert unfinished_runs() == (nets, histories), "a call that trains nothing takes nothing away"
+    train_over_seeds(conv, noise(), None, 1, 0.1)
+    assert unfinished_runs() == ([], [])
+
+
+def test_one_after_the_other_the_runs_that_were_done_are_kept(noise, weights):
+    calls = []
+    with cores(1), pytest.raises(ZeroDivisionError) as caught:
+        train_over_seeds(lambda: nn.Sequential(Fails(calls), *conv()), noise(96), None, 2, 0.1, (5, 6, 7))
+    nets, histories = unfinished_runs()
+    assert [(h.ended, h.steps) for h in histories] == [("finished", 6), ("failed", 4)]
+    assert "seed 5 (finished after 6 steps), seed 6 (failed after 4 steps)" in caught.value.__notes__[0]
+    whole, records = one_after_the_other(lambda: nn.Sequential(nn.Identity(), *conv()), noise(96), None, 2, 0.1, (5,))
+    assert records[0].loss == histories[0].loss and torch.equal(weights(whole[0]), weights(nets[0]))
 
 
 def test_bad_input_is_named_as_ever(noise, threads):
     with pytest.raises(ValueError, match="expected"):
         train_over_seeds(lambda: nn.Sequential(nn.Conv2d(3, 4, 5)), noise(), None, 1, 0.1)
+    assert unfinished_runs() == ([], [])
     with pytest.raises(ValueError, match="seeds must hold at least one number, got none"):
         train_over_seeds(conv, noise(), None, 1, 0.1, ())
 
@@ -187,9 +220,12 @@ def test_an_interrupt_ends_all(noise, together):
     timer = threading.Timer(0.5, os.kill, (os.getpid(), signal.SIGINT))
     timer.start()
     began = time.perf_counter()
-    with cores(2), pytest.raises(KeyboardInterrupt):
+    with cores(2), pytest.raises(KeyboardInterrupt) as caught:
         train_over_seeds(conv, noise(2_000), None, 1_000, 0.1)
     timer.join()
+    nets, histories = unfinished_runs()
+    assert len(nets) == 3 and all(h.steps > 1 and h.ended == "stopped" for h in histories)
+    assert f"seed 2 (stopped after {histories[2].steps:,} steps)" in caught.value.__notes__[0]
     assert together == [3] and time.perf_counter() - began < 5 and threading.active_count() == running
 
 

@@ -549,10 +549,14 @@ def wait_for(path, seconds=60):
         time.sleep(0.01)
 
 
-def ended(kernel, cell):
-    while (reply := kernel.client.get_shell_msg(timeout=60))["parent_header"].get("msg_id") != cell:
+def reply(kernel, cell):
+    while (message := kernel.client.get_shell_msg(timeout=60))["parent_header"].get("msg_id") != cell:
         pass
-    return reply["content"]["status"]
+    return message["content"]
+
+
+def ended(kernel, cell):
+    return reply(kernel, cell)["status"]
 
 
 def test_an_interrupted_kernel_keeps_the_run_and_goes_on(kernel, tmp_path):
@@ -569,6 +573,27 @@ def test_an_interrupted_kernel_keeps_the_run_and_goes_on(kernel, tmp_path):
     epochs = -(-steps // 8) + 1
     answer = f"[run({epochs}, checkpoint={str(path)!r}).loss == run({epochs}).loss, last_run().history.steps]"
     assert value(kernel, answer) == f"[True, {8 * epochs}]"
+
+
+STUDY = """
+from pathlib import Path
+from cnnlib import train_over_seeds, unfinished_runs
+def tell(trainer):
+    if trainer.step == 20:
+        Path({path!r}).touch()
+_ = train_over_seeds(lambda: nn.Sequential(nn.Flatten(), nn.Linear(784, 10)), data, None, 9999, 0.1, listeners=[tell])
+"""
+
+
+def test_an_interrupted_study_says_where_its_runs_are(kernel, tmp_path):
+    cell = kernel.client.execute(STUDY.format(path=str(tmp_path / "begun")))
+    wait_for(tmp_path / "begun")
+    kernel.manager.interrupt_kernel()
+    said = reply(kernel, cell)
+    assert said["ename"] == "KeyboardInterrupt"
+    kept = r"kept: seed 0 \(interrupted after ([\d,]+) steps\)\. .*unfinished_runs"
+    shown = re.search(kept, "".join(said["traceback"]))
+    assert value(kernel, "[h.steps for h in unfinished_runs()[1]]") == f"[{shown[1].replace(',', '')}]"
 
 
 @pytest.mark.thorough
