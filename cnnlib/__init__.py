@@ -3,7 +3,7 @@
 Floors, bottom to top; each imports only from those before it:
 
     checks, arguments, modes, plain, shared_file, table, claims    small things that everything may use
-    faults, device, memory, clock, budget, datasets, metrics    where to compute, how much, on what, and what to add up
+    faults, device, memory, openmp, clock, budget, datasets, metrics    where and on what to compute, what to add up
     randomness, distributed, execution    whose random numbers, how many processes, and in which number format
     models                                              one architecture a file
     history, snapshot, checkpoint, training, seeds, contract    the loop, its record, a run in a file, seeds, how long

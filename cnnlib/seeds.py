@@ -18,6 +18,7 @@ from cnnlib.datasets.batches import SEEDS
 from cnnlib.device import CORES
 from cnnlib.distributed import num_processes
 from cnnlib.modes import in_mode
+from cnnlib.openmp import send_helpers_away
 from cnnlib.training import DivergenceError, Trainer, count_batches
 
 OWN = Batches | Copies  # their order depends on seed and epoch alone, and a copy of them on nothing else
@@ -157,6 +158,7 @@ def _side_by_side(trainers, num_epochs):
         torch.set_num_threads(max(1, CORES // workers))
         return _run(trainer, num_epochs)
 
+    send_helpers_away()
     with ThreadPoolExecutor(workers) as pool:
         futures = [pool.submit(run, trainer) for trainer in trainers]
         try:

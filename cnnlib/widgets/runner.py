@@ -14,6 +14,7 @@ import torch
 from cnnlib.device import try_gpu
 from cnnlib.faults import OutOfMemoryError, explain_fault, give_memory_back, is_fault, is_out_of_memory
 from cnnlib.memory import return_freed_memory
+from cnnlib.openmp import send_helpers_away
 from cnnlib.randomness import borrowed_random
 from cnnlib.training import DivergenceError
 from cnnlib.widgets.controls import shown
@@ -209,6 +210,7 @@ class Runner:
 
     def _wake(self):
         if self._thread is None and not self._closed:
+            send_helpers_away()  # those of the thread that asks: it computes nothing now
             self._thread = threading.Thread(target=self._work, name="cnnlib training", daemon=True)
             self._thread.start()
 
