@@ -90,5 +90,5 @@ def test_helpers_come_and_go_and_a_panel_that_trains_has_the_only_one():
 
 
 def test_in_a_notebook_cells_and_messages_leave_none():
-    """From the first panel on; the message is answered in a thread of its own, as in a subshell."""
+    """From the first control on; the message is answered in a thread of its own, as in a subshell."""
     assert said(BEGIN, f"PANEL = {PANEL!r}", SHELL) == "[1, 0, 0, 2, 1]"

@@ -21,7 +21,6 @@ from cnnlib.datasets.batches import SEEDS
 from cnnlib.device import describe_device, try_gpu
 from cnnlib.frontend import is_live, kernel
 from cnnlib.memory import returning_freed_memory
-from cnnlib.openmp import send_helpers_away_in_a_notebook
 from cnnlib.picture import Sheet
 from cnnlib.plain import html_text
 from cnnlib.randomness import borrowed_random
@@ -91,7 +90,6 @@ class Playground:
         before = _open.pop(name, None)
         if before is not None:
             before._end()
-        send_helpers_away_in_a_notebook()
         self.name, self.views, self.preview = name, tuple(views), preview
         self._build, self._data = build, data
         options = {"optimizer": optimizer, "loss": loss, "correct": correct}

@@ -5,10 +5,14 @@ the cell. ipykernel 7.4 second-guesses that: it sends a message to whichever she
 channel, and for a control made in the running cell that is the blocked main shell (0 of 20 slider moves arrive).
 `route` says: deliver where the page asked for. ipykernel 7.0 to 7.3 do so by themselves and ignore the setting.
 
+What such a thread computes for a control must not slow down the one that trains: see `cnnlib.openmp`.
+
 The hook is private to ipykernel. It is used nowhere else, and tests/test_protocol.py fails if it stops working.
 """
 
 import ipywidgets
+
+from cnnlib.openmp import send_helpers_away_in_a_notebook
 
 # One widget that lives as long as the kernel: JupyterLab opens the subshell with the first widget and keeps it as
 # long as there is one, so the first control of a running cell does not have to wait for it.
@@ -21,6 +25,7 @@ def _as_the_page_asked(data, default):
 
 def route(widget):
     """Have all messages of a widget, and of everything in it, delivered on the channel the page sends them on."""
+    send_helpers_away_in_a_notebook()
     if getattr(widget, "comm", None) is not None:
         widget.comm._reply_subshell_for = _as_the_page_asked
     for child in getattr(widget, "children", ()):
