@@ -33,7 +33,7 @@ def _pauses():
         return []
     maps, found = "", []
     with suppress(OSError):  # a system that tells nothing about a process
-        maps = Path("/proc/self/maps").read_text(errors="replace")
+        maps = Path("/proc/self/maps").read_text(encoding="utf-8", errors="surrogateescape")
     for path in sorted(set(re.findall(r"/.*libgomp.*", maps))):
         with suppress(OSError, AttributeError):  # deleted meanwhile; older
             found.append(ctypes.CDLL(path).omp_pause_resource_all)
