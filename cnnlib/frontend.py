@@ -6,11 +6,14 @@ import sys
 VARIABLE = "CNNLIB_LIVE"
 
 
+def shell():
+    """Return the IPython shell this program runs in, or None in a script."""
+    return sys.modules["IPython"].get_ipython() if "IPython" in sys.modules else None
+
+
 def kernel():
     """Return the Jupyter kernel this program runs in, or None in a script or a terminal."""
-    if "IPython" not in sys.modules:
-        return None
-    return getattr(sys.modules["IPython"].get_ipython(), "kernel", None)
+    return getattr(shell(), "kernel", None)
 
 
 def why_static():

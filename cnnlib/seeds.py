@@ -119,7 +119,8 @@ def _keep(seeds, trainers, error):
     _unfinished.extend((seed, t.net, t.history) for seed, t in pairs if t.history.steps)
     if _unfinished:
         runs = ", ".join(f"seed {seed} ({run.ended} after {run.steps:,} steps)" for seed, _, run in _unfinished)
-        error.add_note(f"What was trained is kept: {runs}. To get it: nets, histories = cnnlib.unfinished_runs()")
+        call = "from cnnlib import unfinished_runs; nets, histories = unfinished_runs()"
+        error.add_note(f"What was trained is kept: {runs}. To get it: {call}")
 
 
 def _run(trainer, num_epochs):

@@ -12,7 +12,8 @@ The hook is private to ipykernel. It is used nowhere else, and tests/test_protoc
 
 import ipywidgets
 
-from cnnlib.openmp import send_helpers_away_in_a_notebook
+from cnnlib.frontend import shell
+from cnnlib.openmp import send_helpers_away
 
 # One widget that lives as long as the kernel: JupyterLab opens the subshell with the first widget and keeps it as
 # long as there is one, so the first control of a running cell does not have to wait for it.
@@ -25,11 +26,17 @@ def _as_the_page_asked(data, default):
 
 def route(widget):
     """Have all messages of a widget, and of everything in it, delivered on the channel the page sends them on."""
-    send_helpers_away_in_a_notebook()
+    here = shell()
+    if here is not None:  # once, however often it is asked: after each cell and each message, in the thread that ran it
+        here.events.register("post_execute", send_helpers_away)
+    _route(widget)
+
+
+def _route(widget):
     if getattr(widget, "comm", None) is not None:
         widget.comm._reply_subshell_for = _as_the_page_asked
     for child in getattr(widget, "children", ()):
-        route(child)
+        _route(child)
 
 
 def open_channel():
