@@ -20,14 +20,15 @@ from nbclient import NotebookClient
 
 HERE = Path(__file__).parent
 FILE = HERE.parent / "cnnlib" / "times.json"
+FACTOR = 1.5  # how far a promise may be from what an experiment takes
 CALIBRATE = "from cnnlib.contract import calibrate; print(min(calibrate('{}').values()))"
 
 
 def sections_of(notebook):
-    """Return the heading of the section that each cell stands in; the opening is named after the chapter."""
+    """Return the heading of the section that each cell stands in, None in the opening: it is over when it is read."""
     headings, current = [], None
     for cell in notebook.cells:
-        found = re.search(r"^##? (.+)$", cell.source, re.MULTILINE) if cell.cell_type == "markdown" else None
+        found = re.search(r"^## (.+)$", cell.source, re.MULTILINE) if cell.cell_type == "markdown" else None
         current = found[1] if found else current
         headings.append(current)
     return headings
@@ -55,7 +56,8 @@ def measure(path, cores):
     step = (before + calibrated(path.stem)) / 2
     sections = {}
     for index, heading in enumerate(sections_of(notebook)):
-        sections[heading] = sections.get(heading, 0) + client.seconds.get(index, 0)
+        if heading is not None:
+            sections[heading] = sections.get(heading, 0) + client.seconds.get(index, 0)
     return {"step": round(step, 5), "sections": {name: round(value, 2) for name, value in sections.items()}}
 
 
@@ -70,8 +72,13 @@ def check(name, cores, stored, found, at_start):
     scale = at_start / stored["step"]
     promised = {heading: scale * seconds for heading, seconds in stored["sections"].items()}
     total = sum(promised.values()) / sum(found["sections"].values())
-    factors = [promised[h] / s for h, s in found["sections"].items() if max(s, promised[h]) >= 2]
-    print(f"{name}, {cores} core(s): whole {total:.2f}, sections {min(factors):.2f} to {max(factors):.2f}", flush=True)
+    factors = {h: promised[h] / s for h, s in found["sections"].items() if max(s, promised[h]) >= 2}
+    low, high = min(factors.values()), max(factors.values())
+    print(f"{name}, {cores} core(s): whole {total:.2f}, sections {low:.2f} to {high:.2f}", flush=True)
+    for heading, factor in factors.items():
+        if not 1 / FACTOR < factor < FACTOR:
+            taken = found["sections"][heading]
+            print(f"  {heading}: {promised[heading]:.1f} s promised, {taken:.1f} s taken", flush=True)
 
 
 if __name__ == "__main__":
