@@ -679,6 +679,7 @@ def test_start_that_comes_while_steps_are_counted_is_not_lost(noise, dense):
     batches = noise(32 * STEPS)
     fine = Fine(lambda settings: Trainer(dense(), batches, None, 0.1), {"lr": 0.1}, 1, lambda runner: None)
     fine.start(steps=2)
+    until(lambda: fine.other is not None and not fine.other.is_alive())  # it may come late, when all has come to rest
     until(lambda: threads() == 0)
     assert fine.error is None and (fine.state, fine.trainer.step) == ("finished", STEPS)
 
