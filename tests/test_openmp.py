@@ -6,6 +6,8 @@ import sys
 
 import pytest
 
+from cnnlib.device import CORES
+
 pytestmark = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="GNU's OpenMP")
 BEGIN = """
 import os, threading, time, torch
@@ -50,6 +52,22 @@ panel.runner.start()
 panel.runner.wait()
 print(seen[-2])
 """
+SEEDS = """
+from torch import nn
+from cnnlib import train_over_seeds
+from cnnlib.datasets import Batches
+seen = []
+class Count(nn.Flatten):
+    def forward(self, X):
+        seen.append((len(os.listdir("/proc/self/task")) - alone, threading.current_thread() is threading.main_thread()))
+        return super().forward(X)
+data = Batches(torch.randint(256, (640, 1, 28, 28), dtype=torch.uint8), torch.randint(10, (640,)), 64)
+X.relu()
+before = threads() - alone
+train_over_seeds(lambda: nn.Sequential(Count(), nn.Linear(784, 10)), data, None, 1, 0.1, seeds=(0, 1, 2, 3))
+besides = [count for count, in_main in seen if not in_main]
+print(before, 1 <= max(besides) <= 3)  # one more than cores, each with one thread
+"""
 # A notebook's shell, without a kernel around it: each cell, and each message to a widget, ends with `post_execute`.
 SHELL = """
 import ipywidgets
@@ -87,6 +105,11 @@ def test_helpers_come_and_go_and_a_panel_that_trains_has_the_only_one():
     by_hand, training = said(BEGIN, BY_HAND, PANEL, STARTED).splitlines()
     assert by_hand == "[0, 1, 0, 1, 0, 1] 2", "the number of threads that PyTorch uses is another matter"
     assert training == "2", "its thread and its helper"
+
+
+@pytest.mark.skipif(CORES != 2, reason="with one core they go in turn, with more each has helpers")
+def test_runs_that_go_side_by_side_have_only_themselves():
+    assert said(BEGIN, SEEDS) == "1 True"
 
 
 def test_in_a_notebook_cells_and_messages_leave_none():
