@@ -3,6 +3,7 @@
 It draws into memory and knows nothing of notebooks; `Animator` and the live widgets show what it draws.
 """
 
+import bisect
 import math
 from dataclasses import dataclass
 
@@ -118,7 +119,10 @@ class Chart:
         self._background = None
 
     def mark(self, x, label):
-        """Draw a labelled vertical line: what was changed there. One close to the last mark takes its place."""
+        """Draw a labelled vertical line: what was changed there. One close to the last mark takes its place.
+
+        The label stands at the top, or at the bottom where the curve is in the upper half.
+        """
         low, high = self.axes[0].get_xlim()
         if self._marks and abs(self._marks[-1][0] - x) < 0.02 * (high - low):
             x, artists = self._marks.pop()
@@ -127,10 +131,21 @@ class Chart:
         artists = [axes.axvline(x, color=FAINT, linestyle=":", linewidth=1.5) for axes in self.axes]
         side = "right" if x > high - 0.06 * (high - low) else "left"  # of the line, where there is room
         transform = self.axes[0].get_xaxis_transform()
-        style = {"fontsize": FONT - 3, "color": INK, "rotation": 90, "va": "top", "ha": side}
-        artists.append(self.axes[0].text(x, 0.97, one_line(label), transform=transform, parse_math=False, **style))
+        y, va = (0.03, "bottom") if self._is_high(x) else (0.97, "top")
+        style = {"fontsize": FONT - 3, "color": INK, "rotation": 90, "va": va, "ha": side}
+        artists.append(self.axes[0].text(x, y, one_line(label), transform=transform, parse_math=False, **style))
         self._marks.append((x, artists))
         self._background = None
+
+    def _is_high(self, x):
+        """Whether the first curve is in the upper half at x."""
+        number = bisect.bisect_right(self.xs[0], x) if self.xs else 0
+        points = [y for y in self.ys[0][max(0, number - 1) : number + 1] if math.isfinite(y)] if number else []
+        axes = self.axes[0]
+        if not points or (axes.get_yscale() == "log" and max(points) <= 0):
+            return False
+        _, height = axes.transAxes.inverted().transform(axes.transData.transform((x, max(points))))
+        return height > 0.5
 
     def footer(self, text):
         """Write a line below the chart."""

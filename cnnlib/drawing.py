@@ -17,6 +17,12 @@ from cnnlib.style import DPI, INK, new_figure
 POINTS = 72 / DPI  # of a font size in pixels
 
 
+def decimal(value, spec=".2f"):
+    """Return the words for a number, with a minus sign for the hyphen, and none before a zero."""
+    words = format(value, spec)
+    return words.replace("-", "−" if words.strip("-0.") else "")
+
+
 @dataclass(frozen=True)
 class Rect:
     """A rectangle; `fill` may be "none"."""

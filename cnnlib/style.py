@@ -19,8 +19,10 @@ DASHES = ("-", "--", "-", "-.", ":", "--", "-")
 MARKERS = ("", "", "o", "", "", "s", "")
 HATCHES = ("", "//", "..", "xx", "--")  # of bars, in the order of the colours
 
+WHITE = "#ffffff"
+
 # what flows through a network, by the kind of layer that made it: told apart by lightness as well
-FILL = {"input": "#ffffff", "convolution": "#0072B2", "pooling": "#A8D3F0", "dense": "#C58A1B"}
+FILL = {"input": WHITE, "convolution": "#0072B2", "pooling": "#A8D3F0", "dense": "#C58A1B"}
 LIGHT = "#9ecae1"  # what stands beside the bar in question
 
 INK = "#222222"
@@ -36,7 +38,7 @@ FONT = 13  # points: a legend is about 2 % of the width of a full-width chart
 def word_colour(colour):
     """Return a colour dark enough for words on white (a contrast of 4.5, WCAG 2.2, 1.4.3), of the same hue."""
     channels = [int(colour[i : i + 2], 16) for i in (1, 3, 5)]
-    while contrast(colour, "#ffffff") < 4.5:
+    while contrast(colour, WHITE) < 4.5:
         channels = [0.97 * channel for channel in channels]
         colour = "#" + "".join(f"{round(channel):02x}" for channel in channels)
     return colour

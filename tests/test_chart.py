@@ -98,6 +98,25 @@ def test_marks_and_bands_appear():
     assert all((a != b).any() for a, b in zip(frames, frames[1:], strict=False))
 
 
+@pytest.mark.parametrize("yscale", ["linear", "log"])
+@pytest.mark.parametrize("loss, high", [(2.3, True), (0.2, False), (1e30, True), (math.nan, False), (math.inf, False)])
+def test_a_mark_says_its_name_where_the_curve_is_not(loss, high, yscale):
+    chart = Chart([Panel(("loss",), "loss", ylim=(0.01, 2.5), yscale=yscale)], "epoch", (0, 1))
+    for x in (0.1, 0.2, 0.3):
+        chart.add(x, [loss])
+    chart.frame()
+    chart.mark(0.25, "lr 0.1")
+    (label,) = [text for text in chart.axes[0].texts if text.get_text() == "lr 0.1"]
+    high = high or (yscale == "log" and loss == 0.2)  # 0.2 is the upper half of 0.01 … 2.5 there
+    assert (label.get_va(), label.get_position()[1] < 0.5) == (("bottom", True) if high else ("top", False))
+
+
+def test_a_mark_before_the_first_point_and_on_a_chart_without_lines():
+    for chart in (one_panel(), Chart([Panel(())])):
+        chart.mark(0, "lr 0.1")
+        assert chart.axes[0].texts[0].get_va() == "top"
+
+
 def test_picture_is_twice_as_sharp_and_describes_itself():
     chart = one_panel(text="Loss against the epoch")
     bundle, metadata = chart.picture().bundle()

@@ -511,7 +511,7 @@ def test_the_drawing_shows_maps_scores_and_places(explorer, noise):
             shares, order = maps[""][0].softmax(0).topk(3)
             for share, i in zip(shares, order, strict=True):
                 assert CLASSES[i] in words and f"{share:.0%}" in words
-            assert f"test picture 3: {CLASSES[y[3]]}" in words and f"Layer {name}, {layer.kind}: " in words[0]
+            assert f"picture 3: {CLASSES[y[3]]}" in words and f"Layer {name}, {layer.kind}: " in words[0]
             assert ("its filter" in " ".join(words)) == (name == "0")
             (places,) = brute(net, [(X, y)], name, 9, 500, False, [channel])
             assert [f"{p[0]:.2f}".replace("-", "−") for p in places] == [
@@ -747,7 +747,7 @@ def test_an_autoencoder_has_maps_but_no_scores(noise):
     explorer = explore_features(ConvAutoencoder(nn.Tanh), Copies(noise(30, shuffle=False), low))
     drawing = explorer.draw()
     words = parsed(drawing)
-    assert "test picture 0" in words and not set(words) & set(CLASSES) and not any("%" in word for word in words)
+    assert "picture 0" in words and not set(words) & set(CLASSES) and not any("%" in word for word in words)
     image = noise(30, shuffle=False).images[0, 0]
     assert np.abs(bitmaps(drawing)[0].grey.astype(int) - (255 - image.int()).numpy()).max() <= 1
     assert explorer.widget

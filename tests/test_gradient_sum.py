@@ -13,7 +13,7 @@ import pytest
 import torch
 from torch import nn
 
-from cnnlib.drawing import Line, Rect
+from cnnlib.drawing import Line, Rect, Words
 from cnnlib.figures import draw_parts
 from cnnlib.models import (
     BasicBlock,
@@ -390,6 +390,17 @@ def test_bars_are_the_shares(count):
     assert dotted == pytest.approx([zero - share * unit for share in parts.shares(parts.first_order)])
     xs = [x for e in drawing.elements if isinstance(e, Rect) for x in (e.x, e.x + e.width)]
     assert xs == sorted(xs) and 0 < xs[0] and xs[-1] < drawing.width
+
+
+@pytest.mark.parametrize("share", [-0.2, 0.0, 0.3, 0.9, 0.95, 0.97, 0.99, 1.0, 1.05, 1.6])
+def test_the_line_of_autograd_runs_through_no_value(share):
+    row = torch.ones(1, 1, 2, 2, dtype=torch.float64)
+    rows = [(1 - share) * row, share * row]
+    drawing = draw_parts(GradientParts(row, rows[0], rows[1:], rows[1:], [1]), "the title")
+    one = [e.points[0][1] for e in drawing.elements if isinstance(e, Line) and e.width == 2 and not e.dash][-1]
+    values = [e for e in drawing.elements if isinstance(e, Words) and re.fullmatch(r"−?\d\.\d\d", e.text) and e.x > 100]
+    assert len(values) == 1 + 2 * (share not in (0.0, 1.0)) + (share in (0.0, 1.0)), "parts that are not zero, the sum"
+    assert not any(e.y - 0.73 * e.size < one < e.y for e in values)
 
 
 def test_the_verdict_is_right():

@@ -4,6 +4,7 @@ import pytest
 import torch
 from torch import nn
 
+from cnnlib.drawing import Line, Rect, Words
 from cnnlib.figures import draw_lesions
 from cnnlib.models import BasicBlock, cifar_resnet, conv_bn_relu, conv_relu_bn, deepened, resnet18, vgg
 from cnnlib.modes import evaluating
@@ -137,6 +138,35 @@ def test_the_picture_says_what_is_left():
     assert "0.25" in svg and "whole: 0.87" in svg and "chance: 0.1" in svg and "a network" in svg
     assert "0.50" not in svg, "only the part in question has its value on it"
     assert svg.count("#9ecae1") == 1, "one other part was tried"
+
+
+def boxes(drawing):
+    """Return (left, top, right, bottom) of each text that stands upright, by the usual width of a letter."""
+    ends = {"start": 0.0, "middle": 0.5, "end": 1.0}
+    for e in drawing.elements:
+        if isinstance(e, Words) and not e.turned:
+            wide = 0.6 * e.size * len(e.text)
+            left = e.x - ends[e.anchor] * wide
+            yield e.text, (left, e.y - 0.73 * e.size, left + wide, e.y)
+
+
+@pytest.mark.parametrize("whole", [0.0, 0.05, 0.1, 0.13, 0.2, 0.7, 0.99, 1.0])
+@pytest.mark.parametrize("left", [0.0, 0.03, 0.09, 0.13, 0.17, 0.2, 0.25, 0.6, 0.66, 0.7, 0.95, 1.0])
+def test_no_line_and_no_bar_runs_through_its_words(whole, left):
+    drawing = draw_lesions(whole, [0.9, left, 0.9], 1, "a network")
+    placed = dict(boxes(drawing))
+    names = [f"whole: {whole:.2f}", "chance: 0.1"]
+    lines = [e for e in drawing.elements if isinstance(e, Line) and e.dash]
+    bars = [e for e in drawing.elements if isinstance(e, Rect)]
+    assert len(lines) == 2 and len(bars) == 3
+    (value,) = [box for text, box in placed.items() if text == f"{left:.2f}"]
+    assert not any(value[1] < y < value[3] for line in lines for _, y in line.points)
+    ends = {y for bar in bars[1:2] for y in (bar.y, bar.y + bar.height)}
+    assert not any(value[1] < y < value[3] for y in ends), "wholly inside its bar or wholly above it"
+    for name in names:
+        assert placed[name][0] >= max(bar.x + bar.width for bar in bars) and placed[name][2] <= drawing.width
+    (_, top, _, bottom), (_, other_top, _, other_bottom) = (placed[name] for name in names)
+    assert bottom <= other_top or other_bottom <= top
 
 
 def test_a_title_cannot_bring_markup_in():

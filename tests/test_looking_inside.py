@@ -18,7 +18,7 @@ from torchvision.transforms import v2
 
 from cnnlib.chart import Chart, Panel
 from cnnlib.datasets import Batches
-from cnnlib.drawing import Dot, Drawing, Line, Rect, Words
+from cnnlib.drawing import Dot, Drawing, Line, Rect, Words, decimal
 from cnnlib.figures import draw_lines, draw_receptive_fields, draw_statistics, draw_volumes
 from cnnlib.history import History, growth_table
 from cnnlib.models import (
@@ -36,6 +36,7 @@ from cnnlib.models import (
     vgg,
 )
 from cnnlib.probes import Statistics, layer_table, receptive_fields, relu_statistics
+from cnnlib.style import FILL
 from cnnlib.widgets.run_chart import RunChart
 
 # Receptive fields, against what autograd says that an output depends on
@@ -649,6 +650,19 @@ def test_volumes_are_drawn_to_scale():
     assert tallest(alone) == 150 and tallest(both) == 150 / 4
 
 
+@pytest.mark.parametrize("convs", [1, 2, 4, 8])
+def test_volumes_of_long_networks_do_not_lie_over_each_other(convs):
+    """On one scale for all rows, so the longest decides."""
+    nets = [vgg(((n, 64), (n, 512), (n, 512)), side=16, units=64) for n in (1, convs)]
+    drawing = draw_volumes({str(n): (net, (1, 16, 16)) for n, net in enumerate(nets)})
+    volumes = [e for e in drawing.elements if isinstance(e, Rect)][: -len(FILL)]
+    assert len(volumes) == 2 * 10 + 3 * (convs - 1)
+    for a, b in zip(volumes, volumes[1:], strict=False):
+        assert a.x + a.width < b.x or b.x < a.x, "the next one, or the next row"
+    widths = [max(v.width for v in row) for row in (volumes[:10], volumes[10:])]
+    assert widths[0] == widths[1]
+
+
 def test_volumes_take_a_layer_table_and_repeat_exactly():
     net = vgg(narrower(VGG11, 8), side=64, units=64)
     table = layer_table(net, (1, 64, 64))
@@ -678,12 +692,22 @@ def test_statistics_show_both_modes_and_every_channel():
     assert f"What enters this ReLU, {AWKWARD}" in words
     for name in ("training", "evaluation"):
         values = getattr(seen, name)
-        spread = f"mean {values.mean():.2f}, standard deviation {values.std():.2f}"
+        spread = f"mean {decimal(values.mean())}, standard deviation {values.std():.2f}"
         assert f"{name} mode: {spread}" in words
     root = ElementTree.fromstring(drawing.svg())
     assert sum(element.tag.endswith("}circle") for element in root.iter()) == 2 * 6
     assert drawing.svg() == draw_statistics(seen, AWKWARD).svg()
     assert not re.search(r"\d", drawing.text)  # what is stored as text is the same on each run
+
+
+@pytest.mark.parametrize(
+    "value, spec, words",
+    [(1.234, ".2f", "1.23"), (-1.0, ".2f", "−1.00"), (-0.001, ".2f", "0.00"), (-4, "d", "−4"), (0, "d", "0"),
+     (torch.tensor(-0.5), ".2g", "−0.5"), (-1e-5, ".2g", "−1e−05"), (-0.0, "g", "0"), (-10.0, "g", "−10"),
+     (float("nan"), ".2f", "nan"), (float("-inf"), ".2f", "−inf")],
+)  # fmt: skip
+def test_numbers_have_a_minus_sign(value, spec, words):
+    assert decimal(value, spec) == words
 
 
 def test_statistics_without_normalisation():

@@ -11,7 +11,7 @@ from torch.nn import functional as F
 
 from cnnlib.arguments import check_list, check_tensor, check_text
 from cnnlib.checks import check_count, told
-from cnnlib.drawing import Bitmap, Drawing, Line, Rect, Words
+from cnnlib.drawing import Bitmap, Drawing, Line, Rect, Words, decimal
 from cnnlib.style import COLOURS, FAINT, GRID
 
 WIDTH, TOP = 1000, 62
@@ -102,7 +102,7 @@ def draw_feature_explorer(
     parts += _scores(scores, x, TOP + side + 26, side)
     one = maps[channel].float()
     finite = one[one.isfinite()]
-    span = " to ".join(dict.fromkeys(map(_number, finite.aminmax()))) if len(finite) else "no finite number in it"
+    span = " to ".join(dict.fromkeys(map(decimal, finite.aminmax()))) if len(finite) else "no finite number in it"
     x, side = LARGE
     scaled = _scaled(maps)
     width, height = _fit(one.shape, side)
@@ -196,7 +196,7 @@ def _places(found, channel, seen, y):
             parts += _patch(one, x, top + TILE + 8)
         under = top + (2 * TILE + 8 if boxes else TILE)
         parts.append(Words(x + TILE / 2, under + 18, _short(one.word, 12), 14))
-        parts.append(Words(x + TILE / 2, under + 36, _number(one.value), 14))
+        parts.append(Words(x + TILE / 2, under + 36, decimal(one.value), 14))
     return parts, under + 46
 
 
@@ -265,10 +265,6 @@ def _colour(value):
     end = LOW if value < 0 else HIGH
     mixed = (255 + (int(end[i : i + 2], 16) - 255) * min(abs(value), 1) for i in (1, 3, 5))
     return "#" + "".join(f"{round(part):02x}" for part in mixed)
-
-
-def _number(value):
-    return f"{value:.2f}".replace("-", "−")
 
 
 def _short(text, length):

@@ -1,12 +1,15 @@
 """Accuracy of a network after one part was taken out, part by part. Plain SVG, as it follows a slider."""
 
+import math
+
 from cnnlib.arguments import check_list, check_text
 from cnnlib.checks import check_count, check_number
 from cnnlib.drawing import Drawing, Line, Rect, Words
-from cnnlib.style import COLOURS, FAINT, GRID, INK, LIGHT
+from cnnlib.style import COLOURS, FAINT, GRID, INK, LIGHT, WHITE
 
 WIDTH, HEIGHT = 1000, 300
-LEFT, TOP, RIGHT, BOTTOM = 70, 60, 980, 245
+LEFT, TOP, RIGHT, BOTTOM = 70, 60, 880, 245
+TALL = 30  # pixels of a bar that has room for its value
 
 
 def draw_lesions(whole, results, number=None, title="", chance=0.1):
@@ -59,11 +62,23 @@ def draw_lesions(whole, results, number=None, title="", chance=0.1):
             continue
         fill = COLOURS[0] if i == number else LIGHT
         parts.append(Rect(x, height(accuracy), wide, BOTTOM - height(accuracy), fill))
-        if i == number:
-            parts.append(Words(x + wide / 2, height(accuracy) - 8, f"{accuracy:.2f}", 17, weight="bold"))
-    for accuracy, dash, words in ((whole, (8, 5), f"whole: {whole:.2f}"), (chance, (2, 3), f"chance: {chance:g}")):
+    apart = max(0, 18 - abs(height(whole) - height(chance))) / 2  # so that their words do not lie over each other
+    apart = math.copysign(apart, chance - whole)
+    for accuracy, dash, words, down in (
+        (whole, (8, 5), f"whole: {whole:.2f}", apart), (chance, (2, 3), f"chance: {chance:g}", -apart),
+    ):  # fmt: skip
         parts.append(Line([(LEFT, height(accuracy)), (RIGHT, height(accuracy))], INK, 1.6, dash))
-        parts.append(Words(RIGHT, height(accuracy) - 6, words, 14, anchor="end"))
+        parts.append(Words(RIGHT + 8, height(accuracy) + 5 + down, words, 14, anchor="start"))
+    if number is not None and results[number] is not None:
+        x, top, lines = LEFT + slot * (number + 0.5), height(results[number]), (height(whole), height(chance))
+        inside = [top + 20] if BOTTOM - top >= TALL else []
+        y = next(y for y in (*inside, top - 6, *(line - 6 for line in lines)) if _is_free(y, lines))
+        parts.append(Words(x, y, f"{results[number]:.2f}", 17, WHITE if y > top else INK, "bold"))
     parts.append(Words((LEFT + RIGHT) / 2, BOTTOM + 44, "part, from the image to the scores", 14))
     parts.append(Words(22, (TOP + BOTTOM) / 2, "test accuracy", 14, turned=True))
     return Drawing(parts, WIDTH, HEIGHT, f"Test accuracy with one part of a network changed: {title}")
+
+
+def _is_free(y, lines):
+    """Whether a value whose base is at y is crossed by none of the lines."""
+    return all(not y - 15 < line < y + 3 for line in lines)

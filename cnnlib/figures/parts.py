@@ -4,7 +4,7 @@ import math
 
 from cnnlib.arguments import check_text
 from cnnlib.checks import told
-from cnnlib.drawing import Drawing, Line, Rect, Words
+from cnnlib.drawing import Drawing, Line, Rect, Words, decimal
 from cnnlib.style import COLOURS, GRID, INK, LIGHT, WRONG
 from cnnlib.style import RIGHT as RIGHT_GREEN
 
@@ -49,7 +49,7 @@ def draw_parts(parts, title=""):
             y = place(tick * step)
             drawn += [
                 Line([(LEFT, y), (RIGHT, y)], GRID, 1),
-                Words(LEFT - 8, y + 5, f"{tick * step:g}", 14, anchor="end"),
+                Words(LEFT - 8, y + 5, decimal(tick * step, "g"), 14, anchor="end"),
             ]
     names = ["identity", *map(str, parts.numbers), "sum", "off by"]
     colours = [COLOURS[1], *[COLOURS[0]] * len(parts.numbers), LIGHT, WRONG]
@@ -63,7 +63,8 @@ def draw_parts(parts, title=""):
             drawn.append(Line([(x - 4, y), (x + wide + 4, y)], INK, 2, (3, 3)))
         drawn.append(Words(x + wide / 2, BOTTOM + 22, name, 15 if wide > 40 else 13, INK))
         if abs(height) >= 0.005 and wide > 30:
-            drawn.append(Words(x + wide / 2, top - 6, f"{height:.2f}", 14, weight="bold"))
+            y = place(1) if top - 20 < place(1) < top else top  # above the line, not on it
+            drawn.append(Words(x + wide / 2, y - 6, decimal(height), 14, weight="bold"))
     drawn += [
         Line([(LEFT, place(0)), (RIGHT, place(0))], INK, 1.2),
         Line([(LEFT, place(1)), (RIGHT, place(1))], INK, 2),

@@ -8,7 +8,7 @@ import torch
 
 from cnnlib.arguments import check_tensor, check_text
 from cnnlib.checks import told
-from cnnlib.drawing import Dot, Drawing, Line, Rect, Words
+from cnnlib.drawing import Dot, Drawing, Line, Rect, Words, decimal
 from cnnlib.style import COLOURS, FAINT, GRID, INK
 
 LOW, HIGH, BINS = -4.0, 4.0, 48
@@ -65,14 +65,16 @@ def _histograms(statistics, left, top, width, height):
     parts = [Line([(left, top + height), (left + width, top + height)], INK, 1.2)]
     for tick in range(int(LOW), int(HIGH) + 1, 2):
         x = left + width * (tick - LOW) / (HIGH - LOW)
-        parts += [Line([(x, top), (x, top + height)], GRID, 1), Words(x, top + height + 18, str(tick), fill=FAINT)]
+        parts.append(Line([(x, top), (x, top + height)], GRID, 1))
+        parts.append(Words(x, top + height + 18, decimal(tick, "d"), fill=FAINT))
     for number, ((name, values, colour, dash), share) in enumerate(zip(rows, shares, strict=True)):
         points = []
         for i, y in enumerate(share.tolist()):
             level = top + height * (1 - y / most)
             points += [(left + width * i / BINS, level), (left + width * (i + 1) / BINS, level)]
         parts.append(Line(points, colour, 2.4, dash))
-        spread, y = f"{name}: mean {values.mean():.2f}, standard deviation {values.std():.2f}", top - 24 + 17 * number
+        spread = f"{name}: mean {decimal(values.mean())}, standard deviation {values.std():.2f}"
+        y = top - 24 + 17 * number
         parts.append(Line([(left, y - 5), (left + 34, y - 5)], colour, 2.4, dash))
         parts.append(Words(left + 42, y, spread, size=14, anchor="start"))
     parts.append(Words(left + width / 2, top + height + 38, "value (beyond ±4: in the last bins)", fill=INK))
@@ -96,6 +98,6 @@ def _against(batch, running, name, left, top, side):
     for x, y in points:
         parts.append(Dot(left + place(x), top + side - place(y), 4.5, TRAINING))
     parts.append(Words(left + side / 2, top - 12, name, size=15))
-    parts.append(Words(left + side / 2, top + side + 22, f"running, {low:.2g} … {high:.2g}"))
+    parts.append(Words(left + side / 2, top + side + 22, f"running, {decimal(low, '.2g')} … {high:.2g}"))
     parts.append(Words(left - 10, top + side / 2, "of this batch", turned=True))
     return parts

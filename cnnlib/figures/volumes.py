@@ -9,7 +9,8 @@ from cnnlib.style import FAINT, FILL
 KINDS = {"Conv2d": "convolution", "MaxPool2d": "pooling", "AvgPool2d": "pooling", "Linear": "dense"}
 WIDTH = 1000  # pixels of a drawing
 TALL = 150  # pixels of the largest map
-WIDE = 46  # pixels of the most channels
+WIDE = 46  # pixels of the most channels, where the rows are not too long
+GAP = 5  # pixels between two volumes at least
 LEAST = 3  # pixels of the smallest, so that it is seen
 
 
@@ -40,7 +41,9 @@ def draw_volumes(networks, caption=None):
     rows = {name: _stages(net, shape) for name, (net, shape) in networks.items()}
     stages = [stage for row in rows.values() for stage in row]
     tall = TALL / max(side for _, _, side in stages if side)
-    wide = WIDE / max(channels for kind, channels, side in stages if side)
+    wide = WIDE / max(channels for _, channels, side in stages if side)
+    for row in rows.values():  # on one scale for all, and in the longest row none lies over its neighbour
+        wide = min(wide, (_slot(row) - GAP) / max(channels for _, channels, side in row if side))
     high = TALL / max([channels**0.5 for _, channels, side in stages if not side], default=1)
     parts, top = [], 8
     for name, row in rows.items():
@@ -74,6 +77,11 @@ def _stages(net, shape):
     return stages
 
 
+def _slot(row):
+    """Return how many pixels each volume of a row has for itself."""
+    return min(76.0, (WIDTH - 10) / len(row))
+
+
 def _row(row, middle, height, tall, wide, high):
     sizes = []
     for _, channels, side in row:
@@ -81,7 +89,7 @@ def _row(row, middle, height, tall, wide, high):
             sizes.append((max(LEAST, channels * wide), max(LEAST, side * tall)))
         else:
             sizes.append((10, max(LEAST, channels**0.5 * high)))
-    slot = min(76.0, (WIDTH - 10) / len(row))
+    slot = _slot(row)
     size = 15 if slot >= 52 else 13 if slot >= 40 else 11
     parts = []
     for number, ((kind, channels, side), (width, tallness)) in enumerate(zip(row, sizes, strict=True)):

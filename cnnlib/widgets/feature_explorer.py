@@ -120,7 +120,7 @@ class FeatureExplorer(View):
         X, y = self._pictures.at([number])
         if self.upload is None:
             word = self._word(y[0])
-            return X, f"test picture {number}{word and ': '}{word}"
+            return X, f"picture {number}{word and ': '}{word}"
         name, grey = self.upload
         ink, low = 1 - grey if s["invert"] and not s["draw"] else grey, self._pictures.low
         return (ink * (1 - low) + low).expand(X.shape), name
