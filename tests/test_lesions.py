@@ -165,6 +165,7 @@ def test_no_line_and_no_bar_runs_through_its_words(whole, left):
     assert not any(value[1] < y < value[3] for y in ends), "wholly inside its bar or wholly above it"
     for name in names:
         assert placed[name][0] >= max(bar.x + bar.width for bar in bars) and placed[name][2] <= drawing.width
+    assert value[3] > bars[1].y - 60, "near its bar"
     (_, top, _, bottom), (_, other_top, _, other_bottom) = (placed[name] for name in names)
     assert bottom <= other_top or other_bottom <= top
 

@@ -72,7 +72,7 @@ def draw_lesions(whole, results, number=None, title="", chance=0.1):
     if number is not None and results[number] is not None:
         x, top, lines = LEFT + slot * (number + 0.5), height(results[number]), (height(whole), height(chance))
         inside = [top + 20] if BOTTOM - top >= TALL else []
-        y = next(y for y in (*inside, top - 6, *(line - 6 for line in lines)) if _is_free(y, lines))
+        y = next(y for y in (*inside, top - 6, *(line - 6 for line in sorted(lines)[::-1])) if _is_free(y, lines))
         parts.append(Words(x, y, f"{results[number]:.2f}", 17, WHITE if y > top else INK, "bold"))
     parts.append(Words((LEFT + RIGHT) / 2, BOTTOM + 44, "part, from the image to the scores", 14))
     parts.append(Words(22, (TOP + BOTTOM) / 2, "test accuracy", 14, turned=True))
