@@ -1,5 +1,6 @@
 """Playgrounds without a page for the tests that steer them: a maker, and how to press, wait and look."""
 
+import random
 import threading
 import time
 
@@ -47,6 +48,29 @@ def run(pg, steps=3):
     pg.start.click()
     until(lambda: step_of(pg) >= wanted and threads() == 1)
     assert pg.runner.state == "training"
+
+
+def command_from_two_threads(commands):
+    """Give a hundred commands from each of two threads at once; `commands(dice)` lists those to choose from."""
+    errors = []
+
+    def command(seed):
+        dice = random.Random(seed)
+        chosen = commands(dice)
+        for _ in range(100):
+            try:
+                dice.choice(chosen)()
+            except Exception as error:
+                errors.append(error)
+            time.sleep(dice.choice((0, 0, 0.002, 0.01)))
+
+    both = [threading.Thread(target=command, args=(seed,), daemon=True) for seed in (1, 2)]
+    for thread in both:
+        thread.start()
+    for thread in both:
+        thread.join(15)
+        assert not thread.is_alive(), "deadlock"
+    assert not errors
 
 
 def marks(pg):

@@ -11,6 +11,7 @@ from xml.etree import ElementTree
 
 import pytest
 import torch
+from nets import lively
 from torch import nn
 
 from cnnlib.drawing import Line, Rect, Words
@@ -42,17 +43,6 @@ y = torch.tensor([1, 2, 3])
 @pytest.fixture
 def X():
     return torch.rand(3, 1, 8, 8, dtype=torch.float64)
-
-
-def lively(net):
-    """Give the normalisations statistics and weights of their own, so that no two layers are alike."""
-    for module in net.modules():
-        if isinstance(module, nn.BatchNorm2d):
-            for tensor in (module.running_mean, module.bias):
-                nn.init.normal_(tensor, 0, 0.3)
-            for tensor in (module.running_var, module.weight):
-                nn.init.uniform_(tensor, 0.5, 1.5)
-    return net
 
 
 def deep(*args, **options):

@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+from nets import lively
 from torch import nn
 
 from cnnlib.drawing import Line, Rect, Words
@@ -24,17 +25,6 @@ def X():
 def scores(net, X):
     with evaluating(net), torch.no_grad():
         return net(X)
-
-
-def lively(net):
-    """Give the normalisations statistics and weights of their own, so that no two layers are alike."""
-    for module in net.modules():
-        if isinstance(module, nn.BatchNorm2d):
-            for tensor in (module.running_mean, module.bias):
-                nn.init.normal_(tensor, 0, 0.3)
-            for tensor in (module.running_var, module.weight):
-                nn.init.uniform_(tensor, 0.5, 1.5)
-    return net
 
 
 @pytest.mark.parametrize("shortcut", SHORTCUTS)

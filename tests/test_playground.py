@@ -1,15 +1,13 @@
 """The playground without a page: its buttons, controls, thread and views, with a network of a millisecond a step."""
 
-import random
 import struct
-import threading
 import time
 from functools import partial
 
 import ipywidgets
 import pytest
 import torch
-from panels import STEPS, go, marks, rest, run, thin_lines, threads, until
+from panels import STEPS, command_from_two_threads, go, marks, rest, run, thin_lines, threads, until
 from panels import panel as panel
 from panels import pictures as pictures
 from torch import nn
@@ -488,11 +486,9 @@ def test_two_hundred_commands_from_two_threads(panel, monkeypatch):
     monkeypatch.setattr(runner, "PATIENCE", 0.2)  # who waits for a rest that the other thread's Start calls off
     pg = panel(wide, controls=[*WIDE, switch("live", live=lambda trainer, value: None)])
     other = panel(name="other")
-    errors = []
 
-    def command(seed):
-        dice = random.Random(seed)
-        commands = [
+    def commands(dice):
+        return [
             pg.start.click,
             pg.pause.click,
             pg.reset.click,
@@ -503,20 +499,9 @@ def test_two_hundred_commands_from_two_threads(panel, monkeypatch):
             lambda: other.runner.start(steps=2),
             pause_all,
         ]
-        for _ in range(100):
-            try:
-                dice.choice(commands)()
-            except Exception as error:
-                errors.append(error)
-            time.sleep(dice.choice((0, 0, 0.002, 0.01)))
 
-    both = [threading.Thread(target=command, args=(seed,), daemon=True) for seed in (1, 2)]
-    for thread in both:
-        thread.start()
-    for thread in both:
-        thread.join(15)
-        assert not thread.is_alive(), "deadlock"
-    assert not errors and pg.runner.error is None and other.runner.error is None
+    command_from_two_threads(commands)
+    assert pg.runner.error is None and other.runner.error is None
     run(pg)
     width = pg.settings.width
     assert pg.runner.trainer.net[1].out_features == width

@@ -1,14 +1,12 @@
 """A run is stopped, stepped through, marked and gone back to, and nothing of this changes a number."""
 
-import random
 import threading
-import time
 from dataclasses import asdict
 from functools import partial
 
 import pytest
 import torch
-from panels import STEPS, fork, go, mark, marks, rest, run, step_of, threads, until
+from panels import STEPS, command_from_two_threads, fork, go, mark, marks, rest, run, step_of, threads, until
 from panels import panel as panel
 from torch import nn
 
@@ -716,11 +714,8 @@ def test_two_hundred_commands_from_two_threads(steered, panel, monkeypatch):
     monkeypatch.setattr(playground, "FRAME_EVERY", 0.01)
     monkeypatch.setattr(runner, "PATIENCE", 0.2)  # who waits for a rest that the other thread's Start calls off
     pg, other = steered(), panel(name="other")
-    errors = []
 
-    def command(seed):
-        dice = random.Random(seed)
-
+    def commands(dice):
         def go_back():
             earlier = dice.choice(pg.book.runs or [None])
             if earlier and earlier.moments:
@@ -730,7 +725,7 @@ def test_two_hundred_commands_from_two_threads(steered, panel, monkeypatch):
             if pg.book.runs:
                 pg.book.rename(dice.choice(pg.book.runs), f"name {dice.random():.3f}")
 
-        commands = [
+        return [
             pg.start.click,
             pg.pause.click,
             pg.stop.click,
@@ -749,20 +744,9 @@ def test_two_hundred_commands_from_two_threads(steered, panel, monkeypatch):
             lambda: other.runner.start(steps=2),
             pause_all,
         ]
-        for _ in range(100):
-            try:
-                dice.choice(commands)()
-            except Exception as error:
-                errors.append(error)
-            time.sleep(dice.choice((0, 0, 0.002, 0.01)))
 
-    both = [threading.Thread(target=command, args=(seed,), daemon=True) for seed in (1, 2)]
-    for thread in both:
-        thread.start()
-    for thread in both:
-        thread.join(15)
-        assert not thread.is_alive(), "deadlock"
-    assert not errors and pg.runner.error is None and other.runner.error is None
+    command_from_two_threads(commands)
+    assert pg.runner.error is None and other.runner.error is None
     pg.pause.click()
     rest(pg)
     until(lambda: threads() == 0)
