@@ -12,6 +12,7 @@
 # make full NAMES=02_alexnet GPUS=2 one chapter's, each batch shared by two GPUs
 # make soak MINUTES=30              leave chapter 5's panel with a restless reader: does anything grow, or get lost?
 # make flakes TIMES=10              run every chapter again and again, on one thread and on two
+# make seeds MOVES="100 200"        run every chapter with other seeds than its own, and tell which claims fail
 # make audit                        look up known vulnerabilities of what is installed (needs a network)
 # make versions                     run the tests with the oldest versions allowed, and with others
 
@@ -34,7 +35,7 @@ LOCAL := --ServerApp.ip=127.0.0.1 --ServerApp.allow_remote_access=False --Server
 # Without compiled files beside the sources every process would compile PyTorch anew: eight seconds each time.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: lab test thorough notebooks times full slides playground hub deck book soak flakes audit versions clean
+.PHONY: lab test thorough notebooks times full slides playground hub deck book soak flakes seeds audit versions clean
 .DEFAULT_GOAL := lab
 
 lab: $(VENV)/lab
@@ -74,6 +75,9 @@ soak: $(VENV)/test
 
 flakes: $(VENV)/test
 	$(BIN)/python tests/flakes.py --times $(or $(TIMES),10) $(CHAPTERS)
+
+seeds: $(VENV)/test
+	$(BIN)/python tests/other_seeds.py --moves $(or $(MOVES),100 200 300) -- $(CHAPTERS)
 
 # The settings are copied, because JupyterLab writes beside them.
 slides: $(VENV)/present

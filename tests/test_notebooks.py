@@ -9,8 +9,11 @@ import symtable
 from pathlib import Path
 
 import nbformat
+import other_seeds
 import pytest
+import torch
 
+import cnnlib
 from cnnlib.exercises.core import Exercise
 
 ROOT = Path(__file__).parents[1]
@@ -141,3 +144,46 @@ def test_a_solution_runs_where_it_is_shown(path):
 def test_a_name_that_is_missing_is_found():
     solution = "def f(X):\n    def g(Y):\n        return F.relu(Y) + len(X) + bias\n    return g(X)"
     assert names_missing(solution, ["import torch\nbias = 1"]) == {"F"}
+
+
+# With other seeds
+
+
+def notebook_of(*sources, outputs=()):
+    cells = [nbformat.v4.new_code_cell(source) for source in sources]
+    cells[-1].outputs = list(outputs)
+    return nbformat.v4.new_notebook(cells=cells)
+
+
+def test_all_seeds_of_a_chapter_move(monkeypatch):
+    """Also where they are given by place, by name, or not at all."""
+    seen = []
+    monkeypatch.setattr(cnnlib, "train_over_seeds", lambda build, *rest, **named: seen.append((*rest, named)))
+    before, names = torch.get_rng_state(), {}
+    notebook = notebook_of(
+        "import torch\nfrom cnnlib import train_over_seeds\nfrom cnnlib.datasets import load_data_fashion_mnist",
+        "torch.manual_seed(1)\nfirst = torch.initial_seed()\ngenerator = torch.Generator().manual_seed(2)",
+        "data, _ = load_data_fashion_mnist(8, num_train=8)\ndata.reseed(first - first)",
+        "train_over_seeds(None, 1, 2, 3, 4)\ntrain_over_seeds(None, 1, 2, 3, 4, (5, 6), steps=7)",
+        "train_over_seeds(None, 1, 2, 3, lr=4, seeds=(8,))",
+    )
+    for cell in other_seeds.moved(notebook, 100).cells:
+        exec(cell.source, names)
+    torch.set_rng_state(before)
+    assert (names["first"], names["generator"].initial_seed(), names["data"].seed) == (101, 102, 100)
+    assert [rest[4] for rest in seen] == [(100, 101, 102), (105, 106), (108,)]
+    assert all(rest[:4] == (1, 2, 3, 4) for rest in seen) and [rest[5] for rest in seen] == [{}, {"steps": 7}, {}]
+
+
+def test_claims_are_read_from_what_is_printed():
+    text = "loss below 1:        True\nnothing claimed\nTrue to its word, 5\nof 2, each seed: False\n"
+    said = nbformat.v4.new_output("stream", name="stdout", text=text)
+    broken = nbformat.v4.new_output("error", ename="ValueError", evalue="no", traceback=[])
+    found = other_seeds.claims(notebook_of("1", outputs=[said, broken]))
+    assert found == [("loss below 1", True), ("of 2, each seed", False), ("ValueError: no", False)]
+
+
+@chapters
+def test_the_claims_of_a_chapter_are_found(path):
+    found = other_seeds.claims(nbformat.v4.new_notebook(cells=code_cells(path)))
+    assert len(found) >= 9 and all(holds for _, holds in found)

@@ -1,0 +1,95 @@
+"""Run chapters with other seeds than their own, and tell which claims then fail: `make seeds MOVES="100 200"`.
+
+A claim is a line that a cell prints and that ends in True or False. It was checked with the seeds of the chapter; on
+another machine sums round otherwise, and after some hundred steps that is as good as another seed. So a claim that
+fails with other seeds will fail at some reader's, and what has to change is the claim.
+
+Every seed of a chapter is moved by the same number: those of `train_over_seeds`, of `manual_seed` and of `reseed`. Each
+run has one thread and a process of its own, as many at once as there are cores.
+"""
+
+import argparse
+import os
+import re
+import sys
+import tempfile
+import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import nbformat
+from flakes import CORES, chapters
+from nbclient import NotebookClient
+from nbformat.v4 import new_code_cell
+
+NOTEBOOKS = Path(__file__).parents[1] / "notebooks"
+MOVES = (100, 200, 300)
+LONGEST = 1800  # seconds of a cell
+SEED = re.compile(r"\b(manual_seed|reseed)\(")
+CLAIM = re.compile(r"^(?P<claim>.*?):?\s*\b(?P<holds>True|False)$")
+BEGIN = """
+import functools, cnnlib
+MOVED, own = {by}, cnnlib.train_over_seeds
+
+@functools.wraps(own)
+def train_over_seeds(build, train_iter, test_iter, num_epochs, lr, seeds=(0, 1, 2), **options):
+    return own(build, train_iter, test_iter, num_epochs, lr, tuple(seed + MOVED for seed in seeds), **options)
+
+cnnlib.train_over_seeds = train_over_seeds
+"""
+
+
+def moved(notebook, by):
+    """Return the cells of a notebook with all seeds moved, behind one that moves those of `train_over_seeds`."""
+    sources = [SEED.sub(r"\1(MOVED + ", cell.source) for cell in notebook.cells if cell.cell_type == "code"]
+    changed = nbformat.v4.new_notebook(
+        cells=[new_code_cell(source) for source in (BEGIN.replace("{by}", str(by)), *sources)]
+    )
+    changed.metadata["kernelspec"] = {"name": "python3", "display_name": "Python 3", "language": "python"}
+    return changed
+
+
+def claims(notebook):
+    """Return what the cells of a notebook claimed: a list of (claim, whether it holds). An error is one that fails."""
+    found = []
+    for output in (output for cell in notebook.cells for output in cell.outputs):
+        if output.output_type == "error":
+            found.append((f"{output.ename}: {output.evalue}", False))
+        for line in output.text.splitlines() if output.output_type == "stream" else ():
+            if match := CLAIM.match(line):
+                found.append((match["claim"].strip(), match["holds"] == "True"))
+    return found
+
+
+def check(name, by):
+    """Run a chapter with its seeds moved; return (name, by, its claims, seconds)."""
+    began = time.monotonic()
+    notebook = moved(nbformat.read(NOTEBOOKS / f"{name}.ipynb", as_version=4), by)
+    with tempfile.TemporaryDirectory() as folder:
+        resources = {"metadata": {"path": folder}}  # the table that grows is not the reader's
+        NotebookClient(notebook, timeout=LONGEST, allow_errors=True, resources=resources).execute()
+    return name, by, claims(notebook), time.monotonic() - began
+
+
+def main(names, moves):
+    """Check chapters, print what fails and return how many claims do."""
+    os.environ |= {"OMP_NUM_THREADS": "1", "CNNLIB_PROGRESS": "off"}
+    runs, failed = [(name, by) for by in moves for name in names], 0
+    with ThreadPoolExecutor(CORES) as pool:
+        for name, by, found, seconds in pool.map(check, *zip(*runs, strict=True)):
+            wrong = [claim for claim, holds in found if not holds]
+            print(f"{name}, seeds moved by {by}: {len(found) - len(wrong)} of {len(found)} claims, {seconds:.0f} s")
+            print(*(f"    {claim}" for claim in wrong), sep="\n", end="\n" if wrong else "", flush=True)
+            failed += len(wrong)
+    return failed
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("names", nargs="*", help="chapters, such as 05_resnet; all unless told")
+    parser.add_argument("--moves", type=int, nargs="+", default=MOVES, help="by how much the seeds are moved, in turn")
+    wanted = parser.parse_args()
+    unknown = sorted(set(wanted.names) - set(chapters()))
+    if unknown:
+        parser.error(f"there is no chapter {', '.join(unknown)}; there are {', '.join(chapters())}.")
+    sys.exit(main(wanted.names or chapters(), wanted.moves) > 0)
