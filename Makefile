@@ -77,7 +77,7 @@ flakes: $(VENV)/test
 	$(BIN)/python tests/flakes.py --times $(or $(TIMES),10) $(CHAPTERS)
 
 seeds: $(VENV)/test
-	$(BIN)/python tests/other_seeds.py --moves $(or $(MOVES),100 200 300) -- $(CHAPTERS)
+	$(BIN)/python tests/other_seeds.py $(if $(MOVES),--moves $(MOVES) --) $(CHAPTERS)
 
 # The settings are copied, because JupyterLab writes beside them.
 slides: $(VENV)/present

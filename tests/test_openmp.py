@@ -5,6 +5,7 @@ import subprocess
 import sys
 
 import pytest
+from flakes import CORES  # whatever OMP_NUM_THREADS says: the children here do not see it
 
 pytestmark = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="GNU's OpenMP")
 BEGIN = """
@@ -92,11 +93,6 @@ print(found)
 """
 
 
-def cores():
-    """Count those that this process may use, whatever OMP_NUM_THREADS says: the children here do not see it."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-
-
 def said(*sources):
     environment = {name: value for name, value in os.environ.items() if name != "OMP_NUM_THREADS"}
     done = subprocess.run([sys.executable, "-c", "\n".join(sources)], env=environment, capture_output=True, text=True)
@@ -110,7 +106,7 @@ def test_helpers_come_and_go_and_a_panel_that_trains_has_the_only_one():
     assert training == "2", "its thread and its helper"
 
 
-@pytest.mark.skipif(cores() != 2, reason="with one core they go in turn, with more each has helpers")
+@pytest.mark.skipif(CORES != 2, reason="with one core they go in turn, with more each has helpers")
 def test_runs_that_go_side_by_side_have_only_themselves():
     assert said(BEGIN, SEEDS) == "1 True"
 
