@@ -1,5 +1,6 @@
 """Fashion-MNIST is whole, undamaged and fast to load, and comes in an order that seed and epoch alone decide."""
 
+import gzip
 import subprocess
 import sys
 
@@ -81,15 +82,18 @@ def flip(contents):
 
 
 def flip_inside(contents):
-    import gzip
-
     return gzip.compress(flip(gzip.decompress(contents)))
 
 
+def swell(contents):
+    return gzip.compress(gzip.decompress(contents) + bytes(10**8))
+
+
 @pytest.mark.parametrize(
-    "damage", [flip, flip_inside, lambda c: c[:-100], lambda c: b"", lambda c: b"<html>404</html>", lambda c: c + b"x"],
-    ids=["flipped bit", "flipped bit, valid gzip", "truncated", "empty", "a web page", "a byte too many"],
-)  # fmt: skip
+    "damage",
+    [flip, flip_inside, lambda c: c[:-100], lambda c: b"", lambda c: b"<html>404</html>", lambda c: c + b"x", swell],
+    ids=["flipped bit", "flipped bit, valid gzip", "truncated", "empty", "a web page", "a byte too many", "too much"],
+)
 def test_damaged_file_is_named_with_its_remedy(folder, damage):
     folder.write_bytes(damage(folder.read_bytes()))
     with pytest.raises(DataFileError, match="damaged") as caught:
