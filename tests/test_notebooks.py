@@ -3,6 +3,8 @@
 import ast
 import builtins
 import importlib
+import json
+import math
 import re
 import runpy
 import symtable
@@ -176,14 +178,41 @@ def test_all_seeds_of_a_chapter_move(monkeypatch):
 
 
 def test_claims_are_read_from_what_is_printed():
-    text = "loss below 1:        True\nnothing claimed\nTrue to its word, 5\nof 2, each seed: False\n"
+    text = "loss below 1:        True\nmargins of this claim: [0.5, 0.25]\nnothing claimed\nTrue to its word, 5\n"
+    text += "of 2, each seed: False\n"
     said = nbformat.v4.new_output("stream", name="stdout", text=text)
     broken = nbformat.v4.new_output("error", ename="ValueError", evalue="no", traceback=[])
     found = other_seeds.claims(notebook_of("1", outputs=[said, broken]))
-    assert found == [("loss below 1", True), ("of 2, each seed", False), ("ValueError: no", False)]
+    wanted = [("loss below 1", True, 0.25), ("of 2, each seed", False, None), ("ValueError: no", False, None)]
+    assert found == wanted
+
+
+def test_a_claim_tells_by_how_much_it_holds(capsys, monkeypatch):
+    source = """losses = [0.25, 0.5, 2.0]
+print("below 1:", all(loss < 1 for loss in losses))
+print("between:", 0 <= losses[0] < 2 and losses[1] > 0.125, losses[1] > 0)
+print("the same:", losses == sorted(losses))
+print(losses[0])
+if losses[0] < 1:
+    print(f"{len(losses)} losses, below 3:", max(losses) < 3)"""
+    exec(source, {})
+    plain = capsys.readouterr().out.splitlines()
+    names = {}
+    monkeypatch.setattr(cnnlib, "train_over_seeds", cnnlib.train_over_seeds)  # which is put back at the end
+    exec(other_seeds.BEGIN.replace("{by}", "0").replace("{margins}", other_seeds.MARGINS), names)
+    exec(other_seeds.measuring(source), names)
+    told = capsys.readouterr().out.splitlines()
+    assert [line for line in told if not line.startswith(other_seeds.MARGINS)] == plain
+    margins = [json.loads(line.removeprefix(other_seeds.MARGINS)) for line in told if line not in plain]
+    assert margins == [[0.75, 0.5, -1.0], [0.25, 0.375, 0.5], [1.0]]
+
+
+def test_a_claim_is_close_to_its_bound_if_it_lies_elsewhere_with_each_seed():
+    assert other_seeds.spreads([1.0, 2.0, 3.0]) == 2 and other_seeds.spreads([2.0, 2.0, 2.0]) == math.inf
+    assert other_seeds.spreads([-1.0, 0.0, 1.0]) == 0 and other_seeds.spreads([-1.0, -1.0, -1.0]) == -math.inf
 
 
 @chapters
 def test_the_claims_of_a_chapter_are_found(path):
     found = other_seeds.claims(nbformat.v4.new_notebook(cells=code_cells(path)))
-    assert len(found) >= 9 and all(holds for _, holds in found)
+    assert len(found) >= 9 and all(holds for _, holds, _ in found)
