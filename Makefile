@@ -12,7 +12,7 @@
 # make full NAMES=02_alexnet GPUS=2 one chapter's, each batch shared by two GPUs
 # make soak MINUTES=30              leave chapter 5's panel with a restless reader: does anything grow, or get lost?
 # make flakes TIMES=10              run every chapter again and again, on one thread and on two
-# make seeds MOVES="100 200"        run every chapter with other seeds than its own, and tell which claims fail
+# make seeds MOVES="100 200"        run every chapter with other seeds than its own: which claims fail, or are close to it
 # make audit                        look up known vulnerabilities of what is installed (needs a network)
 # make versions                     run the tests with the oldest versions allowed, and with others
 
