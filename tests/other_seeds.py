@@ -76,6 +76,11 @@ class Comparisons(ast.NodeTransformer):
         return ast.Call(ast.Name("measured", ast.Load()), [names, node.left, *node.comparators], [])
 
 
+def beginning(by):
+    """Return the source of the cell that stands before a chapter's own."""
+    return BEGIN.replace("{by}", str(by)).replace("{margins}", MARGINS)
+
+
 def measuring(source):
     """Return the source of a cell that prints, after each claim, by how much it holds."""
     return ast.unparse(ast.fix_missing_locations(Measured().visit(ast.parse(source)))) if "print(" in source else source
@@ -84,8 +89,8 @@ def measuring(source):
 def moved(notebook, by):
     """Return the cells of a notebook with all seeds moved, behind one that moves those of `train_over_seeds`."""
     sources = [SEED.sub(r"\1(MOVED + ", cell.source) for cell in notebook.cells if cell.cell_type == "code"]
-    begin = BEGIN.replace("{by}", str(by)).replace("{margins}", MARGINS)
-    changed = nbformat.v4.new_notebook(cells=[new_code_cell(source) for source in (begin, *map(measuring, sources))])
+    sources = [beginning(by), *map(measuring, sources)]
+    changed = nbformat.v4.new_notebook(cells=list(map(new_code_cell, sources)))
     changed.metadata["kernelspec"] = {"name": "python3", "display_name": "Python 3", "language": "python"}
     return changed
 
@@ -99,12 +104,12 @@ def claims(notebook):
     for output in (output for cell in notebook.cells for output in cell.outputs):
         if output.output_type == "error":
             found.append((f"{output.ename}: {output.evalue}", False, None))
+        match = None
         for line in output.text.splitlines() if output.output_type == "stream" else ():
+            if match and line.startswith(MARGINS):  # of the line before, if that was a claim
+                found[-1] = *found[-1][:2], min(json.loads(line.removeprefix(MARGINS)))
             if match := CLAIM.match(line):
                 found.append((match["claim"].strip(), match["holds"] == "True", None))
-            elif line.startswith(MARGINS) and found:
-                claim, holds, _ = found[-1]
-                found[-1] = claim, holds, min(json.loads(line.removeprefix(MARGINS)))
     return found
 
 

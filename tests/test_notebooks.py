@@ -179,7 +179,7 @@ def test_all_seeds_of_a_chapter_move(monkeypatch):
 
 def test_claims_are_read_from_what_is_printed():
     text = "loss below 1:        True\nmargins of this claim: [0.5, 0.25]\nnothing claimed\nTrue to its word, 5\n"
-    text += "of 2, each seed: False\n"
+    text += "of 2, each seed: False\nno claim: no\nmargins of this claim: [3.0]\n"
     said = nbformat.v4.new_output("stream", name="stdout", text=text)
     broken = nbformat.v4.new_output("error", ename="ValueError", evalue="no", traceback=[])
     found = other_seeds.claims(notebook_of("1", outputs=[said, broken]))
@@ -199,7 +199,7 @@ if losses[0] < 1:
     plain = capsys.readouterr().out.splitlines()
     names = {}
     monkeypatch.setattr(cnnlib, "train_over_seeds", cnnlib.train_over_seeds)  # which is put back at the end
-    exec(other_seeds.BEGIN.replace("{by}", "0").replace("{margins}", other_seeds.MARGINS), names)
+    exec(other_seeds.beginning(0), names)
     exec(other_seeds.measuring(source), names)
     told = capsys.readouterr().out.splitlines()
     assert [line for line in told if not line.startswith(other_seeds.MARGINS)] == plain
