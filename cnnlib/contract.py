@@ -1,9 +1,11 @@
 """The time contract: how long the experiments of a chapter will take on this machine, measured before they start.
 
 Training time is a number of steps times the time of a step, and only the second differs between machines. So
-`cnnlib/times.json` holds what each section took where the book was made, beside the time of one step of the chapter's
-own kind of network there; `time_contract` measures the same step here and scales. The number of threads is measured
-too: for small networks two are often slower than one.
+`cnnlib/times.json` holds what each section took where the book was made, beside the time of one step of its kind of
+network there; `time_contract` measures the same step here and scales. A chapter with networks of two kinds has two
+such steps: machines differ by one factor in how fast they multiply and by another in how fast they start the many
+short operations of a small network. The number of threads is measured too: for small networks two are often slower
+than one.
 """
 
 import json
@@ -20,7 +22,7 @@ from torch import nn
 from cnnlib.device import CORES, try_gpu
 from cnnlib.execution import memory_format
 from cnnlib.memory import keep_freed_memory
-from cnnlib.models import VGG11, alexnet, cifar_resnet, conv_bn_relu, lenet, narrower, vgg
+from cnnlib.models import VGG11, alexnet, cifar_resnet, conv_bn_relu, lenet, narrower, resnet18, vgg
 from cnnlib.table import Table
 
 FILE = Path(__file__).parent / "times.json"
@@ -30,20 +32,42 @@ SHORT = 1.0  # seconds: a section below that is not listed
 
 @dataclass(frozen=True)
 class Workload:
-    """The training step that stands for a chapter: a network and the shape of its batch (N, channels, H, W)."""
+    """The training step that stands for sections of a chapter.
 
+    Attributes
+    ----------
+    name : str
+        What the reader is told that it is.
+    build : callable
+        Returns the network.
+    batch : tuple
+        The shape of its batch, (N, channels, H, W).
+    sections : tuple of str
+        The numbers of the sections that it stands for; of a chapter's first workload, all that no other names.
+    """
+
+    name: str
     build: Callable
     batch: tuple
+    sections: tuple = ()
 
 
-_RESIDUAL = Workload(partial(cifar_resnet, 20, 8, "projection"), (64, 1, 14, 14))
+_RESIDUAL = Workload("a residual network of 20 layers", partial(cifar_resnet, 20, 8, "projection"), (64, 1, 14, 14))
+_TWELVE = Workload(
+    "twelve convolutions with batch normalisation",
+    partial(vgg, ((4, 8), (4, 16), (4, 16)), 16, 64, dropout=0, block=conv_bn_relu),
+    (64, 1, 16, 16),
+)
 WORKLOADS = {
-    "01_lenet": Workload(lenet, (256, 1, 28, 28)),
-    "02_alexnet": Workload(partial(alexnet, shrink=8, side=81), (64, 1, 81, 81)),
-    "03_vgg": Workload(partial(vgg, narrower(VGG11, 4), 32, 256), (64, 1, 32, 32)),
-    "04_batch_norm": Workload(partial(vgg, narrower(VGG11, 4), 32, 256, block=conv_bn_relu), (64, 1, 32, 32)),
-    "05_resnet": _RESIDUAL,
-    "06_residual_gradients": _RESIDUAL,
+    "01_lenet": (Workload("LeNet", lenet, (256, 1, 28, 28)),),
+    "02_alexnet": (Workload("AlexNet", partial(alexnet, shrink=8, side=81), (64, 1, 81, 81)),),
+    "03_vgg": (Workload("VGG-11", partial(vgg, narrower(VGG11, 4), 32, 256), (64, 1, 32, 32)),),
+    "04_batch_norm": (
+        _TWELVE,
+        Workload("VGG-11", partial(vgg, narrower(VGG11, 4), 32, 256, block=conv_bn_relu), (64, 1, 32, 32), ("4.5",)),
+    ),
+    "05_resnet": (_RESIDUAL, Workload("ResNet-18", partial(resnet18, 16), (128, 1, 28, 28), ("5.6",))),
+    "06_residual_gradients": (_RESIDUAL,),
 }
 
 
@@ -57,8 +81,8 @@ class Contract:
         Heading → seconds here.
     threads : int
         With how many threads a step is fastest here; PyTorch computes with so many now.
-    steps : dict of int to float
-        Number of threads → seconds a step.
+    steps : dict of str to dict
+        Name of a workload → number of threads → seconds a step.
     device : str
         'cpu', or the GPU that the chapter will run on instead.
     """
@@ -76,11 +100,14 @@ class Contract:
     def _verdict(self):
         if self.device != "cpu":
             return f"The networks are trained on a GPU ({self.device}), at the sizes of the book. No times are known."
-        steps = ", ".join(f"{n} thread{'s' * (n > 1)} {1e3 * t:.0f} ms" for n, t in self.steps.items())
-        choice = f" PyTorch computes with {self.threads} from here on." if len(self.steps) > 1 else ""
+        if not self.sections:
+            return "It has not been measured yet how long this chapter takes: `make times` does so."
+        steps = "; of ".join(f"{name}: {_in_words(times)}" for name, times in self.steps.items())
+        counts = {n for times in self.steps.values() for n in times}
+        choice = f" PyTorch computes with {self.threads} from here on." if len(counts) > 1 else ""
         return (
-            f"About {_rounded(self.seconds)} on this machine, if nothing else keeps it busy (a training step: {steps}; "
-            f"the rest is in proportion).{choice}"
+            f"About {_rounded(self.seconds)} on this machine, if nothing else keeps it busy (a training step of "
+            f"{steps}; the rest is in proportion).{choice}"
         )
 
     def _table(self):
@@ -88,11 +115,10 @@ class Contract:
         return Table(["section", "takes about"], rows)
 
     def _repr_markdown_(self):
-        table = "" if self.device != "cpu" else f"\n\n{self._table()._repr_markdown_()}"
-        return self._verdict() + table
+        return self._verdict() + (f"\n\n{self._table()._repr_markdown_()}" if self.sections else "")
 
     def __repr__(self):
-        return self._verdict() + ("" if self.device != "cpu" else f"\n\n{self._table()!r}")
+        return self._verdict() + (f"\n\n{self._table()!r}" if self.sections else "")
 
 
 def time_contract(chapter):
@@ -117,11 +143,44 @@ def time_contract(chapter):
     if device.type != "cpu":
         return Contract({}, torch.get_num_threads(), {}, str(device))
     steps = calibrate(name)
-    threads = min(steps, key=steps.get)
+    stored = json.loads(FILE.read_text(encoding="utf-8"))
+    there = stored.get(name, {}).get("1" if CORES == 1 else "2", {"steps": {}, "sections": {}})
+    threads, sections = promise(name, there, steps)
     torch.set_num_threads(threads)
-    there = json.loads(FILE.read_text(encoding="utf-8"))[name]["1" if CORES == 1 else "2"]
-    scale = steps[threads] / there["step"]
-    return Contract({heading: scale * seconds for heading, seconds in there["sections"].items()}, threads, steps)
+    return Contract(sections, threads, steps)
+
+
+def promise(chapter, there, here):
+    """Return with how many threads a chapter is fastest here, and how long each section then takes.
+
+    Parameters
+    ----------
+    chapter : str
+    there : dict
+        What `cnnlib/times.json` holds for the chapter: the seconds of the 'steps' and of the 'sections'.
+    here : dict of str to dict
+        As `calibrate` returns it.
+
+    Returns
+    -------
+    int, dict of str to float
+        Heading → seconds; of a chapter whose workloads were not measured yet, none.
+    """
+    first, *others = WORKLOADS[chapter]
+    if not set(here) <= set(there["steps"]):
+        return min(here[first.name], key=here[first.name].get), {}
+    stands = {number: workload.name for workload in others for number in workload.sections}
+
+    def sections(n):
+        scale = {name: times[n] / there["steps"][name] for name, times in here.items()}
+        return {
+            heading: scale[stands.get(heading.partition(" ")[0], first.name)] * seconds
+            for heading, seconds in there["sections"].items()
+        }
+
+    counts = [n for n in here[first.name] if all(n in times for times in here.values())]
+    threads = min(counts, key=lambda n: sum(sections(n).values()))
+    return threads, sections(threads)
 
 
 def find_chapter(chapter):
@@ -133,25 +192,25 @@ def find_chapter(chapter):
 
 
 def calibrate(chapter):
-    """Return the seconds of one training step of a chapter's workload for 1, 2, 4 … threads, up to the cores.
+    """Return for each workload of a chapter the seconds of a training step for 1, 2, 4 … threads, up to the cores.
 
     The random numbers and the number of threads are left as they were.
     """
     keep_freed_memory()
-    workload, before = WORKLOADS[find_chapter(chapter)], torch.get_num_threads()
+    workloads, before = WORKLOADS[find_chapter(chapter)], torch.get_num_threads()
     counts = [1 << i for i in range(CORES.bit_length()) if 1 << i < CORES] + [CORES]
     with torch.random.fork_rng(devices=[]):  # weights and dropout draw random numbers
         torch.default_generator.manual_seed(0)
         try:
-            times = _times_of(_step(workload), counts)
+            times = {w.name: _times_of(_step(w), counts, SECONDS / len(workloads)) for w in workloads}
         finally:
             torch.set_num_threads(before)
-    return {n: statistics.median(seconds) for n, seconds in times.items()}
+    return {name: {n: statistics.median(found) for n, found in counted.items()} for name, counted in times.items()}
 
 
-def _times_of(step, counts):
-    """Return a list of seconds for each number of threads."""
-    times, ends = {}, time.perf_counter() + SECONDS
+def _times_of(step, counts, seconds):
+    """Return a list of seconds a step for each number of threads, found within so many seconds."""
+    times, ends = {}, time.perf_counter() + seconds
     for n in counts:
         torch.set_num_threads(n)
         if not times or time.perf_counter() < ends:  # on a machine that is busy, one number of threads is enough
@@ -183,6 +242,10 @@ def _timed(step):
     began = time.perf_counter()
     step()
     return time.perf_counter() - began
+
+
+def _in_words(times):
+    return ", ".join(f"{n} thread{'s' * (n > 1)} {1e3 * seconds:.0f} ms" for n, seconds in times.items())
 
 
 def _rounded(seconds):

@@ -1,9 +1,9 @@
 """Measure how long the sections of every chapter take on this machine: `make times`, or `python notebooks/times.py`.
 
 It runs each chapter twice, on one core and on two, stores nothing in the notebooks, and writes `cnnlib/times.json`
-beside the time of the chapter's own training step, measured before and after. `time_contract` scales from there to
-another machine. With `--check` it writes nothing and holds the stored times, scaled as a reader's would be, against
-what this run took. Let nothing else run meanwhile.
+beside the time of a training step of the chapter's kinds of network, measured before and after. `time_contract`
+scales from there to another machine. With `--check` it writes nothing and holds the stored times, scaled as a
+reader's would be, against what this run took. Let nothing else run meanwhile.
 """
 
 import argparse
@@ -17,11 +17,15 @@ from pathlib import Path
 
 import nbformat
 from nbclient import NotebookClient
+from nbformat.v4 import new_code_cell
+
+from cnnlib.contract import promise
 
 HERE = Path(__file__).parent
 FILE = HERE.parent / "cnnlib" / "times.json"
 FACTOR = 1.5  # how far a promise may be from what an experiment takes
-CALIBRATE = "from cnnlib.contract import calibrate; print(min(calibrate('{}').values()))"
+CALIBRATE = "import json; from cnnlib.contract import calibrate; print(json.dumps(calibrate('{}')))"
+THREADS = "import torch; print(torch.get_num_threads())"
 
 
 def sections_of(notebook):
@@ -46,31 +50,34 @@ class Timed(NotebookClient):
 
 
 def measure(path, cores):
-    """Return the seconds of a training step, and of each section of a chapter, on so many cores."""
+    """Return the seconds of the training steps, and of each section of a chapter, on so many cores."""
     os.environ["OMP_NUM_THREADS"] = str(cores)
     notebook = nbformat.read(path, as_version=4)
+    headings = sections_of(notebook)
+    notebook.cells.append(new_code_cell(THREADS))
     client = Timed(notebook, timeout=900, kernel_name="python3", resources={"metadata": {"path": str(HERE)}})
     client.seconds = {}
     before = calibrated(path.stem)
     client.execute()
-    step = (before + calibrated(path.stem)) / 2
+    threads, after = int(notebook.cells[-1].outputs[0].text), calibrated(path.stem)
+    steps = {name: round((times[threads] + after[name][threads]) / 2, 5) for name, times in before.items()}
     sections = {}
-    for index, heading in enumerate(sections_of(notebook)):
+    for index, heading in enumerate(headings):
         if heading is not None:
             sections[heading] = sections.get(heading, 0) + client.seconds.get(index, 0)
-    return {"step": round(step, 5), "sections": {name: round(value, 2) for name, value in sections.items()}}
+    return {"steps": steps, "sections": {name: round(value, 2) for name, value in sections.items()}}
 
 
 def calibrated(chapter):
-    """Return the seconds of a training step of a chapter as `time_contract` measures it in a fresh process."""
+    """Return the seconds of the training steps of a chapter as `time_contract` measures them in a fresh process."""
     command = [sys.executable, "-c", CALIBRATE.format(chapter)]
-    return float(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
+    found = json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
+    return {name: {int(threads): seconds for threads, seconds in times.items()} for name, times in found.items()}
 
 
 def check(name, cores, stored, found, at_start):
     """Print how far the promise was from what a chapter took."""
-    scale = at_start / stored["step"]
-    promised = {heading: scale * seconds for heading, seconds in stored["sections"].items()}
+    _, promised = promise(name, stored, at_start)
     total = sum(promised.values()) / sum(found["sections"].values())
     factors = {h: promised[h] / s for h, s in found["sections"].items() if max(s, promised[h]) >= 2}
     low, high = min(factors.values()), max(factors.values())

@@ -23,12 +23,11 @@ STORED = json.loads(FILE.read_text(encoding="utf-8"))
 
 @pytest.fixture
 def steps(monkeypatch):
-    """Return a function that sets what a calibration finds: threads → seconds; the number of threads is put back."""
+    """Return a function that sets what a calibration finds: workload → threads → seconds; threads are put back."""
     before = torch.get_num_threads()
 
-    def found(**times):
-        times = {int(name[1:]): seconds for name, seconds in times.items()}
-        monkeypatch.setattr(contract, "CORES", max(times))
+    def found(times):
+        monkeypatch.setattr(contract, "CORES", max(n for counted in times.values() for n in counted))
         monkeypatch.setattr(contract, "calibrate", lambda chapter: times)
 
     monkeypatch.setattr(contract, "try_gpu", lambda: torch.device("cpu"))
@@ -44,6 +43,9 @@ def test_every_chapter_and_section_has_its_times():
         assert set(STORED[name]) == {"1", "2"}
         for cores in "12":
             assert set(STORED[name][cores]["sections"]) == headings, f"{name}: run make times {name}"
+            assert set(STORED[name][cores]["steps"]) == {workload.name for workload in WORKLOADS[name]}
+        named = [number for workload in WORKLOADS[name] for number in workload.sections]
+        assert set(named) < {heading.partition(" ")[0] for heading in headings} and len(set(named)) == len(named)
 
 
 @pytest.mark.parametrize("name", WORKLOADS)
@@ -55,7 +57,7 @@ def test_every_chapter_begins_with_its_contract(name):
 
 def test_a_machine_like_the_books_gets_the_books_times(steps):
     there = STORED["01_lenet"]["2"]
-    steps(t1=2 * there["step"], t2=there["step"])
+    steps({name: {1: 2 * seconds, 2: seconds} for name, seconds in there["steps"].items()})
     here = time_contract("01")
     assert here.sections == pytest.approx(there["sections"]) and here.threads == 2 == torch.get_num_threads()
     assert here.seconds == pytest.approx(sum(there["sections"].values()))
@@ -63,25 +65,58 @@ def test_a_machine_like_the_books_gets_the_books_times(steps):
 
 def test_a_machine_of_half_the_speed_takes_twice_the_time(steps):
     there = STORED["05_resnet"]["2"]
-    steps(t1=2 * there["step"], t2=3 * there["step"])
+    steps({name: {1: 2 * seconds, 2: 3 * seconds} for name, seconds in there["steps"].items()})
     here = time_contract("05_resnet")
     assert here.seconds == pytest.approx(2 * sum(there["sections"].values()))
     assert here.threads == 1 == torch.get_num_threads(), "two threads were slower"
 
 
+def test_a_section_scales_with_a_network_of_its_kind(steps):
+    there, own = STORED["05_resnet"]["1"], "5.6 Train ResNet-18"
+    small, large = there["steps"]
+    steps({small: {1: 2 * there["steps"][small]}, large: {1: 3 * there["steps"][large]}})
+    for heading, seconds in time_contract("05").sections.items():
+        assert seconds == pytest.approx(there["sections"][heading] * (3 if heading == own else 2)), heading
+
+
+def test_threads_are_chosen_for_the_whole_chapter(steps):
+    there = STORED["05_resnet"]["2"]
+    small, large = there["steps"]
+    own = there["sections"]["5.6 Train ResNet-18"]
+    others = sum(there["sections"].values()) - own
+    for factor in (0.9 * others / own, 1.1 * others / own):  # what the large network loses on one thread
+        times = {n: {name: seconds for name, seconds in there["steps"].items()} for n in (1, 2)}
+        times[2][small] *= 2  # two threads cost the small one as much again
+        times[1][large] *= 1 + factor
+        steps({name: {n: times[n][name] for n in times} for name in there["steps"]})
+        assert time_contract("05").threads == (1 if factor < others / own else 2)
+
+
 def test_one_core_is_held_against_one_core(steps):
     there = STORED["03_vgg"]["1"]
-    steps(t1=there["step"])
+    steps({name: {1: seconds} for name, seconds in there["steps"].items()})
     assert time_contract("03").sections == pytest.approx(there["sections"])
 
 
 def test_it_says_what_it_measured(steps):
-    steps(t1=0.020, t2=0.012)
-    here = time_contract("02")
+    small, large = STORED["05_resnet"]["2"]["steps"]
+    steps({small: {1: 0.020, 2: 0.012}, large: {1: 0.050, 2: 0.030}})
+    here = time_contract("05")
     for text in (here._repr_markdown_(), repr(here)):
-        assert "1 thread 20 ms, 2 threads 12 ms" in text and "PyTorch computes with 2 from here on" in text
+        assert f"a training step of {small}: 1 thread 20 ms, 2 threads 12 ms; of ResNet-18: 1 thread 50 ms, " in text
+        assert "PyTorch computes with 2 from here on" in text
         for heading, seconds in here.sections.items():
             assert (heading in text) == (seconds >= contract.SHORT)
+
+
+def test_a_chapter_that_was_not_measured_yet_says_so(steps, monkeypatch, tmp_path):
+    """It can be run all the same: that is how it is measured."""
+    (tmp_path / "times.json").write_text("{}", encoding="utf-8")
+    monkeypatch.setattr(contract, "FILE", tmp_path / "times.json")
+    steps({WORKLOADS["01_lenet"][0].name: {1: 0.2, 2: 0.1}})
+    here = time_contract("01")
+    assert here.threads == 2 and here.sections == {}
+    assert repr(here) == here._repr_markdown_() and "not been measured yet" in repr(here) and "make times" in repr(here)
 
 
 @pytest.mark.parametrize(
@@ -119,7 +154,9 @@ def test_a_calibration_is_short_and_leaves_no_trace(name, pace):
     found = calibrate(find_chapter(name))
     assert time.perf_counter() - began < pace.bar(4), "2 s on a quiet machine; this one may be busy"
     assert torch.equal(torch.get_rng_state(), random) and torch.get_num_threads() == threads
-    assert list(found)[0] == 1 and all(0 < seconds < 5 for seconds in found.values())
+    assert list(found) == [workload.name for workload in WORKLOADS[name]]
+    for times in found.values():
+        assert list(times)[0] == 1 and all(0 < seconds < 5 for seconds in times.values())
 
 
 PROMISE = """
@@ -129,7 +166,7 @@ from cnnlib import Trainer, load_data_fashion_mnist
 from cnnlib.models import lenet
 print("ready")
 input()
-steps = calibrate("01_lenet")
+(steps,) = calibrate("01_lenet").values()
 threads = min(steps, key=steps.get)
 torch.set_num_threads(threads)
 data, _ = load_data_fashion_mnist(256, num_train=100 * 256)
