@@ -80,7 +80,7 @@ class Contract:
     sections : dict of str to float
         Heading → seconds here.
     threads : int
-        With how many threads a step is fastest here; PyTorch computes with so many now.
+        With how many threads the chapter is fastest here; PyTorch computes with so many now.
     steps : dict of str to dict
         Name of a workload → number of threads → seconds a step.
     device : str
@@ -103,8 +103,8 @@ class Contract:
         if not self.sections:
             return "It has not been measured yet how long this chapter takes: `make times` does so."
         steps = "; of ".join(f"{name}: {_in_words(times)}" for name, times in self.steps.items())
-        counts = {n for times in self.steps.values() for n in times}
-        choice = f" PyTorch computes with {self.threads} from here on." if len(counts) > 1 else ""
+        several = any(len(times) > 1 for times in self.steps.values())
+        choice = f" PyTorch computes with {self.threads} from here on." if several else ""
         return (
             f"About {_rounded(self.seconds)} on this machine, if nothing else keeps it busy (a training step of "
             f"{steps}; the rest is in proportion).{choice}"
