@@ -251,9 +251,6 @@ RIGHT = {
         2416, 2416.0, torch.tensor(2416), np.float32(2416),
         lambda: sum(p.numel() for p in lenet()[3].parameters()),
     ],
-    "most_parameters": [
-        7, 7.0, torch.tensor(7), "7", np.int64(7),
-    ],
     "most_multiply_adds": [
         3, 3.0, torch.tensor(3.0), "3", np.int64(3),
     ],
@@ -314,11 +311,6 @@ WRONG = {
         (2400, "weights"), (400, "How deep"), (416, "input channels"), (150, "one kernel"),
         (151, "one kernel"), (166, "every output channel"), (156, "first convolution"), (2406, "bias belong"),
         (240000, "multiply-adds"), (2417, "too large"), (0, "too small"), ("many", "expected a number"),
-    ],
-    "most_parameters": [
-        (3, "2,416 parameters"), (9, "10,164 parameters"), (0, "156 parameters"),
-        (2, "AvgPool2d, has 0 parameters"), (12, "no layer 12"), (7.5, "no layer 7.5"), (-1, "no layer -1"),
-        ("dense", "expected a number"), (lambda: lenet()[7], "the layer itself"),
     ],
     "most_multiply_adds": [
         (7, "48,000 multiply-adds"), (0, "117,600 multiply-adds"), (5, "0 multiply-adds"),

@@ -68,20 +68,6 @@ def second_convolution_parameters():
 
 @exercise(
     "recall",
-    question="Which layer holds most of LeNet's parameters? Give its number in the layer table, 0 to 11.",
-    hints=(
-        "A convolution uses its few weights again and again. Which kind of layer uses each only once?",
-        "A dense layer has inputs × outputs weights. Which of the three has the most inputs?",
-    ),
-    check=checks.most_parameters,
-)
-def most_parameters():
-    sizes = {3: 16 * 6 * 5 * 5 + 16, 7: 400 * 120 + 120, 9: 120 * 84 + 84}
-    return max(sizes, key=sizes.get)
-
-
-@exercise(
-    "recall",
     question="Which layer needs most of LeNet's multiply-adds? Give its number in the layer table, 0 to 11.",
     hints=(
         "A dense layer uses each weight once for an image. How often does a convolution use each of its own?",

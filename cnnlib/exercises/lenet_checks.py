@@ -14,25 +14,6 @@ from cnnlib.models import lenet
 from cnnlib.probes import layer_table
 
 
-def layer_with_most(quantity, otherwise):
-    """Check the number of the layer that has most of a column of LeNet's layer table."""
-
-    def check(answer, solve):
-        if isinstance(answer, nn.Module):
-            raise Wrong("You hand in the layer itself, expected its number. Which number does the table give it?")
-        layer = as_number(int(answer) if isinstance(answer, str) and answer.strip().isdecimal() else answer)
-        if layer == solve():
-            return
-        rows = layer_table(lenet(), (1, 28, 28))
-        if layer not in range(len(rows)):
-            raise Wrong(f"LeNet has no layer {layer:g}, only 0 to {len(rows) - 1}. Which one do you mean?")
-        row = rows[int(layer)]
-        amount = f"{getattr(row, quantity):,} {quantity.replace('_', '-')}"
-        raise Wrong(f"Layer {row.name}, {row.kind}, has {amount}, and another has more. {otherwise}")
-
-    return check
-
-
 def changed(net, layers):
     """Return a Sequential with some of its layers, {8: nn.Sigmoid()}, exchanged."""
     for index, layer in layers.items():
@@ -83,10 +64,22 @@ second_convolution_parameters = number(
     otherwise="How many kernels are there, how deep is each, and what is added to each sum?",
 )
 
-most_parameters = layer_with_most(
-    "parameters", "A dense layer has inputs × outputs weights: which product is the largest?"
-)
-most_multiply_adds = layer_with_most("multiply_adds", "Which layer has many weights and uses each at many places?")
+
+def most_multiply_adds(answer, solve):
+    if isinstance(answer, nn.Module):
+        raise Wrong("You hand in the layer itself, expected its number. Which number does the table give it?")
+    layer = as_number(int(answer) if isinstance(answer, str) and answer.strip().isdecimal() else answer)
+    if layer == solve():
+        return
+    rows = layer_table(lenet(), (1, 28, 28))
+    if layer not in range(len(rows)):
+        raise Wrong(f"LeNet has no layer {layer:g}, only 0 to {len(rows) - 1}. Which one do you mean?")
+    row = rows[int(layer)]
+    raise Wrong(
+        f"Layer {row.name}, {row.kind}, has {row.multiply_adds:,} multiply-adds, and another has more."
+        " Which layer has many weights and uses each at many places?"
+    )
+
 
 without_padding = network(
     (1, 32, 32),

@@ -21,7 +21,6 @@ CHAPTERS = {  # the notebook's name: its exercises, its title
     "05_resnet": ("resnet", "ResNet"),
     "06_residual_gradients": ("gradients", "Residual gradients"),
 }
-SPARE = ("most_parameters",)  # on no page yet
 HEAD = ["exercise", "tier", "solved", "tries", "help"]
 LONGEST = 300  # characters of a question or an answer: the file may be anybody's
 CELL = "padding:.15em .9em;text-align:left"
@@ -113,7 +112,7 @@ class Progress:
 def _look_at(name, known):
     module, title = CHAPTERS[name]
     everything = vars(importlib.import_module(f"cnnlib.exercises.{module}"))
-    exercises = {key: value for key, value in everything.items() if isinstance(value, Exercise) and key not in SPARE}
+    exercises = {key: value for key, value in everything.items() if isinstance(value, Exercise)}
     entries = known["exercises"].get(module, {})
     rows = [_row(exercise, entries.get(key)) for key, exercise in exercises.items()]
     solved = sum(bool(entries.get(key) and entries[key]["solved"]) for key in exercises)
