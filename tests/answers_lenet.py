@@ -315,6 +315,7 @@ WRONG = {
     "most_multiply_adds": [
         (7, "48,000 multiply-adds"), (0, "117,600 multiply-adds"), (5, "0 multiply-adds"),
         (11, "840 multiply-adds"), (99, "no layer 99"), ((3, 7), "several numbers"),
+        (12, "no layer 12"), (7.5, "no layer 7.5"), (-1, "no layer -1"), ("dense", "expected a number"),
         (lambda: lenet()[3], "the layer itself"),
     ],
     "without_padding": [
