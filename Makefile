@@ -51,7 +51,7 @@ ONE := $(addprefix notebooks/,01_lenet.ipynb 02_alexnet.ipynb 03_vgg.ipynb)
 OTHER := $(filter-out $(ONE),$(wildcard notebooks/*.ipynb notebooks/apps/*.ipynb))
 test: $(VENV)/test
 	$(BIN)/ruff check .
-	$(BIN)/ruff format --check cnnlib tests benchmarks docs hub notebooks/*.py
+	$(BIN)/ruff format --check cnnlib tests benchmarks docs hub tools
 	$(if $(TESTS),$(PYTEST) -m "not thorough" $(NBVAL) $(TESTS),$(BIN)/python tests/aside.py \
 		$(PYTEST) -m "not thorough" tests -- $(PYTEST) $(NBVAL) $(ONE) -- $(PYTEST) $(NBVAL) $(OTHER))
 
@@ -60,24 +60,24 @@ thorough: $(VENV)/test
 	$(PYTEST) -m thorough tests
 
 notebooks: $(VENV)/test
-	$(BIN)/python notebooks/refresh.py $(CHAPTERS)
+	$(BIN)/python tools/refresh.py $(CHAPTERS)
 
 times: $(VENV)/test
-	$(BIN)/python notebooks/times.py $(CHAPTERS)
+	$(BIN)/python tools/times.py $(CHAPTERS)
 
 # A series that was interrupted goes on where it was. FULL_OPTIONS=--toy shows in a minute that all of it runs.
 full: $(VENV)/lab
-	$(BIN)/python $(if $(GPUS),-m torch.distributed.run --standalone --nproc-per-node=$(GPUS)) -m cnnlib.full \
+	$(BIN)/python $(if $(GPUS),-m torch.distributed.run --standalone --nproc-per-node=$(GPUS)) -m cnnlib.course.full \
 		$(NAMES) $(FULL_OPTIONS)
 
 soak: $(VENV)/test
-	$(BIN)/python tests/soak.py --minutes $(or $(MINUTES),30) $(SOAK_OPTIONS)
+	$(BIN)/python tools/soak.py --minutes $(or $(MINUTES),30) $(SOAK_OPTIONS)
 
 flakes: $(VENV)/test
-	$(BIN)/python tests/flakes.py --times $(or $(TIMES),10) $(CHAPTERS)
+	$(BIN)/python tools/flakes.py --times $(or $(TIMES),10) $(CHAPTERS)
 
 seeds: $(VENV)/test
-	$(BIN)/python tests/other_seeds.py $(if $(MOVES),--moves $(MOVES) --) $(CHAPTERS)
+	$(BIN)/python tools/other_seeds.py $(if $(MOVES),--moves $(MOVES) --) $(CHAPTERS)
 
 # The settings are copied, because JupyterLab writes beside them.
 slides: $(VENV)/present
@@ -105,10 +105,10 @@ book: $(VENV)/book
 
 audit: $(VENV)/test
 	@$(MAKE) --no-print-directory install EXTRA=[test,audit]
-	$(BIN)/python tests/audit.py
+	$(BIN)/python tools/audit.py
 
 versions:
-	"$(PYTHON)" tests/versions.py $(VERSIONS)
+	"$(PYTHON)" tools/versions.py $(VERSIONS)
 
 clean:
 	rm -rf $(VENV) build

@@ -20,11 +20,11 @@ from networks import LAPTOP, SIZES, Task
 from side import disturbed, machine, measure, parser, report
 from torch import nn
 
-from cnnlib.execution import update_together_
-from cnnlib.memory import LARGE_PAGES, keep_freed_memory
+from cnnlib.machine.memory import LARGE_PAGES, keep_freed_memory
+from cnnlib.page.table import Table
 from cnnlib.probes import layer_table
-from cnnlib.table import Table
-from cnnlib.training import evaluate_accuracy
+from cnnlib.training.execution import update_together_
+from cnnlib.training.loop import evaluate_accuracy
 
 USUAL = "as cnnlib does"
 CHOICES = {

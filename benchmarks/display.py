@@ -17,7 +17,7 @@ import torch
 from side import disturbed, machine, measure, parser, report, workplace
 from watch import inline
 
-from cnnlib.table import Table
+from cnnlib.page.table import Table
 
 POINTS, TIMED = 200, 50
 NAMES = ["train loss", "train acc", "test acc"]
@@ -49,7 +49,7 @@ def timed(add, rows):
 
 
 def cnnlib_animator(rows):
-    animator = importlib.import_module("cnnlib.animator")
+    animator = importlib.import_module("cnnlib.figures.animator")
     share, animator.SHARE = animator.SHARE, 1e9
     try:
         chart = animator.Animator(xlabel="epoch", xlim=[1, 20], legend=NAMES)

@@ -15,7 +15,7 @@ from peers import d2l_train_ch6, fastai, lightning, skorch
 from watch import Watch
 
 from cnnlib import train, try_gpu
-from cnnlib.memory import LARGE_PAGES, keep_freed_memory
+from cnnlib.machine.memory import LARGE_PAGES, keep_freed_memory
 
 WARM = 1  # steps before those that count as a typical step
 

@@ -147,7 +147,7 @@ class Sampler:
 
 
 def main(arguments=None):
-    from cnnlib.table import Table  # not above: a run is to find nothing of the library imported
+    from cnnlib.page.table import Table  # not above: a run is to find nothing of the library imported
 
     options = parser(__doc__, repeats=5, place="process")
     options.add_argument("--kinds", nargs="+", default=list(WHOLE), choices=WHOLE, metavar="KIND")

@@ -18,8 +18,8 @@ from side import disturbed, machine, measure, parser, report
 
 from cnnlib.datasets import load_data_fashion_mnist
 from cnnlib.models import cifar_resnet
+from cnnlib.page.table import Table
 from cnnlib.probes import FlowProbe
-from cnnlib.table import Table
 
 KINDS = {"without": None, "every 10 steps": 10, "every step": 1}
 DEPTHS = (8, 20, 56, 110)

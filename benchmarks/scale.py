@@ -18,7 +18,7 @@ from side import disturbed, machine, measure, parser, report
 from cnnlib import Trainer, train_over_seeds
 from cnnlib.datasets import Batches, load_arrays
 from cnnlib.models import cifar_resnet, lenet, resnet18, xavier_
-from cnnlib.table import Table
+from cnnlib.page.table import Table
 
 MB = 1e6
 WARM = 1  # steps before those that are timed

@@ -17,7 +17,7 @@ from kinds import MAKERS
 from networks import LAPTOP, SIZES
 from side import disturbed, machine, measure, parser, report, workplace
 
-from cnnlib.table import Table
+from cnnlib.page.table import Table
 
 RUN = 3  # epochs of a run whose display is held to its bar: axes and the last picture are drawn once
 CLOSE = 0.02  # of the loss: what rounding may change

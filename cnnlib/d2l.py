@@ -6,13 +6,13 @@ what happens inside is this library's: data in memory, a chart that does not slo
 
 import copy
 
-from cnnlib.animator import Animator
-from cnnlib.checks import check_count, check_lr
 from cnnlib.datasets import load_data_fashion_mnist
-from cnnlib.device import try_gpu
-from cnnlib.metrics import Accumulator, Timer, accuracy
+from cnnlib.figures.animator import Animator
+from cnnlib.machine.device import try_gpu
 from cnnlib.models import xavier_
-from cnnlib.training import Trainer, evaluate_accuracy
+from cnnlib.training.loop import Trainer, evaluate_accuracy
+from cnnlib.training.metrics import Accumulator, Timer, accuracy
+from cnnlib.validation import check_count, check_lr
 from cnnlib.widgets import fit
 
 __all__ = [

@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from cnnlib.chart import THIN, Chart
+from cnnlib.figures.chart import THIN, Chart
 from cnnlib.widgets import Playground, playground
 
 STEPS = 20  # of an epoch of the panels' data

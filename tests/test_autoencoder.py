@@ -20,15 +20,15 @@ from PIL import Image
 from torch import nn
 
 from cnnlib.datasets import Batches, Copies, load_data_fashion_mnist
-from cnnlib.drawing import Bitmap, Drawing, Rect, Words
 from cnnlib.figures import draw_reconstructions
-from cnnlib.history import History
-from cnnlib.metrics import count_correct, count_near
+from cnnlib.figures.drawing import Bitmap, Drawing, Rect, Words
 from cnnlib.models import ConvAutoencoder, ResidualConvAutoencoder, lenet
-from cnnlib.modes import evaluating
+from cnnlib.models.modes import evaluating
 from cnnlib.probes import FlowProbe
-from cnnlib.seeds import train_over_seeds
-from cnnlib.training import Trainer, evaluate_accuracy, train
+from cnnlib.training.history import History
+from cnnlib.training.loop import Trainer, evaluate_accuracy, train
+from cnnlib.training.metrics import count_correct, count_near
+from cnnlib.training.seeds import train_over_seeds
 from cnnlib.widgets import GradientFlow, Reconstructions, choice, switch
 
 BOTH = pytest.mark.parametrize("kind", [ConvAutoencoder, ResidualConvAutoencoder])

@@ -9,7 +9,7 @@ from torch import nn
 from cnnlib import DivergenceError, Trainer, evaluate_accuracy, pick_budget, train, try_gpu
 from cnnlib.datasets import fashion_mnist, load_data_fashion_mnist
 from cnnlib.models import lenet
-from cnnlib.training import forward
+from cnnlib.training.loop import forward
 
 BAD_LR = [
     (0, ValueError, "greater than 0, got 0.0"),

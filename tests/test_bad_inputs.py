@@ -14,10 +14,10 @@ from torch import nn
 
 import cnnlib
 from cnnlib import Trainer, d2l, datasets, exercises, figures, models, probes, widgets
-from cnnlib.animator import Animator
-from cnnlib.checks import check_count
 from cnnlib.datasets import Batches
-from cnnlib.history import History
+from cnnlib.figures.animator import Animator
+from cnnlib.training.history import History
+from cnnlib.validation import check_count
 
 MODULES = (cnnlib, datasets, d2l, models, probes, figures, widgets, exercises)
 CASES = [(row, name) for row in table() for name in row.wrong]

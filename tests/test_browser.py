@@ -23,7 +23,7 @@ import json, time, torch
 from torch import nn
 from cnnlib.datasets import load_data_fashion_mnist
 from cnnlib.models import lenet, xavier_
-from cnnlib.training import Trainer
+from cnnlib.training.loop import Trainer
 from cnnlib.widgets import fit
 seen, plain = [], Trainer.lr
 def note(trainer, value):

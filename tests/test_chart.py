@@ -12,8 +12,8 @@ from jupyter_client.session import json_packer
 from PIL import Image
 
 from cnnlib import Animator
-from cnnlib.chart import Chart, Panel
-from cnnlib.training import Trainer
+from cnnlib.figures.chart import Chart, Panel
+from cnnlib.training.loop import Trainer
 from cnnlib.widgets.live import Controls
 from cnnlib.widgets.run_chart import RunChart
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import nbformat
 import pytest
 
-from cnnlib.claims import VERDICTS, claims_table, count_claims, load_claims
+from cnnlib.course.claims import VERDICTS, claims_table, count_claims, load_claims
 
 NOTEBOOKS = Path(__file__).parents[1] / "notebooks"
 CLAIMS = load_claims()

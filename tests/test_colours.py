@@ -17,8 +17,6 @@ import torch
 from matplotlib.colors import to_hex
 
 import cnnlib
-from cnnlib.chart import Chart, Panel
-from cnnlib.drawing import Bitmap, Line, Rect, Words
 from cnnlib.figures import (
     blocks,
     draw_bars,
@@ -35,10 +33,9 @@ from cnnlib.figures import (
     flow,
 )
 from cnnlib.figures import statistics as statistics_figure
-from cnnlib.models import cifar_resnet, kaiming_, lenet, tower
-from cnnlib.probes import gradient_parts, relu_statistics
-from cnnlib.reader import ALERT
-from cnnlib.style import (
+from cnnlib.figures.chart import Chart, Panel
+from cnnlib.figures.drawing import Bitmap, Line, Rect, Words
+from cnnlib.figures.style import (
     COLOURS,
     DASHES,
     FAINT,
@@ -54,6 +51,9 @@ from cnnlib.style import (
     contrast,
     word_colour,
 )
+from cnnlib.models import cifar_resnet, kaiming_, lenet, tower
+from cnnlib.page.announce import ALERT
+from cnnlib.probes import gradient_parts, relu_statistics
 from cnnlib.widgets.runs import RUN_COLOURS
 
 MACHADO = {

@@ -11,11 +11,13 @@ import nbformat
 import pytest
 import torch
 
-from cnnlib import contract, time_contract
-from cnnlib.contract import FILE, WORKLOADS, calibrate, find_chapter
+from cnnlib import time_contract
+from cnnlib.course import times as contract
+from cnnlib.course.times import FILE, WORKLOADS, calibrate, find_chapter
 
-NOTEBOOKS = Path(__file__).parent.parent / "notebooks"
-sys.path.insert(0, str(NOTEBOOKS))
+ROOT = Path(__file__).parents[1]
+NOTEBOOKS = ROOT / "notebooks"
+sys.path.insert(0, str(ROOT / "tools"))
 from times import sections_of  # noqa: E402
 
 STORED = json.loads(FILE.read_text(encoding="utf-8"))
@@ -161,7 +163,7 @@ def test_a_calibration_is_short_and_leaves_no_trace(name, pace):
 
 PROMISE = """
 import time, torch
-from cnnlib.contract import WORKLOADS, calibrate
+from cnnlib.course.times import WORKLOADS, calibrate
 from cnnlib import Trainer, load_data_fashion_mnist
 from cnnlib.models import lenet
 print("ready")

@@ -11,7 +11,7 @@ import pytest
 import torch
 import two_processes
 
-from cnnlib import distributed
+from cnnlib.training import distributed
 
 HERE = Path(__file__).parent
 

@@ -14,9 +14,11 @@ from torch import nn
 from torch.utils._python_dispatch import TorchDispatchMode
 
 import cnnlib
-from cnnlib import execution, randomness, training
-from cnnlib.execution import memory_format
+from cnnlib.machine import rng as randomness
 from cnnlib.models import cifar_resnet, kaiming_, lenet
+from cnnlib.training import execution
+from cnnlib.training import loop as training
+from cnnlib.training.execution import memory_format
 
 Trainer = partial(cnnlib.Trainer, device="cpu")
 

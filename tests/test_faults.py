@@ -19,7 +19,8 @@ from panels import pictures as pictures
 from torch import nn
 
 import cnnlib
-from cnnlib import DeviceError, DivergenceError, OutOfMemoryError, device, evaluate_accuracy, faults, train
+from cnnlib import DeviceError, DivergenceError, OutOfMemoryError, evaluate_accuracy, train
+from cnnlib.machine import device, faults
 from cnnlib.widgets import fit
 from cnnlib.widgets.playground import View
 

@@ -17,10 +17,10 @@ from PIL import Image
 from torch import nn
 
 from cnnlib.datasets import CLASSES, Batches, Copies
-from cnnlib.drawing import Bitmap, Drawing, Line, Rect, Words
 from cnnlib.figures import Found, draw_feature_explorer
+from cnnlib.figures.drawing import Bitmap, Drawing, Line, Rect, Words
+from cnnlib.figures.picture import Sheet
 from cnnlib.models import ConvAutoencoder, alexnet, conv_bn_relu, lenet, resnet18, resnet_v1, vgg
-from cnnlib.picture import Sheet
 from cnnlib.probes import feature_maps, layers_with_maps, maps_and_output, receptive_fields, strongest_places
 from cnnlib.widgets import FeatureExplorer, explore_features, feature_explorer
 from cnnlib.widgets.feature_explorer import EMPTY

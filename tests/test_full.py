@@ -11,8 +11,8 @@ import pytest
 import torch
 
 from cnnlib import History
-from cnnlib.full import EXPERIMENTS, collect, find_experiments, full_results, series, stored
-from cnnlib.full.__main__ import main
+from cnnlib.course.full import EXPERIMENTS, collect, find_experiments, full_results, series, stored
+from cnnlib.course.full.__main__ import main
 
 CPU = torch.device("cpu")
 TOY = {experiment.name: experiment.toy() for experiment in EXPERIMENTS}
@@ -157,7 +157,15 @@ def test_no_made_up_results_are_shipped():
 def test_the_command_with_two_processes(tmp_path):
     """What `make full GPUS=2` calls: the losses are those of one process."""
     alone = series.run(TOY["lenet"], 0, CPU, tmp_path / "one")
-    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2", "-m", "cnnlib.full"]
+    command = [
+        sys.executable,
+        "-m",
+        "torch.distributed.run",
+        "--standalone",
+        "--nproc-per-node=2",
+        "-m",
+        "cnnlib.course.full",
+    ]
     command += ["lenet", "--toy", "--seeds", "1", "--out", str(tmp_path)]
     done = subprocess.run(
         command, capture_output=True, text=True, timeout=300, env={**os.environ, "OMP_NUM_THREADS": "1"}

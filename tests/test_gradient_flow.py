@@ -10,7 +10,7 @@ from torch import nn
 
 from cnnlib.models import PostActivation, PreActivation, cifar_resnet, lenet, tower
 from cnnlib.probes import FlowProbe
-from cnnlib.training import Trainer
+from cnnlib.training.loop import Trainer
 
 y = torch.tensor([1, 2, 3, 4])
 

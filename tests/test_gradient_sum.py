@@ -14,8 +14,8 @@ import torch
 from nets import lively
 from torch import nn
 
-from cnnlib.drawing import Line, Rect, Words
 from cnnlib.figures import draw_parts
+from cnnlib.figures.drawing import Line, Rect, Words
 from cnnlib.models import (
     BasicBlock,
     PostActivation,
@@ -31,7 +31,7 @@ from cnnlib.models import (
     xavier_,
     zero_gamma_,
 )
-from cnnlib.modes import in_mode
+from cnnlib.models.modes import in_mode
 from cnnlib.probes import GradientParts, gradient_parts, loss_along, random_direction
 from cnnlib.widgets import GradientSum, gradient_sum
 from cnnlib.widgets.runner import borrowing

@@ -84,7 +84,7 @@ def test_says_what_it_is(path):
 
 
 def test_training_knows_no_display():
-    above = [f"cnnlib.{name}" for name in ("style", "picture", "chart", "figures", "frontend", "animator", "widgets")]
-    for name in ("training.py", "history.py", "metrics.py", "checks.py"):
-        names = imports_of(ROOT / name)
+    above = [f"cnnlib.{name}" for name in ("figures", "page.frontend", "widgets")]
+    for path in (ROOT / "validation.py", *(ROOT / "training").glob("*.py")):
+        names = imports_of(path)
         assert not any(name.startswith(("matplotlib", "IPython", "ipywidgets", *above)) for name in names)

@@ -5,12 +5,12 @@ import torch
 from nets import lively
 from torch import nn
 
-from cnnlib.drawing import Line, Rect, Words
 from cnnlib.figures import draw_lesions
+from cnnlib.figures.drawing import Line, Rect, Words
 from cnnlib.models import BasicBlock, cifar_resnet, conv_bn_relu, conv_relu_bn, deepened, resnet18, vgg
-from cnnlib.modes import evaluating
+from cnnlib.models.modes import evaluating
 from cnnlib.probes import lesion_sites, swapped, without
-from cnnlib.training import evaluate_accuracy
+from cnnlib.training.loop import evaluate_accuracy
 from cnnlib.widgets import Lesions
 
 SHORTCUTS = ["none", "identity", "projection", "all projections"]

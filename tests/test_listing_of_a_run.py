@@ -573,7 +573,7 @@ controls = [dropout, slider("width", 4, 64, 16), choice("activation", {"ours": R
 @pytest.fixture
 def cell(request):
     """Run a cell as a notebook does; a kernel keeps its lines where Python finds them, other programs do not."""
-    from cnnlib.checks import check_count
+    from cnnlib.validation import check_count
 
     name, notebook = f"<cell of {request.node.name}>", {"__name__": "__main__", "check_count": check_count}
     if getattr(request, "param", "with its source") == "with its source":

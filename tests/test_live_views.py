@@ -18,10 +18,12 @@ from PIL import Image
 from torch import nn
 from torchvision.transforms import v2
 
-from cnnlib.chart import Chart
 from cnnlib.datasets import Batches
-from cnnlib.drawing import Drawing, Line, Rect, Words
 from cnnlib.figures import draw_blocks, draw_gradient_flow
+from cnnlib.figures.chart import Chart
+from cnnlib.figures.drawing import Drawing, Line, Rect, Words
+from cnnlib.figures.picture import Picture, Sheet
+from cnnlib.figures.style import new_figure
 from cnnlib.models import (
     SHORTCUTS,
     BasicBlock,
@@ -31,10 +33,8 @@ from cnnlib.models import (
     cifar_resnet,
     resnet18,
 )
-from cnnlib.picture import Picture, Sheet
 from cnnlib.probes import gradient_norms, present_gradients
-from cnnlib.style import new_figure
-from cnnlib.training import Trainer
+from cnnlib.training.loop import Trainer
 from cnnlib.widgets import GradientFlow, Shortcuts, choice, playground, pulse, slider, views
 from cnnlib.widgets.playground import View
 from cnnlib.widgets.pulse import AHEAD, BEATS, EVERY, LOST, QUICK, SLOW, Pulse

@@ -16,11 +16,11 @@ from PIL import Image
 from torch import nn
 from torchvision.transforms import v2
 
-from cnnlib.chart import Chart, Panel
 from cnnlib.datasets import Batches
-from cnnlib.drawing import Dot, Drawing, Line, Rect, Words, decimal
 from cnnlib.figures import draw_lines, draw_receptive_fields, draw_statistics, draw_volumes
-from cnnlib.history import History, growth_table
+from cnnlib.figures.chart import Chart, Panel
+from cnnlib.figures.drawing import Dot, Drawing, Line, Rect, Words, decimal
+from cnnlib.figures.style import FILL
 from cnnlib.models import (
     VGG11,
     VGG16,
@@ -36,7 +36,7 @@ from cnnlib.models import (
     vgg,
 )
 from cnnlib.probes import Statistics, layer_table, receptive_fields, relu_statistics
-from cnnlib.style import FILL
+from cnnlib.training.history import History, growth_table
 from cnnlib.widgets.run_chart import RunChart
 
 # Receptive fields, against what autograd says that an output depends on

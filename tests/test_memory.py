@@ -34,7 +34,7 @@ def test_160_megabytes_lie_in_large_pages(said, least, most):
 REST = """
 import re, sys, threading, torch
 from pathlib import Path
-from cnnlib.memory import keep_freed_memory, return_freed_memory, returning_freed_memory
+from cnnlib.machine.memory import keep_freed_memory, return_freed_memory, returning_freed_memory
 def megabytes():
     return int(re.search(r"VmRSS:\\s+(\\d+)", Path("/proc/self/status").read_text())[1]) / 1024
 def train():

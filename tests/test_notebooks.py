@@ -19,7 +19,7 @@ import cnnlib
 from cnnlib.exercises.core import Exercise
 
 ROOT = Path(__file__).parents[1]
-library_source = runpy.run_path(str(ROOT / "notebooks" / "refresh.py"))["library_source"]
+library_source = runpy.run_path(str(ROOT / "tools" / "refresh.py"))["library_source"]
 CHAPTERS = sorted((ROOT / "notebooks").glob("[0-9]*.ipynb"))
 REASONS = (
     "fit(", "time_epoch(", "animator", "draw_confusions", "show_images(pictures[surest]",

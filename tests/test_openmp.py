@@ -24,7 +24,7 @@ X.relu()
 assert threads() == alone + 1, "a helper came"
 """
 BY_HAND = """
-from cnnlib.openmp import send_helpers_away
+from cnnlib.machine.threads import send_helpers_away
 found = []
 for _ in range(3):
     send_helpers_away()

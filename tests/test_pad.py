@@ -13,7 +13,7 @@ from PIL import Image
 from torch import nn
 
 from cnnlib.datasets import Batches, Copies
-from cnnlib.drawing import Bitmap
+from cnnlib.figures.drawing import Bitmap
 from cnnlib.models import ConvAutoencoder, lenet
 from cnnlib.probes import maps_and_output
 from cnnlib.widgets import explore_features, feature_explorer

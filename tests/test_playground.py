@@ -14,7 +14,7 @@ from torch import nn
 from traitlets import TraitError
 
 from cnnlib import Trainer
-from cnnlib.chart import Chart
+from cnnlib.figures.chart import Chart
 from cnnlib.widgets import Blueprint, Microscope, choice, fit, playground, runner, slider, switch
 from cnnlib.widgets.bundle import WIDGET
 from cnnlib.widgets.controls import Control

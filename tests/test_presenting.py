@@ -32,7 +32,7 @@ chapters = pytest.mark.parametrize("path", CHAPTERS, ids=lambda path: path.stem)
 @pytest.fixture(scope="module", autouse=True)
 def scripts():
     """Let the tests import what `make` runs as scripts."""
-    added = [str(NOTEBOOKS), str(BOOK)]
+    added = [str(ROOT / "tools"), str(BOOK)]
     sys.path[:0] = added
     yield
     for folder in added:
@@ -70,7 +70,7 @@ def code(source, picture=None, lines=0):
 @chapters
 def test_chapters_are_laid_out_by_the_rule(slides, path):
     notebook = read(path)
-    assert kinds_of(notebook) == slides.slide_types(notebook.cells), "run: python notebooks/slides.py"
+    assert kinds_of(notebook) == slides.slide_types(notebook.cells), "run: python tools/slides.py"
 
 
 @chapters

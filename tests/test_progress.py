@@ -14,10 +14,12 @@ import pytest
 from nbclient import NotebookClient
 from nbformat.v4 import new_code_cell, new_notebook
 
-from cnnlib import progress_file, reader, shared_file
 from cnnlib.exercises import lenet, progress, vgg
 from cnnlib.exercises.core import Exercise, exercise
 from cnnlib.exercises.progress import CHAPTERS
+from cnnlib.page import announce as reader
+from cnnlib.page import progress_file
+from cnnlib.page import storage as shared_file
 from cnnlib.widgets import guess, predict
 from cnnlib.widgets.naming import SPOKEN
 
@@ -190,7 +192,8 @@ def test_a_program_that_runs_a_notebook_writes_nothing(tmp_path, monkeypatch):
 
 WRITER = """
 import os, sys
-from cnnlib import progress_file, reader
+from cnnlib.page import progress_file
+from cnnlib.page import announce as reader
 reader.frontend.kernel = lambda: object()
 for number in range(40):
     progress_file.judged("lenet", sys.argv[1] + str(number), "recall", True)

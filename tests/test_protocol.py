@@ -6,7 +6,7 @@ from types import SimpleNamespace
 import pytest
 from jupyter_client.manager import start_new_kernel
 
-from cnnlib import frontend
+from cnnlib.page import frontend
 
 SETUP = """
 import torch

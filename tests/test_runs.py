@@ -18,7 +18,7 @@ from panels import pictures as pictures
 from torch import nn
 
 from cnnlib import History, Trainer
-from cnnlib.style import COLOURS
+from cnnlib.figures.style import COLOURS
 from cnnlib.widgets import choice, runs, slider, switch
 from cnnlib.widgets.closing import close_whole
 from cnnlib.widgets.controls import Control, shown

@@ -36,17 +36,18 @@ from panels import go, panel, pictures  # noqa: F401
 from PIL import Image
 from torch import nn
 
-from cnnlib import compare, frontend, growth_table, progress_file
-from cnnlib.chart import Chart, Panel
-from cnnlib.drawing import Drawing, Words
+from cnnlib import compare, growth_table
 from cnnlib.exercises import lenet as exercises
 from cnnlib.exercises import progress
 from cnnlib.exercises.core import Verdict, exercise
 from cnnlib.figures import draw_lesions
-from cnnlib.history import History
-from cnnlib.plain import clean, inert_markdown, one_line
+from cnnlib.figures.chart import Chart, Panel
+from cnnlib.figures.drawing import Drawing, Words
+from cnnlib.page import frontend, progress_file
+from cnnlib.page.announce import alert
+from cnnlib.page.escape import clean, inert_markdown, one_line
 from cnnlib.probes import layer_table
-from cnnlib.reader import alert
+from cnnlib.training.history import History
 from cnnlib.widgets import choice, explore_features, explore_shapes, guess
 from cnnlib.widgets.pictures import grey_picture
 from cnnlib.widgets.runs import RunBook
@@ -605,9 +606,9 @@ from IPython.display import display
 from torch import nn
 from cnnlib import compare
 from cnnlib.exercises import lenet, progress
-from cnnlib.history import History
+from cnnlib.training.history import History
 from cnnlib.probes import layer_table
-from cnnlib.reader import alert
+from cnnlib.page.announce import alert
 from cnnlib.widgets import Playground, choice, explore_features, explore_shapes, guess
 from cnnlib.widgets.runs import RunBook
 

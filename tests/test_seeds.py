@@ -12,9 +12,9 @@ import pytest
 import torch
 from torch import nn
 
-from cnnlib import seeds
 from cnnlib.datasets import Copies
-from cnnlib.seeds import train_over_seeds, unfinished_runs
+from cnnlib.training import seeds
+from cnnlib.training.seeds import train_over_seeds, unfinished_runs
 
 
 @contextmanager

@@ -16,8 +16,8 @@ from matplotlib.textpath import TextPath
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
-from cnnlib.drawing import Words
 from cnnlib.figures import draw_step
+from cnnlib.figures.drawing import Words
 from cnnlib.figures.shape_walk import byte_words
 from cnnlib.models import (
     BasicBlock,
@@ -35,7 +35,7 @@ from cnnlib.models import (
     vgg,
     vgg11,
 )
-from cnnlib.modes import evaluating
+from cnnlib.models.modes import evaluating
 from cnnlib.probes import layer_table, walk_layers
 from cnnlib.widgets import explore_shapes
 from cnnlib.widgets.shape_quiz import judge, read_shape

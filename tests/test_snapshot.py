@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import nn
 
-from cnnlib.snapshot import Snapshot
+from cnnlib.training.snapshot import Snapshot
 
 
 class Average(nn.Module):

@@ -10,7 +10,7 @@ from panels import STEPS, command_from_two_threads, fork, go, mark, marks, rest,
 from panels import panel as panel
 from torch import nn
 
-from cnnlib.training import Trainer
+from cnnlib.training.loop import Trainer
 from cnnlib.widgets import choice, playground, runner, slider
 from cnnlib.widgets.runner import CLOSE, Runner, pause_all
 

@@ -127,7 +127,7 @@ def test_nothing_needs_to_be_written(copy, tmp_path):
     code = COURSE + f"""
 import os
 from pathlib import Path
-from cnnlib import progress_file
+from cnnlib.page import progress_file
 from cnnlib.datasets import DataFileError, fashion_mnist
 place, home = Path({str(place)!r}), Path({str(home)!r})
 assert cnnlib.__file__ == str(place / "cnnlib" / "__init__.py")
@@ -224,7 +224,7 @@ import re
 import torch
 import cnnlib
 import cnnlib.exercises, cnnlib.figures, cnnlib.probes, cnnlib.widgets
-from cnnlib.device import CORES
+from cnnlib.machine.device import CORES
 from cnnlib.models import lenet
 train_iter, test_iter = cnnlib.load_data_fashion_mnist(256)
 trainer = cnnlib.Trainer(lenet(), train_iter, test_iter, 0.5, device="cpu")
@@ -339,7 +339,7 @@ assert locale.getpreferredencoding() == "ANSI_X3.4-1968" and sys.stdout.encoding
 print(history)
 cnnlib.History.load(history.save("run.json"))
 from pathlib import Path
-from cnnlib import progress_file
+from cnnlib.page import progress_file
 progress_file.has_reader = lambda: True
 progress_file.guessed("Größer als 课?", "ja, größer")
 assert "课" in Path("progress.json").read_text(encoding="utf-8") and not progress_file.remark()

@@ -34,7 +34,10 @@ from torch.utils.data import DataLoader, TensorDataset
 from torchvision.transforms import v2
 
 import cnnlib
-from cnnlib import Checkpoint, checkpoint, clock, shared_file
+from cnnlib import Checkpoint
+from cnnlib.machine import clock
+from cnnlib.page import storage as shared_file
+from cnnlib.training import checkpoint
 from cnnlib.widgets import last, last_run, live, slider
 from cnnlib.widgets.run_chart import RunChart
 

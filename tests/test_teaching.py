@@ -18,7 +18,7 @@ from torch import nn
 
 from cnnlib.exercises.core import Exercise
 from cnnlib.models import cifar_resnet
-from cnnlib.training import Trainer
+from cnnlib.training.loop import Trainer
 from cnnlib.widgets import GradientSum, Lesions, Playground, explore_features, explore_shapes, guess, switch
 from cnnlib.widgets.live import Controls
 from cnnlib.widgets.run_chart import RunChart

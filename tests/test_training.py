@@ -15,10 +15,11 @@ from torch import nn
 from torch.utils.data import DataLoader, TensorDataset
 
 import cnnlib
-from cnnlib import DivergenceError, evaluate_accuracy, training
+from cnnlib import DivergenceError, evaluate_accuracy
 from cnnlib.models import lenet, xavier_
-from cnnlib.seeds import train_over_seeds
-from cnnlib.training import time_epoch
+from cnnlib.training import loop as training
+from cnnlib.training.loop import time_epoch
+from cnnlib.training.seeds import train_over_seeds
 
 Trainer = partial(cnnlib.Trainer, device="cpu")
 momentum = partial(torch.optim.SGD, momentum=0.9)

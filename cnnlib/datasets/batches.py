@@ -7,8 +7,7 @@ on two cores that costs less than a thousandth of the time that a loader with wo
 import torch
 from torch.nn import functional as F
 
-from cnnlib.arguments import check_callable, check_device, check_switch, check_tensor
-from cnnlib.checks import check_count
+from cnnlib.validation import check_callable, check_count, check_device, check_switch, check_tensor
 
 TOGETHER = 4  # pictures that share one draw of a random transform: 5 ms a batch of 128, against 22 one by one
 LANES = 4  # maps that PyTorch resizes side by side on a CPU, as if they were colours: in half the time or less

@@ -2,7 +2,7 @@
 
 import copy
 
-from cnnlib.checks import check_number, told
+from cnnlib.validation import check_number, told
 
 
 class Copies:

@@ -13,8 +13,8 @@ from pathlib import Path
 
 import torch
 
-from cnnlib.checks import check_count, told
 from cnnlib.datasets.batches import Batches
+from cnnlib.validation import check_count, told
 
 FOLDER = Path(__file__).parent / "data"
 

@@ -9,7 +9,7 @@ An exercise is written as its solution, an ordinary function, under a decorator 
 Then `two_and_two.check(...)`, `two_and_two.hint()` and `two_and_two.solution()` are what a reader calls.
 Nothing is printed: what they return shows itself, in a notebook as Markdown, elsewhere as plain text.
 After the example of Kaggle's learntools, without its global state. Where a reader is, what came of it is noted in their
-own file, see `cnnlib.progress_file`; no verdict depends on what is in there.
+own file, see `cnnlib.page.progress_file`; no verdict depends on what is in there.
 """
 
 import functools
@@ -18,9 +18,9 @@ import re
 
 import torch
 
-from cnnlib import progress_file
-from cnnlib.plain import inert_markdown, markdown_text
-from cnnlib.reader import announced
+from cnnlib.page import progress_file
+from cnnlib.page.announce import announced
+from cnnlib.page.escape import inert_markdown, markdown_text
 
 TIERS = ("recall", "change one line", "build")
 

@@ -10,9 +10,9 @@ import torch
 from torch import nn
 from torch.func import functional_call
 
-from cnnlib.checks import explain_forward_error
 from cnnlib.exercises.answers import agreement, call
 from cnnlib.exercises.core import Wrong, describe
+from cnnlib.validation import explain_forward_error
 
 
 def network(input_shape, mistakes=(), otherwise="Which line of the network would you look at first?"):

@@ -6,12 +6,12 @@ Where no reader is, nobody's progress is known: the same tables, with nothing so
 import importlib
 from dataclasses import dataclass, field
 
-from cnnlib import progress_file
-from cnnlib.arguments import check_switch
 from cnnlib.exercises.core import Exercise, Note
-from cnnlib.plain import html_text, one_line
-from cnnlib.reader import has_reader
-from cnnlib.table import Table
+from cnnlib.page import progress_file
+from cnnlib.page.announce import has_reader
+from cnnlib.page.escape import html_text, one_line
+from cnnlib.page.table import Table
+from cnnlib.validation import check_switch
 
 CHAPTERS = {  # the notebook's name: its exercises, its title
     "01_lenet": ("lenet", "LeNet"),

@@ -3,12 +3,11 @@
 import torch
 from torch import nn
 
-from cnnlib.arguments import check_computing, check_example, check_text
-from cnnlib.checks import send
-from cnnlib.drawing import Drawing, Line, Rect, Words
+from cnnlib.figures.drawing import Drawing, Line, Rect, Words
+from cnnlib.figures.style import COLOURS, FAINT, INK
 from cnnlib.models.cifar_resnet import ZeroPad, is_block
-from cnnlib.modes import evaluating
-from cnnlib.style import COLOURS, FAINT, INK
+from cnnlib.models.modes import evaluating
+from cnnlib.validation import check_computing, check_example, check_text, send
 
 WIDTH, MIDDLE, TALL = 1000, 150, 84  # pixels
 STAGES = ("#9ecae1", "#fdd0a2", "#a1d99b", "#dadaeb", "#d9d9d9")  # light enough for what is drawn over them

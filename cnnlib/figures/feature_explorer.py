@@ -9,10 +9,9 @@ import numpy as np
 import torch
 from torch.nn import functional as F
 
-from cnnlib.arguments import check_list, check_tensor, check_text
-from cnnlib.checks import check_count, told
-from cnnlib.drawing import Bitmap, Drawing, Line, Rect, Words, decimal
-from cnnlib.style import COLOURS, FAINT, GRID
+from cnnlib.figures.drawing import Bitmap, Drawing, Line, Rect, Words, decimal
+from cnnlib.figures.style import COLOURS, FAINT, GRID
+from cnnlib.validation import check_count, check_list, check_tensor, check_text, told
 
 WIDTH, TOP = 1000, 62
 PICTURE, LARGE = (8, 180), (215, 298)  # where it begins, and its side

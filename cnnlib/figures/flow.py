@@ -2,9 +2,9 @@
 
 import math
 
-from cnnlib.arguments import check_list, check_text
-from cnnlib.drawing import Drawing, Line, Words
-from cnnlib.style import COLOURS, FAINT, GRID, INK
+from cnnlib.figures.drawing import Drawing, Line, Words
+from cnnlib.figures.style import COLOURS, FAINT, GRID, INK
+from cnnlib.validation import check_list, check_text
 
 START, NOW = COLOURS[1], COLOURS[0]
 WIDTH, HEIGHT = 1000, 300

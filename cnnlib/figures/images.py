@@ -2,10 +2,9 @@
 
 import math
 
-from cnnlib.arguments import check_list, check_tensor, check_text
-from cnnlib.checks import check_count
-from cnnlib.picture import Picture
-from cnnlib.style import FONT, INK, new_figure
+from cnnlib.figures.picture import Picture
+from cnnlib.figures.style import FONT, INK, new_figure
+from cnnlib.validation import check_count, check_list, check_tensor, check_text
 
 MOST = 1024  # pictures in one figure
 

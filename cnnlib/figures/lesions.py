@@ -2,10 +2,9 @@
 
 import math
 
-from cnnlib.arguments import check_list, check_text
-from cnnlib.checks import check_count, check_number
-from cnnlib.drawing import Drawing, Line, Rect, Words
-from cnnlib.style import COLOURS, FAINT, GRID, INK, LIGHT, WHITE
+from cnnlib.figures.drawing import Drawing, Line, Rect, Words
+from cnnlib.figures.style import COLOURS, FAINT, GRID, INK, LIGHT, WHITE
+from cnnlib.validation import check_count, check_list, check_number, check_text
 
 WIDTH, HEIGHT = 1000, 300
 LEFT, TOP, RIGHT, BOTTOM = 70, 60, 880, 245

@@ -4,10 +4,10 @@ import math
 
 from matplotlib.patches import Rectangle
 
-from cnnlib.arguments import check_computing, check_example, check_text
-from cnnlib.picture import Picture
+from cnnlib.figures.picture import Picture
+from cnnlib.figures.style import FAINT, FILL, FONT, INK, new_figure
 from cnnlib.probes import layer_table
-from cnnlib.style import FAINT, FILL, FONT, INK, new_figure
+from cnnlib.validation import check_computing, check_example, check_text
 
 KINDS = {"Conv2d": "convolution", "AvgPool2d": "pooling", "MaxPool2d": "pooling", "Linear": "dense"}
 WIDTH = 10.0  # inches

@@ -2,11 +2,10 @@
 
 import math
 
-from cnnlib.arguments import check_text
-from cnnlib.checks import told
-from cnnlib.drawing import Drawing, Line, Rect, Words, decimal
-from cnnlib.style import COLOURS, GRID, INK, LIGHT, WRONG
-from cnnlib.style import RIGHT as RIGHT_GREEN
+from cnnlib.figures.drawing import Drawing, Line, Rect, Words, decimal
+from cnnlib.figures.style import COLOURS, GRID, INK, LIGHT, WRONG
+from cnnlib.figures.style import RIGHT as RIGHT_GREEN
+from cnnlib.validation import check_text, told
 
 WIDTH, HEIGHT = 1000, 360
 LEFT, TOP, RIGHT, BOTTOM = 80, 62, 985, 268

@@ -1,10 +1,20 @@
 """Curves, bars and confusion matrices in the house style."""
 
-from cnnlib.arguments import check_list, check_named, check_pair, check_switch, check_tensor, check_text, checked
-from cnnlib.checks import check_count, check_number, told
-from cnnlib.history import History
-from cnnlib.picture import Picture
-from cnnlib.style import COLOURS, DASHES, FONT, HATCHES, INK, MARKERS, new_figure, style_axes
+from cnnlib.figures.picture import Picture
+from cnnlib.figures.style import COLOURS, DASHES, FONT, HATCHES, INK, MARKERS, new_figure, style_axes
+from cnnlib.training.history import History
+from cnnlib.validation import (
+    check_count,
+    check_list,
+    check_named,
+    check_number,
+    check_pair,
+    check_switch,
+    check_tensor,
+    check_text,
+    checked,
+    told,
+)
 
 
 @checked(xlabel=check_text, ylabel=check_text, ylim=check_pair, log=check_switch, xlog=check_switch, text=check_text)

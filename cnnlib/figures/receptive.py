@@ -2,10 +2,9 @@
 
 from matplotlib.patches import Rectangle
 
-from cnnlib.arguments import check_named, check_tensor, check_text
-from cnnlib.checks import told
-from cnnlib.picture import Picture
-from cnnlib.style import COLOURS, DASHES, FONT, INK, new_figure
+from cnnlib.figures.picture import Picture
+from cnnlib.figures.style import COLOURS, DASHES, FONT, INK, new_figure
+from cnnlib.validation import check_named, check_tensor, check_text, told
 
 
 def draw_receptive_fields(image, networks, text="What the middle output of some layers sees of a picture"):

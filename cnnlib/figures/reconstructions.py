@@ -3,9 +3,8 @@
 import numpy as np
 import torch
 
-from cnnlib.arguments import check_named, check_tensor, check_text
-from cnnlib.checks import check_number, told
-from cnnlib.drawing import Bitmap, Drawing, Words
+from cnnlib.figures.drawing import Bitmap, Drawing, Words
+from cnnlib.validation import check_named, check_number, check_tensor, check_text, told
 
 SIDE, GAP, LEFT, TOP = 84, 8, 210, 44  # pixels
 

@@ -6,10 +6,9 @@ import math
 
 import numpy as np
 
-from cnnlib.arguments import check_switch, checked
-from cnnlib.checks import check_count, told
-from cnnlib.drawing import Bitmap, Drawing, Line, Rect, Words
-from cnnlib.style import COLOURS, FAINT, FILL, GRID, INK
+from cnnlib.figures.drawing import Bitmap, Drawing, Line, Rect, Words
+from cnnlib.figures.style import COLOURS, FAINT, FILL, GRID, INK
+from cnnlib.validation import check_count, check_switch, checked, told
 
 WIDTH, HEIGHT = 1000, 500
 LEFT, PANEL, RIGHT = 8, 290, 992  # the picture stands to the left of PANEL

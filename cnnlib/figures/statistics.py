@@ -6,10 +6,9 @@ import math
 
 import torch
 
-from cnnlib.arguments import check_tensor, check_text
-from cnnlib.checks import told
-from cnnlib.drawing import Dot, Drawing, Line, Rect, Words, decimal
-from cnnlib.style import COLOURS, FAINT, GRID, INK
+from cnnlib.figures.drawing import Dot, Drawing, Line, Rect, Words, decimal
+from cnnlib.figures.style import COLOURS, FAINT, GRID, INK
+from cnnlib.validation import check_tensor, check_text, told
 
 LOW, HIGH, BINS = -4.0, 4.0, 48
 TRAINING, EVALUATION = COLOURS[0], COLOURS[1]

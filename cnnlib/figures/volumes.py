@@ -1,10 +1,9 @@
 """Networks as rows of volumes, all on one scale: made of plain SVG, so that it follows a slider at once."""
 
-from cnnlib.arguments import check_example, check_named, check_net, check_text
-from cnnlib.checks import told
-from cnnlib.drawing import Drawing, Rect, Words
+from cnnlib.figures.drawing import Drawing, Rect, Words
+from cnnlib.figures.style import FAINT, FILL
 from cnnlib.probes import layer_table
-from cnnlib.style import FAINT, FILL
+from cnnlib.validation import check_example, check_named, check_net, check_text, told
 
 KINDS = {"Conv2d": "convolution", "MaxPool2d": "pooling", "AvgPool2d": "pooling", "Linear": "dense"}
 WIDTH = 1000  # pixels of a drawing

@@ -5,8 +5,8 @@ some layers, had three input channels and 1,000 classes, and used local response
 
 from torch import nn
 
-from cnnlib.arguments import check_maker, checked
 from cnnlib.models.limits import share, size
+from cnnlib.validation import check_maker, checked
 
 
 def alexnet(activation=nn.ReLU, dropout=0.5, shrink=1, side=224):

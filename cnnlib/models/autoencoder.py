@@ -4,7 +4,7 @@ back to the picture. The second adds its input to what the decoder made of the c
 
 from torch import nn
 
-from cnnlib.arguments import check_maker, checked
+from cnnlib.validation import check_maker, checked
 
 
 class ConvAutoencoder(nn.Module):

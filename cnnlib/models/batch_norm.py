@@ -8,10 +8,9 @@ here the module's own mode decides, as it must.
 import torch
 from torch import nn
 
-from cnnlib.arguments import check_computing, check_iterable, check_switch, check_tensor, checked
-from cnnlib.checks import send, told
 from cnnlib.models.limits import channels, count, positive, share
-from cnnlib.modes import in_mode
+from cnnlib.models.modes import in_mode
+from cnnlib.validation import check_computing, check_iterable, check_switch, check_tensor, checked, send, told
 
 
 def batch_norm(X, gamma, beta, running_mean, running_var, training, momentum=0.1, eps=1e-5):

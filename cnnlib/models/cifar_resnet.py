@@ -11,9 +11,8 @@ from functools import partial
 from torch import nn
 from torch.nn import functional as F
 
-from cnnlib.arguments import check_choice, check_maker, check_switch, checked
-from cnnlib.checks import check_count
 from cnnlib.models.limits import channels, count
+from cnnlib.validation import check_choice, check_count, check_maker, check_switch, checked
 
 # What goes around the two convolutions of a block: nothing; the input, with zero channels added where the output has
 # more (the paper's option A); the input, or its projection where the shapes differ (B); a projection everywhere (C)

@@ -3,10 +3,9 @@
 import torch
 from torch import nn
 
-from cnnlib.arguments import check_computing, check_tensor
-from cnnlib.checks import send
 from cnnlib.models.cifar_resnet import cifar_resnet
-from cnnlib.modes import evaluating
+from cnnlib.models.modes import evaluating
+from cnnlib.validation import check_computing, check_tensor, send
 
 
 @torch.no_grad()

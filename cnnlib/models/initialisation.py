@@ -3,9 +3,8 @@
 import torch
 from torch import nn
 
-from cnnlib.arguments import check_net
-from cnnlib.checks import check_number
 from cnnlib.models.cifar_resnet import PreActivation, is_block
+from cnnlib.validation import check_net, check_number
 
 
 def default_(net):

@@ -5,7 +5,7 @@ has no weights of its own, and the output layer is a plain dense layer instead o
 
 from torch import nn
 
-from cnnlib.arguments import check_maker, checked
+from cnnlib.validation import check_maker, checked
 
 
 def lenet(activation=nn.Sigmoid, pool=nn.AvgPool2d):

@@ -6,8 +6,7 @@ behind each definition.
 
 from functools import partial
 
-from cnnlib.arguments import check_list
-from cnnlib.checks import check_count, check_number, told
+from cnnlib.validation import check_count, check_list, check_number, told
 
 channels = partial(check_count, most=4096)
 count = partial(check_count, most=1000)  # of layers or blocks in a row

@@ -9,9 +9,8 @@ from functools import partial
 import torch
 from torch import nn
 
-from cnnlib.arguments import check_maker, check_switch, checked
-from cnnlib.checks import check_count
 from cnnlib.models.limits import channels, count
+from cnnlib.validation import check_count, check_maker, check_switch, checked
 
 
 class Residual(nn.Module):

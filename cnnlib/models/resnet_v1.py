@@ -10,9 +10,8 @@ from functools import partial
 
 from torch import nn
 
-from cnnlib.arguments import checked
-from cnnlib.checks import check_count
 from cnnlib.models.limits import share
+from cnnlib.validation import check_count, checked
 
 
 class Add(nn.Module):

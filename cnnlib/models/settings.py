@@ -2,9 +2,8 @@
 
 from torch import nn
 
-from cnnlib.arguments import check_net
-from cnnlib.checks import check_number
 from cnnlib.models.batch_norm import BatchNorm
+from cnnlib.validation import check_net, check_number
 
 
 def set_dropout(net, share):

@@ -4,9 +4,9 @@ so every shortcut is the identity.
 
 from torch import nn
 
-from cnnlib.arguments import check_maker, check_switch, checked
 from cnnlib.models.cifar_resnet import PostActivation, check_kind
 from cnnlib.models.limits import channels, count
+from cnnlib.validation import check_maker, check_switch, checked
 
 
 @checked(

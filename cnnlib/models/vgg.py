@@ -4,9 +4,8 @@ image recognition", arXiv:1409.1556). Here for grey pictures and ten classes; th
 
 from torch import nn
 
-from cnnlib.arguments import check_maker, checked
-from cnnlib.checks import check_count
 from cnnlib.models.limits import channels, check_arch, count, share, size, units
+from cnnlib.validation import check_count, check_maker, checked
 
 # blocks from the image on, as (number of convolutions, channels): table 1 of the paper, columns A, B, D and E
 VGG11 = ((1, 64), (1, 128), (2, 256), (2, 512), (2, 512))

@@ -11,12 +11,20 @@ from dataclasses import dataclass
 import torch
 from torch import nn
 
-from cnnlib.arguments import check_computing, check_iterable, check_switch, check_tensor
-from cnnlib.checks import check_batch, check_count, check_number, send
 from cnnlib.models.batch_norm import BatchNorm
-from cnnlib.modes import evaluating
+from cnnlib.models.modes import evaluating
 from cnnlib.probes.given import check_layer
 from cnnlib.probes.receptive import WINDOWS, Field, receptive_fields
+from cnnlib.validation import (
+    check_batch,
+    check_computing,
+    check_count,
+    check_iterable,
+    check_number,
+    check_switch,
+    check_tensor,
+    send,
+)
 
 QUIET = (nn.Identity, nn.Dropout, nn.Dropout2d)  # in evaluation they give what they got: no layers to look at
 POINTWISE = (*QUIET, nn.ReLU, nn.Sigmoid, nn.Tanh, nn.GELU, nn.LeakyReLU, nn.ELU, nn.SiLU, nn.BatchNorm2d, BatchNorm)

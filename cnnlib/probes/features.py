@@ -2,10 +2,9 @@
 
 import torch
 
-from cnnlib.arguments import check_computing, check_tensor
-from cnnlib.checks import send
-from cnnlib.modes import evaluating
+from cnnlib.models.modes import evaluating
 from cnnlib.probes.given import check_layer, check_names, device_of
+from cnnlib.validation import check_computing, check_tensor, send
 
 
 def feature_maps(net, X, layers=None):

@@ -4,9 +4,8 @@ from collections import Counter
 
 import torch
 
-from cnnlib.arguments import check_net
-from cnnlib.checks import check_count
 from cnnlib.probes.given import check_layer, check_names
+from cnnlib.validation import check_count, check_net
 
 
 class FlowProbe:

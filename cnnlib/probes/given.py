@@ -2,8 +2,7 @@
 
 import torch
 
-from cnnlib.arguments import check_iterable, check_tensor, check_text
-from cnnlib.checks import told
+from cnnlib.validation import check_iterable, check_tensor, check_text, told
 
 
 def check_layer(net, layer, name="layer"):

@@ -5,9 +5,15 @@ import copy
 import torch
 from torch import nn
 
-from cnnlib.arguments import check_callable, check_computing, check_net, check_tensor
-from cnnlib.checks import check_labels, explain_forward_error
 from cnnlib.probes.given import check_scored, check_scores
+from cnnlib.validation import (
+    check_callable,
+    check_computing,
+    check_labels,
+    check_net,
+    check_tensor,
+    explain_forward_error,
+)
 
 
 def gradient_norms(net, X, y, loss=None):

@@ -7,10 +7,18 @@ import copy
 import torch
 from torch import nn
 
-from cnnlib.arguments import check_computing, check_iterable, check_named, check_net
-from cnnlib.checks import check_labels, check_number, send, told
-from cnnlib.modes import in_mode
+from cnnlib.models.modes import in_mode
 from cnnlib.probes.given import check_scored, check_scores
+from cnnlib.validation import (
+    check_computing,
+    check_iterable,
+    check_labels,
+    check_named,
+    check_net,
+    check_number,
+    send,
+    told,
+)
 
 TRANSPOSED = (nn.ConvTranspose1d, nn.ConvTranspose2d, nn.ConvTranspose3d)  # output channels in the second place
 

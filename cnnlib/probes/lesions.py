@@ -7,11 +7,10 @@ from dataclasses import dataclass
 
 from torch import nn
 
-from cnnlib.arguments import check_net
-from cnnlib.checks import told
 from cnnlib.models.batch_norm import BatchNorm
 from cnnlib.models.cifar_resnet import is_block
 from cnnlib.probes.given import check_layer
+from cnnlib.validation import check_net, told
 
 NORMS = (nn.BatchNorm2d, BatchNorm)
 

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from torch import nn
 
-from cnnlib.arguments import check_net
+from cnnlib.validation import check_net
 
 WINDOWS = (nn.Conv2d, nn.MaxPool2d, nn.AvgPool2d)
 

@@ -7,9 +7,9 @@ import torch
 from torch import nn
 from torch.nn.modules.conv import _ConvNd
 
-from cnnlib.arguments import check_example, check_net
-from cnnlib.modes import evaluating
-from cnnlib.table import Table
+from cnnlib.models.modes import evaluating
+from cnnlib.page.table import Table
+from cnnlib.validation import check_example, check_net
 
 
 @dataclass(frozen=True)

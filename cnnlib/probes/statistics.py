@@ -7,11 +7,10 @@ from dataclasses import dataclass
 import torch
 from torch import nn
 
-from cnnlib.arguments import check_computing, check_tensor
-from cnnlib.checks import check_count, explain_forward_error
 from cnnlib.models.batch_norm import BatchNorm
-from cnnlib.modes import in_mode
+from cnnlib.models.modes import in_mode
 from cnnlib.probes.given import device_of
+from cnnlib.validation import check_computing, check_count, check_tensor, explain_forward_error
 
 NORMS = (nn.modules.batchnorm._BatchNorm, BatchNorm)
 

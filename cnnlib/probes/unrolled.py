@@ -17,10 +17,9 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from cnnlib.arguments import check_computing, check_list
-from cnnlib.checks import check_labels, send, told
 from cnnlib.models.cifar_resnet import is_block
 from cnnlib.probes.given import check_scored, check_scores
+from cnnlib.validation import check_computing, check_labels, check_list, send, told
 
 
 @dataclass(frozen=True)

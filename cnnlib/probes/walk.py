@@ -13,12 +13,11 @@ import torch
 from torch import nn
 from torch.nn.modules import activation, batchnorm, conv, dropout, pooling
 
-from cnnlib.arguments import check_example, check_net
-from cnnlib.checks import explain_forward_error
 from cnnlib.models.batch_norm import BatchNorm
-from cnnlib.modes import evaluating
+from cnnlib.models.modes import evaluating
 from cnnlib.probes.shapes import Layer, LayerTable, multiply_adds
 from cnnlib.probes.windows import POOLS, Follow, NoChannels, Patch, windows_of
+from cnnlib.validation import check_example, check_net, explain_forward_error
 
 AXES = {1: ("length",), 2: ("height", "width"), 3: ("depth", "height", "width")}
 ADAPTIVE = (pooling._AdaptiveAvgPoolNd, pooling._AdaptiveMaxPoolNd)

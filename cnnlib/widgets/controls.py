@@ -8,8 +8,7 @@ from dataclasses import dataclass
 
 import ipywidgets
 
-from cnnlib.arguments import check_callable, check_named, check_switch, check_text
-from cnnlib.checks import check_count, check_number, told
+from cnnlib.validation import check_callable, check_count, check_named, check_number, check_switch, check_text, told
 
 LABEL = {"description_width": "initial"}
 

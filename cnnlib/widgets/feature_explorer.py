@@ -11,12 +11,12 @@ import ipywidgets
 import torch
 from torch import nn
 
-from cnnlib.arguments import check_switch
 from cnnlib.figures import draw_feature_explorer
-from cnnlib.frontend import kernel
-from cnnlib.plain import one_line
+from cnnlib.page.announce import alert
+from cnnlib.page.escape import one_line
+from cnnlib.page.frontend import kernel
 from cnnlib.probes import layers_with_maps, maps_and_output, strongest_places
-from cnnlib.reader import alert
+from cnnlib.validation import check_switch
 from cnnlib.widgets.bundle import widget_bundle
 from cnnlib.widgets.controls import LABEL
 from cnnlib.widgets.pad import MOST, DrawingPad

@@ -6,10 +6,8 @@ import ipywidgets
 import torch
 from torch import nn
 
-from cnnlib.checks import check_count
 from cnnlib.datasets.batches import SEEDS
 from cnnlib.figures import draw_parts
-from cnnlib.frontend import kernel
 from cnnlib.models import (
     PostActivation,
     PreActivation,
@@ -19,9 +17,11 @@ from cnnlib.models import (
     tower,
     xavier_,
 )
+from cnnlib.page.announce import alert
+from cnnlib.page.frontend import kernel
 from cnnlib.probes import gradient_parts
 from cnnlib.probes.given import check_scored
-from cnnlib.reader import alert
+from cnnlib.validation import check_count
 from cnnlib.widgets.bundle import widget_bundle
 from cnnlib.widgets.controls import LABEL
 from cnnlib.widgets.routing import route

@@ -3,13 +3,12 @@
 import ipywidgets
 from torch import nn
 
-from cnnlib.arguments import check_choice, check_iterable, check_named
-from cnnlib.checks import check_count
 from cnnlib.figures import draw_lesions
-from cnnlib.frontend import kernel
+from cnnlib.page.announce import alert
+from cnnlib.page.frontend import kernel
 from cnnlib.probes import lesion_sites, swapped, without
-from cnnlib.reader import alert
-from cnnlib.training import evaluate_accuracy
+from cnnlib.training.loop import evaluate_accuracy
+from cnnlib.validation import check_choice, check_count, check_iterable, check_named
 from cnnlib.widgets.bundle import widget_bundle
 from cnnlib.widgets.controls import LABEL
 from cnnlib.widgets.routing import route

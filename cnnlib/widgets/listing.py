@@ -21,8 +21,8 @@ PLACES = (
     "cnnlib",
     "cnnlib.models",
     "cnnlib.datasets",
-    "cnnlib.training",
-    "cnnlib.metrics",
+    "cnnlib.training.loop",
+    "cnnlib.training.metrics",
 )  # where a chapter imports from, in this order
 TORCH = ((nn, "nn"), (nn.functional, "nn.functional"), (torch.optim, "torch.optim"), (torch, "torch"))
 MODULES = {torch: "import torch", nn: "from torch import nn"}

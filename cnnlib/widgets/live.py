@@ -12,12 +12,12 @@ import time
 import ipywidgets
 from IPython.display import display
 
-from cnnlib.checkpoint import Checkpoint
-from cnnlib.checks import check_count
-from cnnlib.device import describe_device
-from cnnlib.frontend import is_live, kernel, subshell_is_open, why_static
-from cnnlib.memory import return_freed_memory
-from cnnlib.training import Trainer, again
+from cnnlib.machine.device import describe_device
+from cnnlib.machine.memory import return_freed_memory
+from cnnlib.page.frontend import is_live, kernel, subshell_is_open, why_static
+from cnnlib.training.checkpoint import Checkpoint
+from cnnlib.training.loop import Trainer, again
+from cnnlib.validation import check_count
 from cnnlib.widgets.bundle import widget_bundle
 from cnnlib.widgets.closing import close_whole
 from cnnlib.widgets.last import remember

@@ -10,8 +10,8 @@ The paper is white and the ink is dark, like every picture in the book.
 import anywidget
 import traitlets
 
-from cnnlib.checks import check_count
-from cnnlib.style import COLOURS, FAINT
+from cnnlib.figures.style import COLOURS, FAINT
+from cnnlib.validation import check_count
 from cnnlib.widgets.pictures import ink_picture
 
 SIDE, MOST = 28, 64  # cells of a row: as many as a picture of Fashion-MNIST has, and at most

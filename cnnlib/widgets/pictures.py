@@ -8,10 +8,9 @@ import numpy as np
 import torch
 from PIL import Image, ImageOps, UnidentifiedImageError
 
-from cnnlib.arguments import check_iterable
-from cnnlib.checks import check_batch, check_count
 from cnnlib.datasets import CLASSES, Batches, Copies
 from cnnlib.figures import Found
+from cnnlib.validation import check_batch, check_count, check_iterable
 
 FIRST = 500  # pictures that are taken of batches that cannot be had by number
 BYTES, SIDE = 2 * 2**20, 4096  # of a picture that is handed in, at most

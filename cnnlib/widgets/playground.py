@@ -15,17 +15,16 @@ import ipywidgets
 from IPython.display import display
 from traitlets import TraitError
 
-from cnnlib.arguments import check_callable, check_list, check_text
-from cnnlib.checks import check_count, check_lr, told
 from cnnlib.datasets.batches import SEEDS
-from cnnlib.device import describe_device, try_gpu
-from cnnlib.frontend import is_live, kernel
-from cnnlib.memory import returning_freed_memory
-from cnnlib.picture import Sheet
-from cnnlib.plain import html_text
-from cnnlib.randomness import borrowed_random
-from cnnlib.reader import ALERT, alert
-from cnnlib.training import DivergenceError, Trainer
+from cnnlib.figures.picture import Sheet
+from cnnlib.machine.device import describe_device, try_gpu
+from cnnlib.machine.memory import returning_freed_memory
+from cnnlib.machine.rng import borrowed_random
+from cnnlib.page.announce import ALERT, alert
+from cnnlib.page.escape import html_text
+from cnnlib.page.frontend import is_live, kernel
+from cnnlib.training.loop import DivergenceError, Trainer
+from cnnlib.validation import check_callable, check_count, check_list, check_lr, check_text, told
 from cnnlib.widgets.bundle import widget_bundle
 from cnnlib.widgets.closing import close_whole
 from cnnlib.widgets.controls import Control, shown

@@ -1,17 +1,16 @@
 """Predict, then run: the reader commits a guess, the experiment answers, both are shown together.
 
 Nothing waits for the guess. Where nobody is there to make one, the question stays on the page as text. Where a reader
-is, the first guess that meets its outcome is noted in their own file, see `cnnlib.progress_file`.
+is, the first guess that meets its outcome is noted in their own file, see `cnnlib.page.progress_file`.
 """
 
 import ipywidgets
 
-from cnnlib import progress_file
-from cnnlib.arguments import check_list, check_pair, check_text
-from cnnlib.checks import check_number, told
-from cnnlib.frontend import kernel
-from cnnlib.plain import html_text, inert_markdown, markdown_text
-from cnnlib.reader import announced
+from cnnlib.page import progress_file
+from cnnlib.page.announce import announced
+from cnnlib.page.escape import html_text, inert_markdown, markdown_text
+from cnnlib.page.frontend import kernel
+from cnnlib.validation import check_list, check_number, check_pair, check_text, told
 from cnnlib.widgets.bundle import widget_bundle
 from cnnlib.widgets.naming import SPOKEN
 from cnnlib.widgets.routing import route

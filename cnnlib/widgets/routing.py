@@ -5,15 +5,15 @@ the cell. ipykernel 7.4 second-guesses that: it sends a message to whichever she
 channel, and for a control made in the running cell that is the blocked main shell (0 of 20 slider moves arrive).
 `route` says: deliver where the page asked for. ipykernel 7.0 to 7.3 do so by themselves and ignore the setting.
 
-What such a thread computes for a control must not slow down the one that trains: see `cnnlib.openmp`.
+What such a thread computes for a control must not slow down the one that trains: see `cnnlib.machine.threads`.
 
 The hook is private to ipykernel. It is used nowhere else, and tests/test_protocol.py fails if it stops working.
 """
 
 import ipywidgets
 
-from cnnlib.frontend import shell
-from cnnlib.openmp import send_helpers_away
+from cnnlib.machine.threads import send_helpers_away
+from cnnlib.page.frontend import shell
 
 # One widget that lives as long as the kernel: JupyterLab opens the subshell with the first widget and keeps it as
 # long as there is one, so the first control of a running cell does not have to wait for it.

@@ -1,9 +1,8 @@
 """The chart of a training run, drawn from its history: the same picture live, static and from a loaded record."""
 
-from cnnlib.arguments import check_pair, check_text
-from cnnlib.chart import Chart, Panel
-from cnnlib.checks import told
-from cnnlib.style import FAINT
+from cnnlib.figures.chart import Chart, Panel
+from cnnlib.figures.style import FAINT
+from cnnlib.validation import check_pair, check_text, told
 
 POINTS = 10  # points of the training curves in an epoch
 

@@ -11,12 +11,12 @@ from functools import cached_property
 
 import torch
 
-from cnnlib.device import try_gpu
-from cnnlib.faults import OutOfMemoryError, explain_fault, give_memory_back, is_fault, is_out_of_memory
-from cnnlib.memory import return_freed_memory
-from cnnlib.openmp import send_helpers_away
-from cnnlib.randomness import borrowed_random
-from cnnlib.training import DivergenceError
+from cnnlib.machine.device import try_gpu
+from cnnlib.machine.faults import OutOfMemoryError, explain_fault, give_memory_back, is_fault, is_out_of_memory
+from cnnlib.machine.memory import return_freed_memory
+from cnnlib.machine.rng import borrowed_random
+from cnnlib.machine.threads import send_helpers_away
+from cnnlib.training.loop import DivergenceError
 from cnnlib.widgets.controls import shown
 
 PATIENCE = 10.0  # seconds to wait for a thread to end: one long step

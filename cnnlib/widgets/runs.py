@@ -11,10 +11,10 @@ from dataclasses import dataclass, field, replace
 
 import ipywidgets
 
-from cnnlib.history import History
-from cnnlib.plain import html_text, one_line
-from cnnlib.reader import alert
-from cnnlib.style import COLOURS, FAINT, INK
+from cnnlib.figures.style import COLOURS, FAINT, INK
+from cnnlib.page.announce import alert
+from cnnlib.page.escape import html_text, one_line
+from cnnlib.training.history import History
 from cnnlib.widgets.controls import LABEL
 from cnnlib.widgets.naming import SPOKEN
 from cnnlib.widgets.runner import ROOM

@@ -5,11 +5,11 @@ import torch
 
 from cnnlib.datasets import load_arrays
 from cnnlib.figures import draw_step
-from cnnlib.frontend import kernel
-from cnnlib.plain import html_text
+from cnnlib.figures.style import RIGHT, WRONG
+from cnnlib.page.announce import alert
+from cnnlib.page.escape import html_text
+from cnnlib.page.frontend import kernel
 from cnnlib.probes import walk_layers
-from cnnlib.reader import alert
-from cnnlib.style import RIGHT, WRONG
 from cnnlib.widgets.bundle import widget_bundle
 from cnnlib.widgets.controls import LABEL
 from cnnlib.widgets.routing import route

@@ -3,12 +3,11 @@
 import ipywidgets
 import torch
 
-from cnnlib.arguments import check_example, check_tensor
-from cnnlib.checks import check_count
 from cnnlib.figures import draw_blocks, draw_gradient_flow, draw_reconstructions, draw_statistics, draw_volumes
-from cnnlib.modes import evaluating
+from cnnlib.models.modes import evaluating
+from cnnlib.page.announce import alert
 from cnnlib.probes import gradient_norms, present_gradients, relu_statistics, walk_layers
-from cnnlib.reader import alert
+from cnnlib.validation import check_count, check_example, check_tensor
 from cnnlib.widgets.playground import View
 
 

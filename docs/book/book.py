@@ -16,7 +16,7 @@ from offline import DIAGRAMS, offline
 
 HERE = Path(__file__).parent
 ROOT = HERE.parents[1]
-sys.path.insert(0, str(ROOT / "notebooks"))
+sys.path.insert(0, str(ROOT / "tools"))
 FRONT = """# cnnlib: classic convolutional networks, live
 
 {introduction}

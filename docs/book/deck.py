@@ -17,7 +17,7 @@ from offline import DIAGRAMS, offline
 HERE = Path(__file__).parent
 ROOT = HERE.parents[1]
 REVEAL = Path(sphinx_revealjs.__file__).parent / "_static" / "revealjs"
-sys.path.insert(0, str(ROOT / "notebooks"))
+sys.path.insert(0, str(ROOT / "tools"))
 
 
 def paragraphs(source):

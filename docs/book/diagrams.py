@@ -13,7 +13,7 @@ from nbformat.v4 import new_markdown_cell, new_notebook
 from offline import DIAGRAMS, diagrams_of, name_of
 
 ROOT = Path(__file__).parents[2]
-sys.path += [str(ROOT / "tests"), str(ROOT / "notebooks")]
+sys.path += [str(ROOT / "tests"), str(ROOT / "tools")]
 KERNEL = {"kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}}
 
 

@@ -1,0 +1,174 @@
+"""Animator: a chart that grows while a cell runs and stays in the notebook as one picture."""
+
+import threading
+import time
+
+from cnnlib.figures.chart import Chart, Panel
+from cnnlib.page.frontend import is_live, kernel
+from cnnlib.validation import check_choice, check_count, check_list, check_number, check_pair, check_text
+
+SHARE = 0.05  # the part of a run's time that drawing may take
+RARELY = 10.0  # seconds between two frames at most: a machine that slept while one was drawn has not made drawing dear
+SCALES = ("linear", "log")
+INCHES = 100  # the longest side of a figure, 10,000 pixels
+
+
+class Animator:
+    """Plot numbers as they come.
+
+    In a notebook the chart appears with the first `add` and is drawn again as points come in, but never for more
+    than 5 % of the time; the last frame is drawn when the cell ends and stays in the saved page. In a script
+    nothing is shown: `picture()` gives the chart.
+
+    Parameters
+    ----------
+    xlabel, ylabel : str, optional
+    legend : list of str, optional
+        The names of the series. A list of lists draws one panel beside the other: [['loss'], ['train', 'test']];
+        `ylabel`, `ylim` and `yscale` may then be lists too, one entry a panel.
+    xlim, ylim : (low, high), optional
+        Limits of the axes; they follow the data if left out.
+    xscale, yscale : str
+        'linear' or 'log'.
+    fmts : list of str, optional
+        Matplotlib's format strings, one a series.
+    figsize : (width, height), optional
+        In inches.
+
+    Raises
+    ------
+    ValueError
+        If a list has not one entry for each panel, or each series.
+    """
+
+    def __init__(
+        self, xlabel="", ylabel="", legend=(), xlim=None, ylim=None, xscale="linear", yscale="linear", fmts=None,
+        figsize=None,
+    ):  # fmt: skip
+        check_text(xlabel or "", "xlabel")
+        check_choice(xscale, "xscale", SCALES)
+        legend = (
+            [legend] if isinstance(legend, str) else check_list(() if legend is None else legend, "legend", least=0)
+        )
+        nested = bool(legend) and not isinstance(legend[0], str)
+        names = [tuple(group) for group in legend] if nested else [tuple(legend) or ("",)]
+        for group in names:
+            check_list(group, "legend", str)
+        several = {"ylabel": ylabel or "", "ylim": ylim, "yscale": yscale}
+        for option, value in several.items():
+            per_panel = nested and isinstance(value, list)
+            if per_panel and len(value) != len(names):
+                raise ValueError(f"{option} needs one entry for each of {len(names)} panels, got {len(value)}.")
+            several[option] = value if per_panel else [tuple(value) if isinstance(value, list) else value] * len(names)
+        for label, limits, scale in zip(*several.values(), strict=True):
+            check_text(label or "", "ylabel")
+            check_choice(scale, "yscale", SCALES)
+            if limits is not None:
+                check_pair(limits, "ylim")
+        if xlim is not None:
+            check_pair(xlim, "xlim")
+        for side in () if figsize is None else check_list(figsize, "figsize", least=2):
+            check_number(side, "each side of figsize", least=1, most=INCHES)
+        panels = [Panel(*row) for row in zip(names, *several.values(), strict=True)]
+        count = sum(map(len, names))
+        if fmts is not None and 0 < len(check_list(fmts, "fmts", str, 0)) < count:
+            raise ValueError(f"fmts needs one entry for each of {count} series, got {len(fmts)}.")
+        labels = [name for group in names for name in group if name]
+        text = f"Chart of {', '.join(labels) or 'one series'} against {xlabel or 'x'}"
+        self.chart = Chart(panels, xlabel or "", xlim, xscale, figsize, fmts, text)
+        self._lock = threading.RLock()
+        self._handle, self._waiting = None, False
+        self._drawn, self._cost = 0.0, 0.0
+
+    def add(self, x, y):
+        """Add points and show them.
+
+        Parameters
+        ----------
+        x : float, or a list of one x for each series
+        y : float, or a list of one y for each series
+            None leaves a series as it is.
+
+        Raises
+        ------
+        ValueError
+            If there is not one value for each series.
+        """
+        ys = list(y) if _is_row(y) else [y]
+        xs = list(x) if _is_row(x) else [x] * len(ys)
+        if len(xs) != len(ys):
+            raise ValueError(f"as many x as y are needed, got {len(xs)} and {len(ys)}.")
+        xs, ys = [_point(one, "x") for one in xs], [None if one is None else _point(one, "y") for one in ys]
+        if len(ys) != len(self.chart.lines):
+            raise ValueError(f"this chart has {len(self.chart.lines)} series, got {len(ys)} values.")
+        with self._lock:
+            if len(set(xs)) <= 1:
+                self.chart.add(xs[0] if xs else 0, ys)
+            else:
+                for number, (one, value) in enumerate(zip(xs, ys, strict=True)):
+                    self.chart.add(one, [value if i == number else None for i in range(len(ys))])
+            self._show()
+
+    def mark(self, x, label):
+        """Draw a labelled vertical line at `x`."""
+        x, label = check_number(x, "x"), check_text(label, "label")
+        with self._lock:
+            self.chart.mark(x, label)
+
+    def band(self, low, high, label, panel=0):
+        """Lay a band behind a panel, for results to compare with."""
+        check_pair((low, high), "the band")
+        check_text(label, "label")
+        check_count(panel, "panel", least=0, most=len(self.chart.axes) - 1)
+        with self._lock:
+            self.chart.band(panel, low, high, label)
+
+    def picture(self):
+        """Return the chart as it stands as a Picture."""
+        with self._lock:
+            return self.chart.picture()
+
+    def _show(self):
+        if kernel() is None:
+            return
+        now = time.perf_counter()
+        first = self._handle is None
+        if first or (is_live() and now - self._drawn > min(self._cost / SHARE, RARELY)):
+            self._draw(self.chart.frame())
+            self._drawn = time.perf_counter()
+            self._cost = self._drawn - now
+        if not self._waiting:
+            self._waiting = True
+            kernel().shell.events.register("post_run_cell", self._finish)
+
+    def _draw(self, png, metadata=None):
+        from IPython.display import display
+
+        bundle = {"image/png": png, "text/plain": self.chart.text}
+        if self._handle is None:
+            self._handle = display(bundle, raw=True, metadata=metadata, display_id=True)
+        else:
+            self._handle.update(bundle, raw=True, metadata=metadata)
+
+    def _finish(self, result=None):
+        """Leave the last frame in the page, sharp, when the cell ends."""
+        kernel().shell.events.unregister("post_run_cell", self._finish)
+        with self._lock:
+            self._waiting = False
+            bundle, metadata = self.chart.picture().bundle()
+            self._draw(bundle["image/png"], metadata)
+
+    def __repr__(self):
+        return self.chart.text
+
+
+def _is_row(value):
+    return hasattr(value, "__len__") and getattr(value, "ndim", 1) and not isinstance(value, str | dict)
+
+
+def _point(value, name):
+    """Return a coordinate as a float; NaN and infinity are no places, and leave a gap."""
+    try:
+        return check_number(value, name)
+    except ValueError:
+        return float(value)

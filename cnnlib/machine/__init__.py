@@ -1,0 +1,1 @@
+"""The computer: devices, memory, threads, faults, clocks and random numbers."""

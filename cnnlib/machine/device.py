@@ -1,0 +1,93 @@
+"""Which device to compute on: an NVIDIA GPU, then Apple's, then the CPU."""
+
+import platform
+import threading
+import warnings
+
+import torch
+
+from cnnlib.machine.faults import first_line
+from cnnlib.validation import check_count, check_device
+
+# What PyTorch chose when it was loaded: the cores of this machine, or fewer where OMP_NUM_THREADS says so.
+CORES = torch.get_num_threads()
+
+_tried = {}  # device: whether it computes, found out once
+_trying = threading.Lock()
+
+
+def try_gpu(i=0):
+    """Return GPU number `i` if this machine has it and it computes, else the best device that does.
+
+    Parameters
+    ----------
+    i : int
+        Which CUDA device to ask for.
+
+    Returns
+    -------
+    torch.device
+        `cuda:i`, or else Apple's `mps`, or else `cpu`.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If `i` is not a whole number of at least 0.
+
+    Warns
+    -----
+    RuntimeWarning
+        Once, if a GPU is there but cannot compute: a card too old for this PyTorch, a driver too old, no free memory.
+    """
+    i = check_count(i, "the GPU's number", least=0)
+    found = [torch.device("cuda", i)] if torch.cuda.device_count() > i else []
+    found += [torch.device("mps")] if torch.backends.mps.is_available() else []
+    return next(filter(_computes, found), torch.device("cpu"))
+
+
+def _computes(device):
+    """Tell whether a GPU can do a small convolution forward and backward; if not, warn why, the first time."""
+    with _trying:
+        if device in _tried:
+            return _tried[device]
+        try:
+            compute(device)
+            _tried[device] = True
+        except Exception as error:  # of many kinds: every library below PyTorch has its own
+            _tried[device], why = False, first_line(error)
+    if not _tried[device]:
+        warnings.warn(
+            f"the GPU ({device}) is not used, because it cannot compute: {why}. Everything runs on the CPU instead.",
+            RuntimeWarning,
+            stacklevel=3,
+        )
+    return _tried[device]
+
+
+def compute(device):
+    """Do a convolution and a matrix product, and go back through both; raise if that fails or comes out wrong."""
+    with torch.enable_grad():
+        X = torch.ones(1, 1, 4, 4, device=device)
+        w = torch.ones(1, 1, 3, 3, device=device, requires_grad=True)
+        scores = torch.nn.functional.conv2d(X, w).flatten(1) @ torch.ones(4, 1, device=device)  # (1, 4) @ (4, 1)
+        total = torch.autograd.grad(scores.sum(), w)[0].sum().item()  # nine weights, four places each
+    if total != 36:
+        raise RuntimeError(f"a sum that should be 36 came out as {total:g}")
+
+
+def describe_device(device=None):
+    """Describe a device in one phrase, such as 'CPU (x86_64), 2 threads'.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If an argument is of another kind, of another shape, or out of range.
+    """
+    device = try_gpu() if device is None else check_device(device)
+    if device.type == "cuda":
+        card = torch.cuda.get_device_properties(device)
+        return f"{card.name}, {card.total_memory / 2**30:.0f} GiB"
+    if device.type == "mps":
+        return f"Apple GPU ({platform.machine()})"
+    threads = torch.get_num_threads()
+    return f"CPU ({platform.machine()}), {threads} thread{'s' if threads > 1 else ''}"

@@ -1,0 +1,114 @@
+"""Faults of the machine rather than of the program: memory that runs out, and a GPU that fails.
+
+PyTorch has several exceptions for each, one for every kind of device, and most of them are plain RuntimeErrors that
+only their words tell apart. Here each becomes an error of one kind that says what to do. The first one loses its
+traceback, because that holds the tensors which filled the memory.
+"""
+
+import gc
+from contextlib import suppress
+
+import torch
+
+from cnnlib.machine.memory import return_freed_memory
+
+# what the messages of PyTorch and of the libraries below it say, in small letters
+MEMORY = ("out of memory", "can't allocate memory", "cannot allocate memory", "not enough memory", "alloc_failed")
+DEVICE = (
+    "cuda error", "cuda driver", "nvidia driver", "cudnn", "cublas", "cufft", "cusolver", "hip error", "miopen",
+    "mpsgraph", "mps backend", "implemented for the mps", "command buffer",
+)  # fmt: skip
+
+
+class OutOfMemoryError(MemoryError):
+    """The memory ran out. `history` holds the run so far, `step` the step that failed; both None outside a run."""
+
+    def __init__(self, message, history=None, step=None):
+        super().__init__(message)
+        self.history, self.step = history, step
+
+
+class DeviceError(RuntimeError):
+    """The GPU failed. `history` holds the run so far, `step` the step that failed; both None outside a run."""
+
+    def __init__(self, message, history=None, step=None):
+        super().__init__(message)
+        self.history, self.step = history, step
+
+
+def is_out_of_memory(error):
+    """Tell whether an exception means that the memory of a device, or of the computer, ran out."""
+    if isinstance(error, MemoryError | torch.OutOfMemoryError):
+        return True
+    plain = type(error) in (RuntimeError, torch.AcceleratorError)
+    return plain and any(words in str(error).lower() for words in MEMORY)
+
+
+def is_device_failure(error):
+    """Tell whether an exception means that a GPU cannot do what it was asked, whatever the network is."""
+    if isinstance(error, DeviceError | torch.AcceleratorError):
+        return True
+    kinds = (RuntimeError, NotImplementedError)  # the second: an operation that Apple's GPUs do not have yet
+    return type(error) in kinds and any(words in str(error).lower() for words in DEVICE)
+
+
+def is_fault(error):
+    """Tell whether an exception is the machine's fault."""
+    return is_out_of_memory(error) or is_device_failure(error)
+
+
+def explain_fault(error, where="", batch_size=None, history=None, step=None):
+    """Return an exception that says what went wrong in the machine and what to do; `error` loses its traceback.
+
+    Parameters
+    ----------
+    error : Exception
+        One for which `is_fault` holds.
+    where : str
+        Where it happened: 'at step 3', say.
+    batch_size : int, optional
+        How many examples were computed at once; half of that is what the message suggests.
+    history, step
+        Of the run, for the new exception.
+    """
+    without_frames(error)
+    if isinstance(error, OutOfMemoryError | DeviceError):  # it says enough
+        return type(error)(str(error), history, step)
+    happened = f"{where} ({first_line(error)})".lstrip()
+    if is_out_of_memory(error):
+        return OutOfMemoryError(f"the memory ran out {happened}. {smaller(batch_size)}", history, step)
+    return DeviceError(
+        f"the GPU failed {happened}. Restart the kernel; if it fails again, compute on the CPU: give device='cpu', or "
+        "set CUDA_VISIBLE_DEVICES=-1 before the kernel starts.",
+        history,
+        step,
+    )
+
+
+def without_frames(error):
+    """Return an exception without its traceback, whose frames hold the batch and all that was computed from it."""
+    return error.with_traceback(None)
+
+
+def smaller(batch_size):
+    """Say which batch size to try instead."""
+    if batch_size is None:
+        return "Take smaller batches, smaller pictures or fewer channels."
+    if batch_size < 2:
+        return "A batch is one example already: take smaller pictures or fewer channels."
+    return f"Try batches of {batch_size // 2} examples instead of {batch_size}, smaller pictures or fewer channels."
+
+
+def first_line(error):
+    """Return what an exception says, in one line, or its name where it says nothing."""
+    lines = str(error).strip().splitlines()
+    return lines[0].rstrip(". ") if lines else type(error).__name__
+
+
+def give_memory_back(device):
+    """Free what nobody uses any more, and let a GPU's memory go back to other programs."""
+    gc.collect()
+    return_freed_memory()
+    if torch.device(device).type != "cpu":
+        with suppress(RuntimeError):  # the device may be past that
+            torch.get_device_module(device).empty_cache()

@@ -1,0 +1,34 @@
+"""Whether a reader is there, and how one who listens to the page is told what came of something."""
+
+import os
+
+from cnnlib.page import frontend
+from cnnlib.page.escape import html_text
+
+# legible on a dark page as well
+ALERT = "color:#b00020;background:white;padding:.2em .5em;font-size:1.1em"
+
+
+def has_reader():
+    """Tell whether somebody has this notebook open; a program that only executes it is nobody.
+
+    CNNLIB_LIVE=0 or 1 decides otherwise, as it does for controls.
+    """
+    choice = os.environ.get(frontend.VARIABLE)
+    open_in_front = choice == "1" if choice in ("0", "1") else "JPY_SESSION_NAME" in os.environ
+    return open_in_front and frontend.kernel() is not None
+
+
+def announced(markdown):
+    """Return Markdown that a screen reader speaks when it appears; as it was, where no reader is."""
+    return f'<div role="status">\n\n{markdown}\n\n</div>' if has_reader() else markdown
+
+
+def alert(trouble):
+    """Return HTML that a screen reader speaks at once: something went wrong.
+
+    `trouble` is a text, or an exception: a ValueError speaks for itself, any other kind is named. It is escaped.
+    """
+    named = isinstance(trouble, Exception) and not isinstance(trouble, ValueError)
+    text = f"{type(trouble).__name__}: {trouble}" if named else str(trouble)
+    return f"<div role='alert' style='{ALERT}'>{html_text(text)}</div>"

@@ -1,0 +1,211 @@
+"""What a reader has solved and guessed, in a small JSON file of their own that they may read and delete.
+
+What cannot be written waits for the next time. Noting never raises, because no answer may fail for want of a disk; and
+nothing is written where notebooks are run by a program, because that is no reader.
+"""
+
+import os
+import re
+import threading
+from datetime import datetime
+from pathlib import Path
+
+from platformdirs import user_data_path
+
+from cnnlib.page.announce import has_reader
+from cnnlib.page.storage import check_place, locked, read, set_aside, write
+
+VARIABLE = "CNNLIB_PROGRESS"
+FORMAT = "cnnlib progress, 1"
+ABOUT = "What you solved and guessed in the cnnlib course. Nothing depends on this file: delete it to forget."
+WAITING = 1000  # changes that may wait for a disk
+
+_pen = threading.RLock()  # guesses are noted in another thread than checks
+_waiting = []  # changes that could not be written yet
+_remarks = []  # what there is to tell the reader
+_warned = False  # that progress is not kept, which is said once
+
+
+def is_off():
+    """Tell whether the reader wants no file: CNNLIB_PROGRESS=off."""
+    return os.environ.get(VARIABLE, "").strip().lower() == "off"
+
+
+def place():
+    """Return the file's path: CNNLIB_PROGRESS, or `progress.json` in the folder where this system keeps such things."""
+    wish = os.environ.get(VARIABLE, "").strip()
+    path = Path(wish).expanduser() if wish else user_data_path("cnnlib", appauthor=False) / "progress.json"
+    return Path(os.path.realpath(path))  # a link stays a link to the file
+
+
+# What can be noted. What is shown to the reader next takes `remark()` along.
+
+
+def judged(chapter, name, tier, passed):
+    """Note that an answer to an exercise was judged; what comes after the first right one changes nothing."""
+    now = _now()
+
+    def change(known):
+        entry = _exercise(known, chapter, name, tier)
+        if entry["solved"] is None:
+            entry["tries"] += 1
+            entry["solved"] = now if passed else None
+
+    _note(change)
+
+
+def helped(chapter, name, tier, hints=0, solution=False):
+    """Note that so many hints, or the solution, were looked at before an exercise was solved."""
+
+    def change(known):
+        entry = _exercise(known, chapter, name, tier)
+        if entry["solved"] is None:
+            entry["hints"] = max(entry["hints"], hints)
+            entry["solution"] = entry["solution"] or solution
+
+    _note(change)
+
+
+def guessed(question, answer):
+    """Note a guess, a string or a float; one that has met its outcome stays as it was."""
+    now, chapter = _now(), _chapter()
+
+    def change(known):
+        entry = known["guesses"].setdefault(question, {"chapter": chapter})
+        if "outcome" not in entry:
+            entry.update(guess=answer, when=now)
+
+    _note(change)
+
+
+def revealed(question, answer, outcome, right):
+    """Note the outcome of a guess; `right` is True or False, or how far off a number was."""
+    near = {"right": right} if isinstance(right, bool) else {"off_by": right}
+    now, chapter = _now(), _chapter()
+
+    def change(known):
+        entry = known["guesses"].setdefault(question, {"chapter": chapter, "when": now})
+        if "outcome" not in entry:
+            entry.update(guess=answer, outcome=outcome, **near)
+
+    _note(change)
+
+
+def known_progress():
+    """Return what is known of the reader, in the form of the file. Nothing is written."""
+    known = _empty()
+    if has_reader() and not is_off():
+        with _pen:
+            try:
+                path = place()
+                check_place(path)
+                known = read(path, _is_sound) or known
+            except Exception as error:  # what is damaged is set aside by the next answer, under the lock
+                _remarks.append(f"What was kept before cannot be read ({_reason(error)}).")
+            for change in _waiting:
+                change(known)
+    return known
+
+
+def forget():
+    """Delete the file, and what waits for it; return how many exercises and guesses it held.
+
+    Raises
+    ------
+    OSError
+        If it cannot be deleted.
+    """
+    with _pen:
+        known = known_progress()
+        path = place()
+        check_place(path)
+        if path.exists():
+            with locked(path):
+                path.unlink(missing_ok=True)
+        _waiting.clear()
+    return sum(map(len, known["exercises"].values())), len(known["guesses"])
+
+
+def remark():
+    """Return what there is to tell the reader about the file, once: mostly nothing."""
+    text = " ".join(_remarks)
+    _remarks.clear()
+    return text
+
+
+def _note(change):
+    global _warned
+    if not has_reader() or is_off():
+        return
+    with _pen:
+        _waiting.append(change)
+        del _waiting[:-WAITING]
+        try:
+            path = place()
+            check_place(path)
+            path.parent.mkdir(parents=True, exist_ok=True)
+            with locked(path):
+                known = _read(path)
+                for one in _waiting:
+                    one(known)
+                write(path, known)
+            _waiting.clear()
+        except Exception as error:
+            if not _warned:
+                _remarks.append(
+                    f"Your progress is not kept ({_reason(error)}); everything else works. To keep it, set {VARIABLE} "
+                    f"to a file that you can write to; {VARIABLE}=off asks for none."
+                )
+            _warned = True
+
+
+def _read(path):
+    """Return what the file holds; a file that is damaged, or something else, is set aside."""
+    try:
+        return read(path, _is_sound) or _empty()
+    except ValueError:
+        aside = set_aside(path)
+        _remarks.append(f"Your progress file was damaged or something else; it is now {aside}, and a new one begins.")
+        return _empty()
+
+
+def _empty():
+    return {"format": FORMAT, "about": ABOUT, "exercises": {}, "guesses": {}}
+
+
+def _exercise(known, chapter, name, tier):
+    entry = {"tier": tier, "solved": None, "tries": 0, "hints": 0, "solution": False}
+    return known["exercises"].setdefault(chapter, {}).setdefault(name, entry)
+
+
+def _is_sound(known):
+    """Tell whether this has the form of a progress file, whatever else may be in it."""
+    if not isinstance(known, dict) or known.get("format") != FORMAT:
+        return False
+    chapters, guesses = known.get("exercises"), known.get("guesses")
+    if not isinstance(chapters, dict) or not isinstance(guesses, dict):
+        return False
+    if not all(isinstance(part, dict) for part in (*chapters.values(), *guesses.values())):
+        return False
+    entries = [entry for chapter in chapters.values() for entry in chapter.values()]
+    return all(map(_is_entry, entries)) and all(isinstance(guess.get("chapter"), str) for guess in guesses.values())
+
+
+def _is_entry(entry):
+    kinds = {"tier": str, "solved": str | None, "tries": int, "hints": int, "solution": bool}
+    return isinstance(entry, dict) and all(isinstance(entry.get(key, ...), kind) for key, kind in kinds.items())
+
+
+def _reason(error):
+    lines = str(error).splitlines()
+    return f"{type(error).__name__}: {lines[0]}" if lines else type(error).__name__
+
+
+def _now():
+    return datetime.now().isoformat(" ", "minutes")
+
+
+def _chapter():
+    """Return the name of the open notebook without its ending if it is named like a chapter, or ''."""
+    name = re.split(r"[/\\]", os.environ.get("JPY_SESSION_NAME", ""))[-1].removesuffix(".ipynb")
+    return name if re.match(r"\d\d_", name) else ""
