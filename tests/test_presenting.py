@@ -19,6 +19,7 @@ from xml.etree import ElementTree
 
 import nbformat
 import pytest
+from bs4 import BeautifulSoup, NavigableString
 from lab import chromium, jupyterlab, new_page, open_notebook
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_output
 
@@ -270,15 +271,118 @@ def test_book_has_every_chapter_and_needs_no_network(book):
     assert "A picture of a live panel" in (book / "05_resnet.html").read_text(encoding="utf-8")
 
 
+RAW = re.compile(
+    r"\*\*|`|\$|~~|\|.*\||\]\(|\\[a-zA-Z(\[]|^ *#{1,6} |^ *[-*] \S|^ *\d+\. |^ *>|(?<!\w)[*_][^\s*_][^*_]*[*_](?!\w)"
+    r"|<[a-z/!]|&#?\w+;|\x1b|\[\d+m",
+    re.MULTILINE,
+)
+
+
+def raw(page):
+    """Return the texts of a page, code and formulas apart, in which Markdown, HTML or a terminal's codes are left."""
+    soup = BeautifulSoup(page, "html.parser")
+    for part in soup.select("code, pre, script, style, math, svg, title"):
+        part.extract()
+    return [text for text in soup.find_all(string=True) if type(text) is NavigableString and RAW.search(text)]
+
+
+def outputs_of(path):
+    return [(cell, output) for cell in read(path).cells for output in cell.get("outputs", ())]
+
+
+def no_words(page):
+    """Return the pictures of a page that say nothing to who does not see them."""
+    pictures = BeautifulSoup(page, "html.parser").select("img")
+    return [p for p in pictures if re.match(r"$|<|_images|No description", p.get("alt", ""))]
+
+
+@pytest.mark.thorough
+@pytest.mark.parametrize("kind", ["book", "deck"])
+def test_nothing_on_a_page_is_left_raw(request, kind):
+    pages = {path.name: path.read_text(encoding="utf-8") for path in request.getfixturevalue(kind).glob("*.html")}
+    assert len(pages) >= len(CHAPTERS)
+    assert not {name: found for name, page in pages.items() if (found := raw(page))}
+    assert not [name for name, page in pages.items() if no_words(page)]
+    if kind == "book":
+        for path in CHAPTERS:
+            stored = [output.get("data", {}).get("text/markdown", "") for _, output in outputs_of(path)]
+            tables = BeautifulSoup(pages[f"{path.stem}.html"], "html.parser").select(".cell_output table.docutils")
+            assert len(tables) == sum("\n| --- |" in source for source in stored) >= 3
+
+
+MARKDOWN = """## Heading
+
+A `word`, **bold**, *italic*, ~~gone~~, <b>HTML</b>, [link](https://example.org) and
+$x_i^2$: put it in place of <code>...</code>
+
+| name | value |
+| --- | --: |
+| `a` | $\\frac{1}{2}$ |
+| **b** | &#60; 1 &#124; 2<br>3 |
+
+- one
+  1. inner
+
+> said
+
+$$y = \\sum_i x_i$$
+"""
+SVG = "<svg xmlns='http://www.w3.org/2000/svg' width='9' height='9'><text>9</text></svg>"
+PNG = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
+LIVE = {"application/vnd.jupyter.widget-view+json": {"model_id": "1"}}
+OUTPUTS = {  # what a cell leaves, and what a page shows of it
+    "markdown": (new_output("display_data", {"text/markdown": MARKDOWN, "text/plain": "said"}),
+                 ("<strong>bold", "<em>italic", "<code>...</code>", "<table", "<math", "<mfrac>", "<li>")),
+    "formula": (new_output("display_data", {"text/latex": r"$\displaystyle \frac{a}{b}$"}), ("<mfrac>",)),
+    "bare formula": (new_output("display_data", {"text/latex": r"\frac{a}{b}"}), ("<mfrac>",)),
+    "html": (new_output("display_data", {"text/html": "<table><tr><td>3 &lt; 4</td></tr></table>"}), ("<td>3 &lt; 4",)),
+    "png": (new_output("display_data", {"image/png": PNG, "text/plain": "A dot"}), ('alt="A dot"',)),
+    "svg": (new_output("display_data", {"image/svg+xml": SVG, "text/plain": "A nine"}), ('alt="A nine"',)),
+    "panel": (new_output("display_data", LIVE | {"image/png": PNG, "text/plain": "A panel"}),
+              ('alt="A panel"', "<em>A picture of a live panel. To use it: ")),
+    "question": (new_output("display_data", LIVE | {"text/markdown": "**Predict**"}), ("<strong>Predict",)),
+    "widget": (new_output("display_data", LIVE | {"text/plain": "IntSlider(value=0)"}), ("IntSlider(value=0)",)),
+    "stdout": (new_output("stream", text="\x1b[31mred\x1b[0m | **a** | `b`\n"), ("red", " | **a** | `b`")),
+    "stderr": (new_output("stream", name="stderr", text="Warning: `b`\n"), ("Warning: `b`",)),
+    "error": (new_output("error", ename="ValueError", evalue="", traceback=["\x1b[0;31mValueError\x1b[0m: of `x`"]),
+              ("ValueError", "of `x`")),
+    "value": (new_output("execute_result", {"text/plain": "[1.]  # **a**"}, execution_count=1), ("[1.]  # **a**",)),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", ["book", "deck"])
+def test_every_kind_of_output_is_rendered(tmp_path, kind):
+    for package in ("latex2mathml", "myst_nb", "furo", "sphinx_revealjs"):
+        pytest.importorskip(package, reason="needs the extra `book`: pip install -e '.[book]'")
+    code = [new_code_cell(name.replace(" ", "_"), outputs=[output]) for name, (output, _) in OUTPUTS.items()]
+    metadata = {"language_info": {"name": "python"}}
+    notebook = nbformat.v4.new_notebook(cells=[text("# 7 · Outputs\n\n" + MARKDOWN), *code], metadata=metadata)
+    path = tmp_path / "07_outputs.ipynb"
+    nbformat.write(notebook, path)
+    if kind == "book":
+        importlib.import_module("book").build(tmp_path / "book", [path])
+        page = (tmp_path / "book" / "07_outputs.html").read_text(encoding="utf-8")
+    else:
+        page = importlib.import_module("deck").slides_of(read(path))
+    assert not raw(page) and not no_words(page)
+    cells = BeautifulSoup(page, "html.parser").select(".cell" if kind == "book" else ".jp-CodeCell")
+    for cell, (name, (_, shown)) in zip(cells, OUTPUTS.items(), strict=True):
+        for part in shown:
+            assert part in str(cell) or part in cell.get_text(), (name, part)
+
+
 @pytest.mark.thorough
 def test_search_knows_a_word_of_each_chapter(book):
-    script = (book / "searchindex.js").read_text(encoding="utf-8")
-    assert script.startswith("Search.setIndex("), "a script, not a file to be fetched"
-    index = json.loads(script[len("Search.setIndex(") :].rstrip().rstrip(";)"))
-    for path, stem in zip(CHAPTERS, ("plateau", "dropout", "pool", "momentum", "degrad", "jacobian"), strict=False):
-        places = [index[kind].get(stem, []) for kind in ("terms", "titleterms")]
-        places = [place for found in places for place in (found if isinstance(found, list) else [found])]
-        assert index["docnames"].index(path.stem) in places, stem
+    script = (book / "_static" / "sections.js").read_text(encoding="utf-8")
+    assert script.startswith("const sections = "), "a script, not a file to be fetched"
+    sections = json.loads(script.removeprefix("const sections = ").rstrip().rstrip(";"))
+    for path, word in zip(CHAPTERS, ("plateau", "dropout", "pool", "momentum", "degrad", "Jacobian"), strict=False):
+        found = [address for title, address, text in sections if word in text]
+        assert any(address.startswith(f"{path.stem}.html#") for address in found), word
+    pages = {
+        name: Links((book / name).read_text(encoding="utf-8")) for name in {a.split("#")[0] for _, a, _ in sections}
+    }
+    assert all(anchor in pages[name].anchors for name, anchor in (address.split("#") for _, address, _ in sections))
 
 
 def test_front_page_needs_the_table_of_chapters():
@@ -398,9 +502,38 @@ def test_book_in_a_browser(book, browser):
         colours.append(browser.evaluate("getComputedStyle(document.body).backgroundColor"))
     assert colours[0] != colours[1]
     assert browser.evaluate("document.querySelector('img.diagram').naturalWidth") > 100
-    browser.locator("input[name=q]").first.fill("degradation")
+    assert not asked and not browser.errors
+
+
+@pytest.mark.thorough
+@pytest.mark.parametrize(
+    "query, chapter, section, excerpt",
+    [
+        ("degradation", "05_resnet", "5 · ResNet › 5.1 Deeper, and worse", "That is degradation"),
+        ("Degrades", "05_resnet", "5 · ResNet › 5.1 Deeper, and worse", "That is degradation"),
+        ("is there a dead ReLU?", "01_lenet", "1 · LeNet › 1.7 Steer it yourself", "a dead ReLU"),
+        ("conv2d(X, K)", "01_lenet", "1 · LeNet › 1.10 Exercises › Build", "conv2d(X, K)"),
+        ("<b>xyzzy</b>", None, None, None),
+    ],
+)
+def test_search_finds_sections_from_files(book, browser, query, chapter, section, excerpt):
+    asked = only_local(browser)
+    browser.errors.clear()
+    browser.set_viewport_size({"width": 1280, "height": 844})
+    browser.goto((book / "index.html").as_uri())
+    browser.locator("input[name=q]").first.fill(query)
     browser.keyboard.press("Enter")
-    browser.get_by_role("main").get_by_role("link", name="ResNet").first.wait_for(timeout=10_000)
+    browser.locator("#search-status").filter(has_text=query).wait_for(timeout=10_000)
+    if section is None:
+        assert "No section" in browser.locator("#search-status").text_content()
+    else:
+        item = browser.locator("#search-results li").filter(has_text=section)
+        assert excerpt in item.locator("p").text_content() and item.locator("p mark").count()
+        item.get_by_role("link").click()
+        browser.wait_for_url(f"**/{chapter}.html#*")
+        heading = browser.locator(":target").locator("h2, h3").first
+        assert section.split(" › ")[-1] in heading.text_content()
+        browser.wait_for_function("e => e.getBoundingClientRect().y < 844", arg=heading.element_handle())  # it glides
     assert not asked and not browser.errors
 
 

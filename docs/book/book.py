@@ -1,10 +1,12 @@
 """Build the book, a folder of static pages: `make book`, or `python docs/book/book.py [FOLDER]`.
 
-Sphinx with myst-nb reads notebooks with their stored outputs, splits nothing, numbers nothing, and writes a search that
-works from files (the index is a script, not fetched). The theme, furo, has light and dark colours, previous and next,
-both tables of contents, and no font from the network.
+Sphinx with myst-nb reads notebooks with their stored outputs, splits nothing and numbers nothing. The theme, furo, has
+light and dark colours, previous and next, both tables of contents, and no font from the network. Sphinx's own search
+finds pages and fetches them for their excerpts, which a browser does not do for files; a page here is a chapter, so
+search.js looks through the text of the sections instead, which comes as a script.
 """
 
+import json
 import re
 import shutil
 import sys
@@ -12,6 +14,7 @@ import tempfile
 from pathlib import Path
 
 import nbformat
+from bs4 import BeautifulSoup
 from offline import DIAGRAMS, offline
 
 HERE = Path(__file__).parent
@@ -44,16 +47,42 @@ def front_page(readme, names):
     return FRONT.format(introduction=introduction, table=table[1].replace("](notebooks/", "]("), names="\n".join(names))
 
 
-def build(folder):
-    """Write the book of all chapters into a folder, in place of what was there; return Sphinx's status, 0 if well."""
+def sections_of(page):
+    """Return [title, anchor, text] of every section of a built page, in their order; a text is without its subsections.
+
+    A title says where the section stands: "1 · LeNet › 1.10 Exercises › Recall".
+    """
+    found = []
+    for section in reversed(
+        BeautifulSoup(page, "html.parser").select("[role=main] section[id]")
+    ):  # the inner ones first
+        above = [section, *section.find_parents("section")]
+        titles = [one.find(re.compile("^h[1-6]$")) for one in above]
+        titles = [title.get_text().rstrip("¶").strip() for title in titles]
+        titles[-1] = titles[-1].partition(":")[0]  # the chapter's name alone
+        section.find(re.compile("^h[1-6]$")).extract()
+        found.append([" › ".join(reversed(titles)), section["id"], " ".join(section.get_text().split())])
+        section.extract()
+    return found[::-1]
+
+
+def build(folder, paths=None):
+    """Write the book of all chapters, or of other notebooks, into a folder, in place of what was there.
+
+    Returns
+    -------
+    int
+        Sphinx's status, 0 if well.
+    """
     from slides import chapters
     from sphinx.cmd.build import build_main
 
     with tempfile.TemporaryDirectory() as source:
         source = Path(source)
-        for name in ("conf.py", "book.css"):
+        for name in ("conf.py", "book.css", "search.js"):
             shutil.copy(HERE / name, source)
-        paths = chapters()
+        shutil.copytree(HERE / "templates", source / "templates")
+        paths = chapters() if paths is None else paths
         for path in paths:
             nbformat.write(offline(nbformat.read(path, as_version=4)), source / path.name)
         readme = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -61,6 +90,14 @@ def build(folder):
         shutil.rmtree(folder, ignore_errors=True)
         status = build_main(["-q", "-W", "--keep-going", "-d", str(source / "doctrees"), str(source), str(folder)])
     shutil.copytree(DIAGRAMS, Path(folder, "diagrams"))
+    pages = [Path(folder, path.stem + ".html") for path in paths]
+    sections = [
+        [title, f"{page.name}#{anchor}", text]
+        for page in pages
+        for title, anchor, text in sections_of(page.read_text(encoding="utf-8"))
+    ]
+    script = f"const sections = {json.dumps(sections, ensure_ascii=False)};\n"
+    Path(folder, "_static", "sections.js").write_text(script, encoding="utf-8")
     return status
 
 

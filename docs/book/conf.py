@@ -6,14 +6,17 @@ language = "en"
 
 extensions = ["myst_nb"]
 nb_execution_mode = "off"  # the stored outputs are shown
+nb_render_markdown_format = "gfm"  # as JupyterLab and GitHub render outputs; CommonMark has no tables
+smartquotes = False  # it would turn the ... of code that stands between HTML's own tags into one letter
 myst_heading_anchors = 3
-suppress_warnings = ["misc.highlighting_failure"]
+myst_enable_extensions = ["strikethrough"]  # as in JupyterLab
+suppress_warnings = ["misc.highlighting_failure", "myst.strikethrough"]  # the latter: HTML alone has it
 
 html_theme = "furo"
 html_title = "cnnlib"
-html_static_path = ["book.css"]
+templates_path = ["templates"]
+html_static_path = ["book.css", "search.js"]
 html_css_files = ["book.css"]
 html_show_copyright = html_show_sphinx = html_copy_source = html_show_sourcelink = False
-html_show_search_summary = False  # it would fetch pages, which a browser does not do for files
 html_domain_indices = html_use_index = False
 html_scaled_image_link = False

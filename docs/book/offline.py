@@ -73,11 +73,17 @@ def offline(notebook):
         for output in cell.outputs:
             data = output.get("data", {})
             live = data.pop(WIDGET, None)
+            if "text/latex" in data:
+                formula = data.pop("text/latex")
+                data["text/markdown"] = formula if "$" in formula else f"$${formula}$$"
+            if "text/markdown" in data:
+                data["text/markdown"] = offline_text(data["text/markdown"])
             outputs.append(output)
-            if "image/png" not in data:
+            kind = next((kind for kind in data if kind.startswith("image/")), None)
+            if kind is None:
                 continue
             words = {"alt": data.get("text/plain", "")}  # for readers who do not see it
-            output.metadata.setdefault("image/png", {}).update(words)  # nbconvert looks here, myst-nb there
+            output.metadata.setdefault(kind, {}).update(words)  # nbconvert looks here, myst-nb there
             cell.metadata["mystnb"] = {"image": words}
             if live:
                 outputs.append(new_output("display_data", {"text/markdown": HOW_TO_RUN, "text/plain": HOW_TO_RUN}))
