@@ -1,36 +1,35 @@
-"""What an exercise is: a question that checks its answer, gives hints one at a time, and shows its solution.
+'''What an exercise is: a question that checks its answer, gives hints one at a time, and shows its solution.
 
-An exercise is written as its solution, an ordinary function, under a decorator that holds the rest:
+An exercise is written as its solution, an ordinary function whose docstring holds the question and the hints:
 
->>> @exercise("recall", question="What is 2 + 2?", hints=("Count.", "Use your fingers."), check=number())
-... def two_and_two():
-...     return 2 + 2
+>>> @exercise("recall", number({"That is 2 · 3. Which sign stands there?": 6}, otherwise="Use your fingers?"))
+... def two_and_three():
+...     """What is 2 + 3?
+...
+...     Hint: Begin at 2.
+...     Hint: Begin at 2 and count on: 3, 4, …
+...     """
+...     return 2 + 3
 
-Then `two_and_two.check(...)`, `two_and_two.hint()` and `two_and_two.solution()` are what a reader calls.
+Then `two_and_three.check(...)`, `two_and_three.hint()` and `two_and_three.solution()` are what a reader calls.
 Nothing is printed: what they return shows itself, in a notebook as Markdown, elsewhere as plain text.
 After the example of Kaggle's learntools, without its global state. Where a reader is, what came of it is noted in their
 own file, see `cnnlib.page.progress_file`; no verdict depends on what is in there.
-"""
+'''
 
-import functools
+import ast
 import inspect
 import re
+import textwrap
 
 import torch
 
+from cnnlib.exercises.engine import Unanswered, Wrong, describe, is_blank
 from cnnlib.page import progress_file
 from cnnlib.page.announce import announced
 from cnnlib.page.escape import inert_markdown, markdown_text
 
 TIERS = ("recall", "change one line", "build")
-
-
-class Wrong(Exception):
-    """Raised by a checker. Its text says what is wrong with the answer and asks a question that leads on."""
-
-
-class Unanswered(Exception):
-    """Raised by a checker that finds a stub where an answer should be."""
 
 
 class Note:
@@ -90,12 +89,13 @@ class Exercise:
         answer. Its name is the exercise's name.
     tier : str
         'recall', 'change one line' or 'build'.
-    question : str
-        Markdown.
-    hints : sequence of str
-        At least two, from a nudge to nearly the answer.
     check : callable
-        `check(answer, solve)` raises Wrong or Unanswered, or returns a remark that goes with a right answer.
+        `check(answer, solve)` raises Wrong or Unanswered, or returns a remark that goes with a right answer; see
+        `cnnlib.exercises.engine`.
+    question : str, optional
+        Markdown; by default the docstring of `solve` up to its first line that begins with "Hint:".
+    hints : sequence of str, optional
+        At least two, from a nudge to nearly the answer; by default what follows each "Hint:" in the docstring.
 
     Raises
     ------
@@ -103,14 +103,15 @@ class Exercise:
         If the tier has another name, or there are fewer than two hints.
     """
 
-    def __init__(self, solve, tier, question, hints, check):
+    def __init__(self, solve, tier, check, question=None, hints=None):
         if tier not in TIERS:
             raise ValueError(f"the tier must be one of {', '.join(map(repr, TIERS))}, got {tier!r}.")
+        if question is None:
+            question, *hints = parts_of(inspect.getdoc(solve) or "")
         if isinstance(hints, str) or len(hints) < 2:
-            raise ValueError(f"an exercise needs at least two hints in a tuple, got {hints!r}.")
+            raise ValueError(f"an exercise needs at least two hints, got {hints!r}. Write a line `Hint: …` for each.")
         self.solve, self.tier, self.question, self.hints = solve, tier, question, tuple(hints)
-        self.name = solve.__name__
-        self._checker = check
+        self.name, self.checker = solve.__name__, check
         self._hints_given = 0
 
     def check(self, answer=...):
@@ -134,17 +135,17 @@ class Exercise:
 
     def _judge(self, answer):
         gentle = "Put your answer in place of the `...` and run the cell again; `.hint()` gives a hint."
-        if is_blank(answer):
-            return Verdict(None, gentle)
         try:
+            if is_blank(answer):
+                return Verdict(None, gentle)
             with torch.random.fork_rng(devices=[]):
                 torch.default_generator.manual_seed(0)  # the same verdict on every run
-                return Verdict(True, self._checker(answer, self.solve) or "")
+                return Verdict(True, self.checker(answer, self.solve) or "")
         except Unanswered:
             return Verdict(None, gentle)
         except Wrong as wrong:
             return Verdict(False, str(wrong))
-        except Exception as error:
+        except (Exception, SystemExit) as error:
             return Verdict(
                 False,
                 f"Your answer, of type `{type(answer).__name__}`, could not be checked: {describe(error)} "
@@ -162,8 +163,7 @@ class Exercise:
     def solution(self):
         """Return the source of the solution, the very code that the tests run."""
         self._note_in(progress_file.helped, solution=True)
-        source = inspect.getsource(self.solve)
-        return Code(source[re.search(r"^def ", source, re.MULTILINE).start() :].rstrip())
+        return Code(source_of(self.solve))
 
     def _note_in(self, note, **what):
         """Note something about this exercise in the reader's file, if it is one of the course's."""
@@ -181,19 +181,24 @@ class Exercise:
         return repr(self._note())
 
 
-def exercise(tier, *, question, hints, check):
+def exercise(tier, check, *, question=None, hints=None):
     """Return a decorator that turns a solution into its Exercise; the parameters are those of Exercise."""
-    return functools.partial(Exercise, tier=tier, question=question, hints=hints, check=check)
+    return lambda solve: Exercise(solve, tier, check, question, hints)
 
 
-def is_blank(answer):
-    """Tell whether an answer, or a part of it, is still `...` or None."""
-    if isinstance(answer, tuple | list):
-        return any(part is None or part is ... for part in answer)
-    return answer is None or answer is ...
+def parts_of(doc):
+    """Return the question and the hints that a docstring holds, each paragraph on one line, lists and code as is."""
+    parts = []
+    for part in re.split(r"^Hint: ", doc, flags=re.MULTILINE):
+        paragraphs = re.split(r"\n\n+(?!    )", part.strip())
+        parts.append("\n\n".join(p if p.startswith(("- ", "```")) else " ".join(p.split()) for p in paragraphs))
+    return parts
 
 
-def describe(error):
-    """Name an error in one line of Markdown: its class and the first line of its text."""
-    lines = str(error).strip().splitlines()
-    return f"`{type(error).__name__}: {lines[0]}`." if lines else f"`{type(error).__name__}`."
+def source_of(solve):
+    """Return the source of a function without its decorators and its docstring."""
+    lines = textwrap.dedent(inspect.getsource(solve)).splitlines()
+    tree = ast.parse("\n".join(lines)).body[0]
+    if ast.get_docstring(tree) is not None:
+        del lines[tree.body[0].lineno - 1 : tree.body[0].end_lineno]
+    return "\n".join(lines[tree.lineno - 1 :]).rstrip()

@@ -1,0 +1,404 @@
+"""Answers that are read, such as numbers and shapes, and answers that are functions, which are called."""
+
+import copy
+import inspect
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from numbers import Real
+
+import torch
+from torch import nn
+from torch.utils._python_dispatch import TorchDispatchMode
+
+from cnnlib.exercises.engine import Difference, Stopped, Wrong, call, check, counted, gap, same
+
+
+@dataclass
+class Value:
+    """An answer that is read: a number, a shape, a matrix, a letter, or a function that returns one."""
+
+    read: Callable  # turns an answer into what is compared, or raises Wrong
+    same: Callable  # same(found, right): whether two of these agree
+    show: Callable = str  # writes one in a message
+    vague: Callable | None = None  # vague(found, right): the fact about a wrong one that agrees with no mistake
+    remark = ""
+
+    def subject(self, answer, solve):
+        if callable(answer) and not isinstance(answer, type | nn.Module | torch.Tensor):
+            answer = call(answer)
+        return self.read(answer)
+
+    def reference(self, reference, solve):
+        return self.read((reference or solve)())
+
+    def compare(self, found, right, case, solve):
+        if self.same(found, right):
+            return 0.0
+        vague = self.vague(found, right) if self.vague else ""
+        return Difference(
+            f"You answer {self.show(found)}.", lambda wrong: self.same(found, self.read(wrong)), "", vague
+        )
+
+    def conclude(self, *_):
+        return ""
+
+
+def number(mistakes=None, otherwise="Which step of the calculation would you like to go through again?", *,
+           within=1e-6, share=0.0, nearly=0.0, remark=None):  # fmt: skip
+    """Check one number, of any numeric type: right within `within`, or within a `share` of it.
+
+    One that is right within `nearly` is asked how it was rounded.
+    """
+
+    def agrees(found, right):
+        return abs(found - right) <= max(within, share * abs(right))
+
+    def vague(found, right):
+        size = "small" if found < right else "large"
+        if abs(found - right) <= nearly:
+            return f"{found:,.12g} is a little too {size}. Did you round on the way, or to fewer decimals?"
+        return f"{found:,.12g} is too {size}."
+
+    run = Value(number_from, agrees, lambda value: f"{value:,.12g}", vague)
+    return check(run, mistakes=mistakes, otherwise=otherwise, remark=remark)
+
+
+UNREADABLE = str, Mapping, set, nn.Module  # have a length, and no number in a place
+
+
+def number_from(answer):
+    """Return an answer as a float, or raise Wrong if it is not one number."""
+    answer = answer.detach() if isinstance(answer, torch.Tensor) else answer
+    while (hasattr(answer, "ndim") or hasattr(answer, "__len__")) and not isinstance(answer, UNREADABLE):
+        if getattr(answer, "ndim", 1) == 0:
+            answer = answer.item()
+        elif len(answer) == 1:
+            answer = answer[0]
+        else:
+            raise Wrong("You answer with several numbers, expected one. Which of them does the question ask for?")
+    if isinstance(answer, str):
+        ask = "What is left without the quotation marks?" if reads_as_number(answer) else "Which number is it?"
+        raise Wrong(f"You answer with the text `{answer!r}`, expected a number. {ask}")
+    if isinstance(answer, bool | complex) or type(answer).__name__ in ("bool", "bool_"):
+        raise Wrong(f"You answer `{answer!r}`, expected a number. Which number is it?")
+    try:
+        value = float(answer)
+    except OverflowError:
+        value = math.inf
+    except (TypeError, ValueError):
+        kind = type(answer).__name__
+        raise Wrong(f"You answer with a `{kind}` object, expected a number. Which number is it?") from None
+    if not math.isfinite(value):
+        raise Wrong(f"You answer {value}, expected a finite number. What did you divide by?")
+    return value
+
+
+def reads_as_number(text):
+    try:
+        return math.isfinite(float(text.replace(",", ".")))
+    except ValueError:
+        return False
+
+
+def shape(mistakes=None, otherwise="What does each layer before it do to this size?"):
+    """Check a shape, given as a tuple, list, torch.Size, array or tensor."""
+
+    def read(answer):
+        if getattr(answer, "ndim", 1) != 1:
+            raise Wrong("You answer with a tensor, expected its shape. Which attribute holds that?")
+        if isinstance(answer, str | dict) or not hasattr(answer, "__iter__"):
+            raise Wrong(f"You answer `{answer!r}`, expected a shape, a tuple of numbers. How many axes are there?")
+        return tuple(number_from(size) for size in answer)
+
+    def show(sizes):
+        return f"({', '.join(f'{size:g}' for size in sizes)})"
+
+    def vague(sizes, right):
+        if len(sizes) != len(right):
+            return f"{show(sizes)} has {len(sizes)} axes, expected {len(right)}: what does each axis count?"
+        axis = next(i for i, size in enumerate(sizes) if size != right[i])
+        return f"In {show(sizes)} the {sizes[axis]:g} on axis {axis} is not right."
+
+    return check(Value(read, lambda a, b: a == b, show, vague), mistakes=mistakes, otherwise=otherwise)
+
+
+def tensor_from(result, case=None):
+    """Return what a function returned if it is a tensor, or raise Wrong."""
+    if not isinstance(result, torch.Tensor):
+        kind = type(result).__name__
+        raise Wrong(f"your function returns a `{kind}`, expected a tensor. Which tensor could you fill?")
+    return result.detach().cpu().clone()
+
+
+def number_returned(result, case=None, expected="one number"):
+    """Return what a function returned as a number, or raise Wrong."""
+    try:
+        return number_from(result)
+    except Wrong as wrong:
+        kind = f"`{result!r}`" if isinstance(result, str | bool | float) else f"a `{type(result).__name__}`"
+        several = "several" in str(wrong)
+        ask = "Several numbers are in it: which is meant?" if several else "What does your `return` give back?"
+        raise Wrong(f"your function returns {kind}, expected {expected}. {ask}") from None
+
+
+@dataclass
+class Function:
+    """An answer that is a function, called with copies of the arguments of each case.
+
+    `read(result, case)` turns what it returns into what is compared: a tensor, a number, the output of a module that it
+    returns, or a list or dict of these, where `...` in what a mistake returns agrees with everything. For what cannot
+    be compared it raises Wrong, with a text that goes on where "For …" ends. A solution without arguments makes the
+    function that the question asks for.
+    """
+
+    read: Callable = tensor_from
+    off: str = "your function's numbers are off"  # the fact about a tensor that differs
+    part: Callable = "number {}".format  # what to call a part of a list or dict, by its index or key
+    explain: Callable | None = None  # explain(found, right): a question where no mistake agrees, or ""
+    refuse: tuple = (type,)  # types that can be called and are no functions here
+    nouns: dict = field(default_factory=dict)  # what to call an argument that is a module, if not by its name
+    by_hand: tuple = ()  # parts of names of PyTorch's operations that the answer must not lean on
+    gradients: bool = False  # whether the gradients of a right answer are compared, too
+    rtol: float = 1e-4
+    atol: float = 1e-5
+    remark = "On {count} inputs: {agreement}."
+
+    def subject(self, answer, solve):
+        if not callable(answer) or isinstance(answer, self.refuse):
+            kind, name = type(answer).__name__, solve.__name__
+            raise Wrong(f"What you hand in is of type `{kind}`, expected the function itself: `check({name})`?")
+        return answer if arguments(solve) or arguments(answer) != [] else call(answer)
+
+    def reference(self, reference, solve):
+        return reference or asked(solve)
+
+    def compare(self, subject, right, case, solve):
+        names, given = arguments(asked(solve)), duplicate(case.args)
+        on = case.on or shown(asked(solve).__name__, names, case.args)
+        watched = [Snapshot(arg, self.nouns.get(name, f"`{name}`")) for name, arg in zip(names, given, strict=False)]
+        try:
+            result = call(subject, *given, on=on)
+        except Stopped as stop:
+            error = stop.error
+            return Difference(stop.fact, lambda wrong: stops_alike(wrong, duplicate(case.args), error), stop.ask)
+        for name, before, after in zip(names, case.args, given, strict=False):
+            if not isinstance(before, nn.Module) and not same(before, after, 0, 0):
+                raise Wrong(f"{on} your function changes `{name}`, its own input. Which line writes into it?")
+        try:
+            found = self.read(result, case)
+        except Wrong as wrong:
+            raise Wrong(f"{on} {wrong}") from wrong
+        expected = self.read(right(*duplicate(case.args)), case)
+        if same(found, expected, self.rtol, self.atol):
+            for snapshot in watched:
+                snapshot.compare(on)
+            return gap(found, expected)
+
+        def agrees(wrong):
+            return same(found, self.read(wrong(*duplicate(case.args)), case), self.rtol, self.atol)
+
+        ask = self.explain(found, expected) if self.explain else whole_numbers(found, expected)
+        return Difference(f"{on} {self.difference(found, expected)}.", agrees, ask)
+
+    def difference(self, found, right):
+        """Say where two results differ."""
+        off = self.off
+        if isinstance(right, Mapping) and found.keys() != right.keys():
+            lacking = ", ".join(f"`{key}`" for key in right if key not in found)
+            more = ", ".join(f"`{key}`" for key in found if key not in right)
+            return f"your dict lacks {lacking}" if lacking and not more else f"your dict has {more}"
+        if isinstance(right, list) and len(found) != len(right):
+            return f"your function returns {counted(len(found), 'tensor')}, expected {len(right)}"
+        if isinstance(right, Mapping | list):
+            keys = right if isinstance(right, Mapping) else range(len(right))
+            key = next(key for key in keys if not same(found[key], right[key], self.rtol, self.atol))
+            found, right, off = found[key], right[key], f"{self.part(key)} is off"
+            if isinstance(right, Real):
+                return f"{self.part(key)} is {written(found)}, expected {written(right)}"
+        elif isinstance(right, Real):
+            return f"your function returns {written(found)}, expected {written(right)}"
+        elif found.shape != right.shape:
+            return f"your function returns {tuple(found.shape)}, expected {tuple(right.shape)}"
+        if found.shape != right.shape:
+            return f"{off}: it has the shape {tuple(found.shape)}, expected {tuple(right.shape)}"
+        if right.numel() > 9:
+            return f"{off}, max difference {gap(found, right):.3g}"
+        most = f", max difference {gap(found, right):.3g}" if off == self.off else ""
+        return f"{off}{most}: it is {listing(found)}, expected {listing(right)}"
+
+    def conclude(self, subject, right, cases, solve):
+        if self.by_hand:
+            with Watch(self.by_hand) as watch:
+                subject(*duplicate(cases[0].args))
+            if watch.seen:
+                raise Wrong(f"The numbers are right, but PyTorch's `{watch.seen}` made them. How do you do it by hand?")
+        return self.judge_gradients(subject, right, cases[-1].args, arguments(asked(solve))) if self.gradients else ""
+
+    def judge_gradients(self, subject, right, args, names):
+        """Say whether gradients flow through a right answer; raise Wrong if they flow and are wrong."""
+        floats = [i for i, arg in enumerate(args) if isinstance(arg, torch.Tensor) and arg.is_floating_point()]
+
+        def gradients(function):
+            leaves = duplicate(args)
+            tensors = [leaves[i].requires_grad_() for i in floats]
+            result = function(*leaves)
+            weights = torch.linspace(-1, 1, result.numel()).reshape(result.shape)
+            return torch.autograd.grad((result * weights).sum(), tensors)
+
+        try:
+            own = gradients(subject)
+        except Exception:
+            return "Gradients do not flow through it, which the question did not ask for: what cuts them off?"
+        for i, mine, expected in zip(floats, own, gradients(right), strict=True):
+            if not same(mine, expected, self.rtol, self.atol):
+                off = f"the gradient of {names[i]} is off, max difference {gap(mine, expected):.3g}"
+                raise Wrong(f"The values are right, but {off}. Which step hides something from autograd?")
+        return "Its gradients agree with PyTorch's too."
+
+
+def arguments(function):
+    """Return the names of a function's arguments, or None if they cannot be told."""
+    try:
+        return list(inspect.signature(function).parameters)
+    except (TypeError, ValueError):
+        return None
+
+
+def asked(solve):
+    """Return the function to write: the solution or, if that takes no arguments, what it makes."""
+    return solve if arguments(solve) else solve()
+
+
+def stops_alike(function, args, error):
+    """Return whether a function stops with the same error as another one did."""
+    try:
+        function(*args)
+    except Exception as own:
+        return type(own) is type(error) and str(own) == str(error)
+    return False
+
+
+def duplicate(args):
+    """Copy arguments: tensors, lists and modules; pass everything else on."""
+    if isinstance(args, torch.Tensor):
+        return args.detach().clone()
+    if isinstance(args, list | tuple):
+        return type(args)(map(duplicate, args))
+    return copy.deepcopy(args) if isinstance(args, nn.Module) else args
+
+
+class Watch(TorchDispatchMode):
+    """Note the first of PyTorch's operations whose name contains one of `parts`."""
+
+    def __init__(self, parts):
+        super().__init__()
+        self.parts, self.seen = parts, None
+
+    def __torch_dispatch__(self, operation, types, args=(), kwargs=None):
+        name = operation.overloadpacket.__name__
+        if self.seen is None and any(part in name for part in self.parts):
+            self.seen = name
+        return operation(*args, **(kwargs or {}))
+
+
+def whole_numbers(found, right):
+    """Return a question for a tensor of whole numbers where fractions are expected, or ''."""
+    tensors = isinstance(found, torch.Tensor) and isinstance(right, torch.Tensor) and found.shape == right.shape
+    if not tensors or found.is_floating_point() or not right.is_floating_point():
+        return ""
+    return f"It holds whole numbers ({found.dtype}): which dtype should the result have?"
+
+
+def shown(function, names, args):
+    """Say how a function is called: "For `f([1, 2])`" or "For X = [1, 2] and K of shape (9, 9)"."""
+    call_ = f"`{function}({', '.join(map(repr, args))})`"
+    if not any(isinstance(arg, torch.Tensor | nn.Module) for arg in args) and len(call_) <= 100:
+        return f"For {call_}"
+    *first, last = [f"{name} {sketch(arg)}" for name, arg in zip(names, args, strict=False)]
+    return f"For {', '.join(first)} and {last}" if first else f"For {last}"
+
+
+def sketch(value):
+    """Describe an argument: a small tensor of whole numbers by its entries, any other by its shape."""
+    if isinstance(value, list | tuple) and len(repr(value)) > 80:
+        return f"of length {len(value)}"
+    if not isinstance(value, torch.Tensor):
+        return f"= {value}"
+    readable = value.numel() <= 16 and torch.equal(value, value.round())
+    return f"= {listing(value)}" if readable else f"of shape {tuple(value.shape)}"
+
+
+def listing(tensor):
+    """Write the entries of a small tensor, rounded, as nested lists."""
+    entries = [f"{entry:.4g}" for entry in tensor.double().flatten().tolist()]
+    for size in reversed(tensor.shape):
+        entries = [f"[{', '.join(entries[i : i + size])}]" for i in range(0, len(entries), size)]
+    return entries[0]
+
+
+def written(value):
+    return f"{value:,.10g}" if float(value).is_integer() else f"{value:.4g}"
+
+
+class Snapshot:
+    """What a function must leave as it was in an argument: of a module its weights, every `.grad`, modes and hooks."""
+
+    HOOKS = ("_forward_pre_hooks", "_forward_hooks", "_backward_pre_hooks", "_backward_hooks")
+
+    def __init__(self, given, noun):
+        self.given, self.noun, self.module = given, noun, isinstance(given, nn.Module)
+        if self.module:
+            self.before, self.text, self.hooks = copy.deepcopy(given), repr(given), self.hooks_now()
+            self.grads = {name: p.grad if p.grad is None else p.grad.clone() for name, p in given.named_parameters()}
+
+    def hooks_now(self):
+        modules = self.given.named_modules()
+        return {(name, kind): set(getattr(module, kind)) for name, module in modules for kind in self.HOOKS}
+
+    def compare(self, on):
+        """Raise Wrong if anything has changed."""
+        given = self.given
+        if isinstance(given, torch.Tensor) and (given.requires_grad or given.grad is not None):
+            change = f"but the caller's {self.noun} requires a gradient now"
+            raise Wrong(
+                f"{on} the numbers are right, {change}. What does `.detach()` return, on which you could set it?"
+            )
+        if self.module and (change := self.hooks_changed() or self.weights_changed() or self.state_changed()):
+            raise Wrong(f"{on} your function changes the given {self.noun}: {change}")
+
+    def hooks_changed(self):
+        for (name, kind), now in self.hooks_now().items():
+            where = f"module `{name}`" if name else "the module itself"
+            what, before = kind.strip("_").removesuffix("s").replace("_", " "), self.hooks.get((name, kind), now)
+            if now - before:
+                ask = "Which method of the handle that `register_…_hook` returns takes it away?"
+                return f"a {what} is left behind on {where}. {ask}"
+            if before - now:
+                ask = "Which method of a handle takes away that one hook only?"
+                return f"a {what} that was there before is gone from {where}. {ask}"
+        return ""
+
+    def weights_changed(self):
+        own, ask = dict(self.given.named_parameters()), "Which function returns gradients and stores none?"
+        for name, before in self.before.named_parameters():
+            p, grad = own.get(name), self.grads[name]
+            if p is None or not same(p, before, 0, 0):
+                return f"`{name}`, a weight of it, is another one now. Which line does that?"
+            if p.requires_grad != before.requires_grad:
+                return f"`{name}` is left with requires_grad={p.requires_grad}. Could the caller still train it?"
+            if grad is None and p.grad is not None:
+                return f"the `.grad` of `{name}` was None and holds a tensor now. {ask}"
+            if grad is not None and (p.grad is None or not torch.equal(p.grad, grad)):
+                fate = "gone" if p.grad is None else "another one now"
+                return f"the `.grad` of `{name}`, which was there before, is {fate}. {ask}"
+        return ""
+
+    def state_changed(self):
+        pairs = list(zip(self.given.modules(), self.before.modules(), strict=False))
+        if any(now.training != before.training for now, before in pairs):
+            return "its mode has changed. Which line switches it?"
+        for now, before in pairs:  # in training mode every forward pass moves running statistics
+            if not before.training and not same(dict(now.named_buffers()), dict(before.named_buffers()), 0, 0):
+                return "its running statistics are other ones now. Which line writes into them?"
+        return "" if repr(self.given) == self.text else "its layers are other ones now. Which line exchanges them?"
