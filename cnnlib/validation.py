@@ -79,27 +79,36 @@ def check_count(value, name, *, least=1, most=None, hint=""):
     return int(value)
 
 
+ONE_LOGIT = (
+    " One output for two classes needs a loss of its own: loss=lambda scores, y: "
+    "F.binary_cross_entropy_with_logits(scores.flatten(), y.float())."
+)
+
+
 def check_labels(y, num_classes):
     """Raise unless the labels `y` are whole numbers in 0 … `num_classes` - 1.
 
     Cross-entropy would skip a label of -100 in silence and, on a GPU, end the whole process on one that is too
     large; so the question is asked first.
     """
-    if y.dtype not in (torch.int64, torch.uint8):
-        raise TypeError(
-            f"labels must be whole numbers (class indices, int64), got a tensor of {y.dtype}. Try y.long()."
-        )
+    if y.dtype not in (torch.int64, torch.uint8) and y.dim() != 2:
+        numbers = y.is_floating_point() and bool((y != y.round()).any())
+        hint = "For numbers as targets give a `loss` and a `correct` of your own." if numbers else "Try y.long()."
+        raise TypeError(f"labels must be whole numbers (class indices, int64), got a tensor of {y.dtype}. {hint}")
     if y.dim() != 1:
         raise ValueError(
             f"labels must be one number an example, of shape (N,), got {tuple(y.shape)}. Try y.flatten() for a column, "
             "y.argmax(1) for one-hot rows."
         )
+    if not y.numel():  # all are ignored
+        return
     low, high = int(y.min()), int(y.max())
     if low < 0 or high >= num_classes:
         wrong = low if low < 0 else high
         raise ValueError(
             f"labels must lie in 0 … {num_classes - 1}, because the network has {num_classes} outputs, got the "
             f"label {wrong}. Give the last layer as many outputs as there are classes, or mend the labels."
+            f"{ONE_LOGIT if num_classes == 1 else ''}"
         )
 
 
@@ -109,14 +118,19 @@ def check_batch(batch):
     if not pair or not all(isinstance(part, torch.Tensor) for part in batch):
         parts = batch if isinstance(batch, list | tuple) and len(batch) < 5 else [batch]
         got = ", ".join(type(part).__name__ for part in parts)
-        raise TypeError(
-            f"a batch must be a pair of tensors (X, y), got ({got}). Turn images and labels into tensors first."
-        )
+        hint = "Turn images and labels into tensors first."
+        if pair and isinstance(batch[1], int):
+            hint = "A data set gives one example at a time: DataLoader(data, batch_size=64) makes batches of tensors."
+        elif isinstance(batch, dict):
+            hint = f"Its keys are {', '.join(map(repr, batch))}: give pairs, [(batch[…], batch[…]) for batch in data]."
+        raise TypeError(f"a batch must be a pair of tensors (X, y), got ({got}). {hint}")
     X, y = batch
     if X.dim() == 0 or y.dim() == 0 or len(X) != len(y) or len(X) == 0:
+        single = X.dim() and len(X) and (y.dim() == 0 or len(y) == 1)
+        hint = " Is it one example without a batch axis? Give it one: X[None], y.reshape(1)." if single else ""
         raise ValueError(
             f"a batch needs as many labels as images, and at least one, got X of shape {tuple(X.shape)} and y of "
-            f"shape {tuple(y.shape)}."
+            f"shape {tuple(y.shape)}.{hint}"
         )
     return X, y
 

@@ -9,7 +9,6 @@ from torch import nn
 from cnnlib import DivergenceError, Trainer, evaluate_accuracy, pick_budget, train, try_gpu
 from cnnlib.datasets import fashion_mnist, load_data_fashion_mnist
 from cnnlib.models import lenet
-from cnnlib.training.loop import forward
 
 BAD_LR = [
     (0, ValueError, "greater than 0, got 0.0"),
@@ -176,7 +175,7 @@ def test_net_with_nothing_to_train(net, noise):
 def test_scores_of_a_wrong_shape(head, got):
     net = nn.Sequential(nn.Conv2d(1, 2, 28), head)
     with pytest.raises(ValueError, match=rf"scores of shape \(N, classes\), here \(4, classes\), got {got}"):
-        forward(net, X)
+        evaluate_accuracy(net, [(X, y)])
 
 
 def test_scores_that_are_no_tensor():
@@ -185,13 +184,13 @@ def test_scores_that_are_no_tensor():
             return X, X
 
     with pytest.raises(ValueError, match=r"scores of shape \(N, classes\).*got tuple"):
-        forward(Two(), X)
+        evaluate_accuracy(Two(), [(X, y)])
 
 
 def test_error_inside_a_layer_without_weights_is_named_too():
     net = nn.Sequential(nn.Flatten(), nn.Unflatten(1, (3, 30)), nn.Linear(30, 10))
     with pytest.raises(ValueError, match=r"layer '1', Unflatten, got an input of shape \(4, 784\)"):
-        forward(net, X)
+        evaluate_accuracy(net, [(X, y)])
 
 
 def test_error_that_is_no_ones_fault_keeps_its_name():
@@ -200,13 +199,13 @@ def test_error_that_is_no_ones_fault_keeps_its_name():
             raise ZeroDivisionError("not about shapes")
 
     with pytest.raises(ZeroDivisionError, match="not about shapes"):
-        forward(Odd(), X)
+        evaluate_accuracy(Odd(), [(X, y)])
 
 
 def test_naming_the_layer_leaves_no_hook():
     net = lenet()
     with pytest.raises(ValueError):
-        forward(net, torch.rand(4, 1, 32, 32))
+        evaluate_accuracy(net, [(torch.rand(4, 1, 32, 32), y)])
     assert not any(m._forward_hooks or m._forward_pre_hooks for m in net.modules())
 
 

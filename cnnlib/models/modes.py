@@ -28,3 +28,19 @@ def in_mode(net, training):
     finally:
         for module, mode in modes:
             module.training = mode
+
+
+def modules_in_evaluation(net):
+    """Return the modules that are in evaluation mode in a network that is in training mode as a whole.
+
+    Someone put them there to be left as they are, such as the batch normalisations of a pretrained part. A network that
+    is in evaluation mode itself has none: it is to be trained as a whole.
+    """
+    return [module for module in net.modules() if net.training and not module.training]
+
+
+def train_all_but(net, frozen):
+    """Put a network into training mode, but for the modules that are to stay in evaluation mode."""
+    net.train()
+    for module in frozen:
+        module.training = False

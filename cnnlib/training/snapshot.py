@@ -36,6 +36,7 @@ class Snapshot:
         for kind in ("_parameters", "_buffers"):
             for module in self.net.modules():
                 places = getattr(module, kind)
+                places = places if isinstance(places, dict) else dict(places.items())  # as a scripted module's are not
                 for name, tensor in places.items():
                     if tensor is not None:
                         found.setdefault(id(tensor), (places, name))
