@@ -4,12 +4,14 @@ A listing that began with `from d2l import torch as d2l` runs with that one line
 what happens inside is this library's: data in memory, a chart that does not slow the run, a learning rate to move.
 """
 
-import copy
+import dis
+import sys
 
 from cnnlib.datasets import load_data_fashion_mnist
 from cnnlib.figures.animator import Animator
 from cnnlib.machine.device import try_gpu
 from cnnlib.models import xavier_
+from cnnlib.models.copying import copy_network
 from cnnlib.training.loop import Trainer, evaluate_accuracy
 from cnnlib.training.metrics import Accumulator, Timer, accuracy
 from cnnlib.validation import check_count, check_lr
@@ -32,13 +34,13 @@ def evaluate_accuracy_gpu(net, data_iter, device=None):
     return evaluate_accuracy(net, data_iter, device)
 
 
-def train_ch6(net, train_iter, test_iter, num_epochs, lr, device):
+def train_ch6(net, train_iter, test_iter, num_epochs, lr, device=None):
     """Draw Xavier weights, train with plain SGD under a live chart, and print how it ended.
 
     Parameters
     ----------
     net, train_iter, test_iter, num_epochs, lr, device
-        As for `cnnlib.train`.
+        As for `cnnlib.train`; without a test set (None) no test accuracy is printed.
 
     Returns
     -------
@@ -46,11 +48,23 @@ def train_ch6(net, train_iter, test_iter, num_epochs, lr, device):
     """
     check_count(num_epochs, "num_epochs")
     check_lr(lr)
-    Trainer(copy.deepcopy(net), train_iter, test_iter, lr, device=device)  # asks of all before a weight is drawn anew
+    device = try_gpu() if device is None else device
+    Trainer(copy_network(net), train_iter, test_iter, lr, device=device)  # asks of all before a weight is drawn anew
     print("training on", device)
     history = fit(xavier_(net), train_iter, test_iter, num_epochs, lr, device)
     if history.train_loss:
-        test_acc = f"{history.test_acc[-1]:.3f}"
-        print(f"loss {history.train_loss[-1]:.3f}, train acc {history.train_acc[-1]:.3f}, test acc {test_acc}")
+        test_acc = f", test acc {history.test_acc[-1]:.3f}" if history.test_acc else ""
+        print(f"loss {history.train_loss[-1]:.3f}, train acc {history.train_acc[-1]:.3f}{test_acc}")
     print(f"{history.examples_per_second:.1f} examples/sec on {device}")
     return history
+
+
+def __getattr__(name):
+    """Raise an error that lists the names there are, for `d2l.x` and for `from cnnlib.d2l import x`."""
+    caller = sys._getframe(1)  # an import drops the words of an AttributeError, but not those of an ImportError
+    imported = dis.opname[caller.f_code.co_code[caller.f_lasti]] == "IMPORT_FROM"
+    raise (ImportError if imported else AttributeError)(
+        f"cnnlib.d2l has no {name!r}. It has what the listings of these chapters use: {', '.join(__all__)}. For other "
+        "names of the book, copy their listing into a cell, or install the d2l package itself.",
+        name=name,
+    )

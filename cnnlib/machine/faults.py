@@ -20,7 +20,25 @@ DEVICE = (
 )  # fmt: skip
 
 
-class OutOfMemoryError(MemoryError):
+class Picklable:
+    """What lets pickle and copy rebuild an exception with its fields, whatever its `__init__` asks for.
+
+    Python calls the class with `args` alone, which fails in the program that waits for a worker's answer: a
+    `multiprocessing.Pool` then waits for ever.
+    """
+
+    def __reduce__(self):
+        return _rebuild, (type(self), self.args, vars(self))
+
+
+def _rebuild(kind, args, fields):
+    error = kind.__new__(kind, *args)
+    error.args = args
+    vars(error).update(fields)
+    return error
+
+
+class OutOfMemoryError(Picklable, MemoryError):
     """The memory ran out. `history` holds the run so far, `step` the step that failed; both None outside a run."""
 
     def __init__(self, message, history=None, step=None):
@@ -28,7 +46,7 @@ class OutOfMemoryError(MemoryError):
         self.history, self.step = history, step
 
 
-class DeviceError(RuntimeError):
+class DeviceError(Picklable, RuntimeError):
     """The GPU failed. `history` holds the run so far, `step` the step that failed; both None outside a run."""
 
     def __init__(self, message, history=None, step=None):

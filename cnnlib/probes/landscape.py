@@ -2,11 +2,10 @@
 loss landscape of neural nets" (arXiv:1712.09913).
 """
 
-import copy
-
 import torch
 from torch import nn
 
+from cnnlib.models.copying import copy_network
 from cnnlib.models.modes import in_mode
 from cnnlib.probes.given import check_scored, check_scores
 from cnnlib.validation import (
@@ -83,7 +82,7 @@ def loss_along(net, direction, distances, X, y):
     check_scored(X, y)
     check_fit(check_computing(net), direction)
     distances = [check_number(distance, "each distance") for distance in check_iterable(distances, "distances")]
-    net = copy.deepcopy(net)
+    net = copy_network(net)
     start = {name: weight.clone() for name, weight in net.named_parameters()}
     losses, random = [], torch.get_rng_state()
     with in_mode(net, training=True), torch.random.fork_rng([X.device] if X.device.type == "cuda" else []):

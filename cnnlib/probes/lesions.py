@@ -2,13 +2,13 @@
 networks behave like ensembles of relatively shallow networks", arXiv:1605.06431, section 4).
 """
 
-import copy
 from dataclasses import dataclass
 
 from torch import nn
 
 from cnnlib.models.batch_norm import BatchNorm
 from cnnlib.models.cifar_resnet import is_block
+from cnnlib.models.copying import copy_network
 from cnnlib.probes.given import check_layer
 from cnnlib.validation import check_net, told
 
@@ -113,7 +113,7 @@ def _check_sites(net, *sites):
 
 def _rewired(net, places):
     """Return a copy of a network with another module in some places; nn.Identity where that is None."""
-    net = copy.deepcopy(net)
+    net = copy_network(net)
     modules = {name: net.get_submodule(name) for name in places}
     for name, source in places.items():
         parent, _, last = name.rpartition(".")

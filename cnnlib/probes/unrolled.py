@@ -9,7 +9,6 @@ Each F(x_i) depends on x_l by way of all blocks between. The version that many t
 branch at its own input, ∂F(x_i)/∂x_i: the first order of Π (I + F′_i), without the products of several slopes.
 """
 
-import copy
 import math
 from dataclasses import dataclass
 
@@ -18,6 +17,7 @@ from torch import nn
 from torch.nn import functional as F
 
 from cnnlib.models.cifar_resnet import is_block
+from cnnlib.models.copying import copy_network
 from cnnlib.probes.given import check_scored, check_scores
 from cnnlib.validation import check_computing, check_labels, check_list, send, told
 
@@ -113,7 +113,7 @@ def gradient_parts(net, X, y, block=1, last=None):
             raise TypeError(f"blocks are counted in whole numbers, got {told(number)}.")
     check_computing(net)
     check_scored(X, y)
-    net = copy.deepcopy(net)  # running statistics move with every pass
+    net = copy_network(net)  # running statistics move with every pass
     first = next((i for i, layer in enumerate(net) if is_block(layer)), len(net))
     count = sum(map(is_block, net))
     last = count if last is None else last

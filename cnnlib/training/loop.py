@@ -25,9 +25,10 @@ from torch import nn
 
 from cnnlib.machine.clock import WorkClock
 from cnnlib.machine.device import describe_device, try_gpu
-from cnnlib.machine.faults import explain_fault, give_memory_back, is_fault, is_out_of_memory, without_frames
+from cnnlib.machine.faults import Picklable, explain_fault, give_memory_back, is_fault, is_out_of_memory, without_frames
 from cnnlib.machine.memory import keep_freed_memory
 from cnnlib.machine.rng import random_state, set_random_state
+from cnnlib.models.copying import copy_network
 from cnnlib.models.modes import evaluating
 from cnnlib.training import checkpoint as files
 from cnnlib.training import distributed
@@ -55,7 +56,7 @@ LOOK_EVERY = 0.1  # seconds between two looks at the losses on a GPU; each makes
 STATE = {"net", "optimizer", "history", "epoch", "batch", "lr", "seed", "random", "order"}
 
 
-class DivergenceError(FloatingPointError):
+class DivergenceError(Picklable, FloatingPointError):
     """The loss or the weights became NaN or infinite, and the network is back to its last sound weights.
 
     `history` holds the run so far, `step` the step that failed, `lr` the learning rate to go on with: a tenth.
@@ -637,7 +638,7 @@ class Trainer:
     def fork(self):
         """Return a second trainer at the same point, with a network of its own: change one, keep the other."""
         twin = copy.copy(self)
-        twin.net = copy.deepcopy(self.net)
+        twin.net = copy_network(self.net)
         twin._execution = self._execution.of(twin.net)
         twin.optimizer = type(self.optimizer)([p for p in twin.net.parameters() if p.requires_grad], lr=self._lr)
         twin.train_iter = copy.copy(self.train_iter)
@@ -803,7 +804,7 @@ def time_epoch(net, train_iter, device=None, steps=10):
         How many batches to try it on, after two to warm up.
     """
     check_count(steps, "steps")
-    trainer = Trainer(copy.deepcopy(check_computing(net)), train_iter, lr=1e-6, device=device)
+    trainer = Trainer(copy_network(check_computing(net)), train_iter, lr=1e-6, device=device)
     times = []
 
     def note(trainer):

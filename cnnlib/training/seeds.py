@@ -15,6 +15,7 @@ from cnnlib.datasets import Batches, Copies
 from cnnlib.datasets.batches import SEEDS
 from cnnlib.machine.device import CORES
 from cnnlib.machine.threads import send_helpers_away
+from cnnlib.models.copying import copy_network
 from cnnlib.models.modes import in_mode
 from cnnlib.training.distributed import num_processes
 from cnnlib.training.loop import DivergenceError, Trainer, count_batches
@@ -141,7 +142,7 @@ def _may_share_the_cpu(trainer):
         return False
     before = torch.get_rng_state()
     X, _ = next(trainer.train_iter.epoch(trainer.epoch))
-    net = copy.deepcopy(trainer.net)
+    net = copy_network(trainer.net)
     with in_mode(net, training=True), torch.no_grad(), suppress(Exception):  # the run itself says what is wrong
         net(X)
     draws = not torch.equal(torch.get_rng_state(), before)

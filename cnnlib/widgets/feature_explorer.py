@@ -3,7 +3,6 @@ pictures excite it most (after figure 2 of Zeiler & Fergus 2014, arXiv:1311.2901
 """
 
 import contextlib
-import copy
 import time
 from functools import partial
 
@@ -12,6 +11,7 @@ import torch
 from torch import nn
 
 from cnnlib.figures import draw_feature_explorer
+from cnnlib.models.copying import copy_network
 from cnnlib.page.announce import alert
 from cnnlib.page.escape import one_line
 from cnnlib.page.frontend import kernel
@@ -89,7 +89,7 @@ class FeatureExplorer(View):
         """Copy a network as it stands, and find its layers."""
         if not isinstance(net, nn.Module):
             raise TypeError(f"net must be an nn.Module, got {type(net).__name__}. Build it first: lenet(), say.")
-        self._copy, self._draws = copy.deepcopy(net).eval(), True
+        self._copy, self._draws = copy_network(net).eval(), True
         self._seen, self._places = {}, {}
         with self._apart():
             before = torch.get_rng_state()
