@@ -106,6 +106,13 @@ def test_listing_that_calls_train_ch6(data, capsys):
     assert printed.groups() == (f"{history.train_acc[-1]:.3f}", f"{history.test_acc[-1]:.3f}")
 
 
+def test_train_ch6_without_a_test_set(data, capsys):
+    history = d2l.train_ch6(build(), data[0], None, 1, 0.9)
+    printed = r"training on \w+\nloss \d\.\d{3}, train acc (0\.\d{3})\n\d+\.\d examples/sec on \w+\n"
+    assert re.fullmatch(printed, capsys.readouterr().out)[1] == f"{history.train_acc[-1]:.3f}"
+    assert history.ended == "finished" and history.test_acc == []
+
+
 def test_both_learn_the_same(data):
     ours = build()
     theirs = copy.deepcopy(ours)
@@ -150,3 +157,51 @@ def test_wrong_arguments_change_no_weight(data, weights, capsys):
 def test_names_are_those_that_listings_use():
     assert all(hasattr(d2l, name) for name in d2l.__all__)
     assert {"Accumulator", "Animator", "Timer", "accuracy", "load_data_fashion_mnist", "try_gpu"} <= set(d2l.__all__)
+
+
+@pytest.mark.parametrize(
+    "source, error",
+    [
+        ("d2l.train_ch3", AttributeError),
+        ("getattr(d2l, 'plt')", AttributeError),
+        ("from cnnlib.d2l import train_ch3", ImportError),
+        ("from cnnlib.d2l import Timer, synthetic_data as make", ImportError),
+    ],
+)
+def test_other_names_are_answered_by_those_there_are(source, error):
+    with pytest.raises(error) as caught:
+        exec(source, {"d2l": d2l})
+    assert all(name in str(caught.value) for name in d2l.__all__) and caught.value.name in source
+
+
+def test_what_asks_whether_a_name_is_there_is_answered():
+    assert not hasattr(d2l, "train_ch3") and getattr(d2l, "plt", 3) == 3
+    assert copy.copy(d2l.Animator) is d2l.Animator and "train_ch6" in dir(d2l)
+    with pytest.raises(AttributeError):
+        d2l.__wrapped__  # noqa: B018, what doctest and inspect ask of anything
+
+
+@pytest.mark.parametrize("count", [1, 2, 3, 9])
+def test_an_animator_without_a_legend_takes_as_many_series_as_its_first_point(count):
+    animator = d2l.Animator(xlabel="epoch", ylabel="rmse")
+    for epoch in (1, 2):
+        animator.add(epoch, tuple(0.1 * number + epoch for number in range(count)) if count > 1 else float(epoch))
+    assert animator.chart.xs == [[1.0, 2.0]] * count
+    assert [ys[0] for ys in animator.chart.ys] == pytest.approx([0.1 * number + 1 for number in range(count)])
+    assert animator.chart.axes[0].get_legend() is None and animator.picture().png().startswith(b"\x89PNG")
+    assert repr(animator) == f"Chart of {f'{count} series' if count > 1 else 'one series'} against epoch"
+    looks = {(line.get_color(), line.get_linestyle(), line.get_marker()) for line in animator.chart.lines}
+    assert len(looks) == min(count, 7), "they can be told apart"
+    with pytest.raises(ValueError, match=f"this chart has {count} series, got {count + 1} values"):
+        animator.add(3, [0.5] * (count + 1))
+
+
+def test_an_animator_without_a_legend_takes_arrays_gaps_and_formats():
+    animator = d2l.Animator(xlabel="epoch", fmts=("-", "m--", "g-."))
+    animator.add(1, torch.tensor([0.5, 0.6]))
+    animator.add((2, 3), (None, 0.7))
+    assert animator.chart.xs == [[1.0], [1.0, 3.0]] and animator.chart.lines[1].get_color() == "m"
+    assert animator.chart.frame() and animator.chart.axes[0].get_ylim()[1] >= 0.7
+    named = d2l.Animator(legend=["loss"])
+    with pytest.raises(ValueError, match="has 1 series, got 2"):
+        named.add(1, (0.5, 0.6))

@@ -25,7 +25,8 @@ class Animator:
     xlabel, ylabel : str, optional
     legend : list of str, optional
         The names of the series. A list of lists draws one panel beside the other: [['loss'], ['train', 'test']];
-        `ylabel`, `ylim` and `yscale` may then be lists too, one entry a panel.
+        `ylabel`, `ylim` and `yscale` may then be lists too, one entry a panel. Without names, the first `add` decides
+        how many series there are.
     xlim, ylim : (low, high), optional
         Limits of the axes; they follow the data if left out.
     xscale, yscale : str
@@ -74,6 +75,7 @@ class Animator:
         if fmts is not None and 0 < len(check_list(fmts, "fmts", str, 0)) < count:
             raise ValueError(f"fmts needs one entry for each of {count} series, got {len(fmts)}.")
         labels = [name for group in names for name in group if name]
+        self._unnamed = not legend  # until the first point: then there are as many series as it has values
         text = f"Chart of {', '.join(labels) or 'one series'} against {xlabel or 'x'}"
         self.chart = Chart(panels, xlabel or "", xlim, xscale, figsize, fmts, text)
         self._lock = threading.RLock()
@@ -99,9 +101,13 @@ class Animator:
         if len(xs) != len(ys):
             raise ValueError(f"as many x as y are needed, got {len(xs)} and {len(ys)}.")
         xs, ys = [_point(one, "x") for one in xs], [None if one is None else _point(one, "y") for one in ys]
-        if len(ys) != len(self.chart.lines):
-            raise ValueError(f"this chart has {len(self.chart.lines)} series, got {len(ys)} values.")
         with self._lock:
+            if self._unnamed and len(ys) > 1:
+                self.chart.add_lines(len(ys) - 1)
+                self.chart.text = self.chart.text.replace("one series", f"{len(ys)} series")
+            self._unnamed = False
+            if len(ys) != len(self.chart.lines):
+                raise ValueError(f"this chart has {len(self.chart.lines)} series, got {len(ys)} values.")
             if len(set(xs)) <= 1:
                 self.chart.add(xs[0] if xs else 0, ys)
             else:

@@ -5,7 +5,7 @@ It draws into memory and knows nothing of notebooks; `Animator` and the live wid
 
 import bisect
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -46,7 +46,7 @@ class Chart:
     """
 
     def __init__(self, panels, xlabel="", xlim=None, xscale="linear", size=None, formats=None, text="line chart"):
-        self.panels, self.text = list(panels), text
+        self.panels, self.text, self._formats = list(panels), text, formats or ()
         self.xlim = _widen(*xlim) if xlim is not None else None
         width, height = size or ((6.4, 3.6) if len(self.panels) == 1 else (10.0, 3.8))
         self.figure = new_figure(width, height)
@@ -59,7 +59,7 @@ class Chart:
             axes.set_xscale(xscale)
             axes.set_yscale(panel.yscale)
             for name in panel.legend:
-                self._add_line(axes, name, number, formats[number] if formats else None)
+                self._add_line(axes, name, number)
                 number += 1
             if any(panel.legend):
                 axes.legend(
@@ -73,14 +73,24 @@ class Chart:
         self._background, self._marks = None, []
         self._fit_limits()
 
-    def _add_line(self, axes, name, number, format):
+    def add_lines(self, count):
+        """Add series without names to the first panel, which must be the only one."""
+        panel = self.panels[0]
+        for _ in range(count):
+            self._add_line(self.axes[0], "", len(self.lines))
+            self.xs.append([])
+            self.ys.append([])
+        self.panels[0] = replace(panel, legend=(*panel.legend, *[""] * count))
+        self._background = None
+
+    def _add_line(self, axes, name, number):
         style = {"linewidth": 2.4, "markersize": 6, "label": name, "animated": True, "clip_on": False}
-        if format is None:
+        if number >= len(self._formats):
             i = number % len(COLOURS)
             style |= {"color": COLOURS[i], "linestyle": DASHES[i], "marker": MARKERS[i]}
             (line,) = axes.plot([], [], **style)
         else:
-            (line,) = axes.plot([], [], format, **style)
+            (line,) = axes.plot([], [], self._formats[number], **style)
         self.lines.append(line)
 
     def add(self, x, ys):
