@@ -4,7 +4,7 @@ import copy
 import inspect
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from numbers import Real
 
 import torch
@@ -147,9 +147,9 @@ class Function:
     """An answer that is a function, called with copies of the arguments of each case.
 
     `read(result, case)` turns what it returns into what is compared: a tensor, a number, the output of a module that it
-    returns, or a list or dict of these, where `...` in what a mistake returns agrees with everything. For what cannot
-    be compared it raises Wrong, with a text that goes on where "For …" ends. A solution without arguments makes the
-    function that the question asks for.
+    returns, or a list or dict of these, where `...` in what a mistake returns agrees with everything. `case.args` are
+    the very arguments of that call. For what cannot be compared it raises Wrong, with a text that goes on where "For …"
+    ends. A solution without arguments makes the function that the question asks for.
     """
 
     read: Callable = tensor_from
@@ -158,6 +158,7 @@ class Function:
     explain: Callable | None = None  # explain(found, right): a question where no mistake agrees, or ""
     refuse: tuple = (type,)  # types that can be called and are no functions here
     nouns: dict = field(default_factory=dict)  # what to call an argument that is a module, if not by its name
+    in_place: bool = False  # whether it may change the modules that it is given
     by_hand: tuple = ()  # parts of names of PyTorch's operations that the answer must not lean on
     gradients: bool = False  # whether the gradients of a right answer are compared, too
     rtol: float = 1e-4
@@ -186,17 +187,22 @@ class Function:
             if not isinstance(before, nn.Module) and not same(before, after, 0, 0):
                 raise Wrong(f"{on} your function changes `{name}`, its own input. Which line writes into it?")
         try:
-            found = self.read(result, case)
+            found = self.read(result, replace(case, args=given))
         except Wrong as wrong:
             raise Wrong(f"{on} {wrong}") from wrong
-        expected = self.read(right(*duplicate(case.args)), case)
+
+        def outcome(function):
+            fresh = duplicate(case.args)
+            return self.read(function(*fresh), replace(case, args=fresh))
+
+        expected = outcome(right)
         if same(found, expected, self.rtol, self.atol):
-            for snapshot in watched:
+            for snapshot in watched if not self.in_place else ():
                 snapshot.compare(on)
             return gap(found, expected)
 
         def agrees(wrong):
-            return same(found, self.read(wrong(*duplicate(case.args)), case), self.rtol, self.atol)
+            return same(found, outcome(wrong), self.rtol, self.atol)
 
         ask = self.explain(found, expected) if self.explain else whole_numbers(found, expected)
         return Difference(f"{on} {self.difference(found, expected)}.", agrees, ask)

@@ -33,13 +33,14 @@ class Module:
 
     inputs: Sequence | Callable  # shapes of batches, or what makes them of a case's arguments; the first has several
     noun: str = "network"  # or "block"
+    numbers: str = ""  # what it returns: by default "scores" of a network, "numbers" of a block
     seen: Sequence = ()  # sizes of batches that running statistics see before a last comparison
     free: Sequence = ()  # numbers of channels whose bias may be there or not, because a normalisation follows
     large: float = 10  # times the usual weights in a last comparison, where an activation with a ceiling shows
     remark = "With the solution's weights it returns what the solution returns: {agreement}."
 
     def __post_init__(self):
-        self.numbers = "scores" if self.noun == "network" else "numbers"
+        self.numbers = self.numbers or ("scores" if self.noun == "network" else "numbers")
 
     def subject(self, answer, solve):
         if not inspect.signature(solve).parameters:
@@ -99,10 +100,10 @@ class Module:
         if not isinstance(found, torch.Tensor):
             kind = type(found).__name__
             raise Wrong(f"Your {self.noun} returns a `{kind}`, expected a tensor. What does `forward` return?")
-        if tuple(found.shape) != expected:
-            verb = f"turns {tuple(X.shape)} into" if len(expected) > 2 else "returns"
-            return differs(f"Your {self.noun} {verb} {tuple(found.shape)}, expected {expected}.")
         fact, ask = compare_weights(net, reference, self.noun)
+        if tuple(found.shape) != expected:
+            verb = "returns" if self.numbers == "scores" else f"turns {tuple(X.shape)} into"
+            return differs(f"Your {self.noun} {verb} {tuple(found.shape)}, expected {expected}. {fact}".strip())
         if fact:
             return differs(fact, ask)
         most = 0.0
@@ -357,7 +358,7 @@ def compare_weights(net, reference, noun):
         if own[kind_of(p)] > right[kind_of(p)] and (p.dim() > 1 or not normalises):
             twin = next((m for m in missing if m.dim() == p.dim()), next((m for m in missing if m.dim() > 1), None))
             if twin is None:
-                return f"In your {noun} `{name}` of shape {tuple(p.shape)} is one weight too many.", ""
+                return f"In your {noun} `{name}` has the shape {tuple(p.shape)}, which is one weight too many.", ""
             return f"In your {noun} `{name}` has the shape {tuple(p.shape)}, expected {tuple(twin.shape)}.", ""
     for p in missing:
         if p.dim() > 1:
@@ -369,8 +370,8 @@ def compare_weights(net, reference, noun):
         return fact, "Is bias=False set, or a layer left out?"
     for size in right:
         if own[size] < min(2, right[size]):
-            ask = "Is a batch normalisation left out, or affine=False set?"
-            return f"Your {noun} learns no gamma and beta of {size} numbers.", ask
+            why = "as if a batch normalisation were left out or affine=False set"
+            return f"Your {noun} learns no gamma and beta of {size} numbers, {why}.", ""
     for size in own | right:
         if own[size] != right[size]:
             fact = f"Your {noun} learns {counted(own[size], 'vector')} of {size} numbers, expected {right[size]}."
