@@ -1,14 +1,13 @@
 """Animator: a chart that grows while a cell runs and stays in the notebook as one picture."""
 
 import threading
-import time
 
 from cnnlib.figures.chart import Chart, Panel
+from cnnlib.machine.clock import Throttle
 from cnnlib.page.frontend import is_live, kernel
 from cnnlib.validation import check_choice, check_count, check_list, check_number, check_pair, check_text
 
-SHARE = 0.05  # the part of a run's time that drawing may take
-RARELY = 10.0  # seconds between two frames at most: a machine that slept while one was drawn has not made drawing dear
+SHARE = 0.03  # the part of a run's time that drawing takes
 SCALES = ("linear", "log")
 INCHES = 100  # the longest side of a figure, 10,000 pixels
 
@@ -80,7 +79,7 @@ class Animator:
         self.chart = Chart(panels, xlabel or "", xlim, xscale, figsize, fmts, text)
         self._lock = threading.RLock()
         self._handle, self._waiting = None, False
-        self._drawn, self._cost = 0.0, 0.0
+        self._throttle = Throttle(SHARE)
 
     def add(self, x, y):
         """Add points and show them.
@@ -137,12 +136,9 @@ class Animator:
     def _show(self):
         if kernel() is None:
             return
-        now = time.perf_counter()
-        first = self._handle is None
-        if first or (is_live() and now - self._drawn > min(self._cost / SHARE, RARELY)):
-            self._draw(self.chart.frame())
-            self._drawn = time.perf_counter()
-            self._cost = self._drawn - now
+        if self._handle is None or (is_live() and self._throttle.due()):
+            with self._throttle.frame():
+                self._draw(self.chart.frame())
         if not self._waiting:
             self._waiting = True
             kernel().shell.events.register("post_run_cell", self._finish)

@@ -1,10 +1,12 @@
-"""A line chart that is cheap to redraw: axes, labels and legend are drawn once, each frame only the lines.
+"""A line chart that is cheap to redraw: axes, labels and legend are drawn once, each frame only the lines and the last
+mark.
 
 It draws into memory and knows nothing of notebooks; `Animator` and the live widgets show what it draws.
 """
 
 import bisect
 import math
+import statistics
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -14,16 +16,22 @@ from cnnlib.figures.style import BAND, COLOURS, DASHES, FAINT, FONT, INK, MARKER
 from cnnlib.page.escape import one_line
 
 THIN = 1.4  # points: a line from before
+FAR = 3  # times its height that a fixed axis grows either way; a value beyond is off the scale
+USUAL = 10  # times the median that a value may be all the same
 
 
 @dataclass(frozen=True)
 class Panel:
-    """One pair of axes: the names of its series, its label, and fixed limits if it has any."""
+    """One pair of axes: the names of its series, its label, and fixed limits if it has any.
+
+    Fixed limits grow with the data, but with `robust` not for values that are far off: the panel says that there are.
+    """
 
     legend: tuple
     ylabel: str = ""
     ylim: tuple | None = None
     yscale: str = "linear"
+    robust: bool = False
 
 
 class Chart:
@@ -58,6 +66,7 @@ class Chart:
             style_axes(axes, xlabel, panel.ylabel)
             axes.set_xscale(xscale)
             axes.set_yscale(panel.yscale)
+            axes.yaxis.get_offset_text().set(x=-0.01, ha="right")  # beside the legend, not below it
             for name in panel.legend:
                 self._add_line(axes, name, number)
                 number += 1
@@ -71,6 +80,7 @@ class Chart:
         self.ys = [[] for _ in self.lines]
         self._footer = self.figure.text(0.01, 0.02, "", fontsize=FONT - 3, color=FAINT, parse_math=False)
         self._background, self._marks = None, []
+        self._baked = 0  # marks in the background: all but the last, which the next one may replace
         self._fit_limits()
 
     def add_lines(self, count):
@@ -102,6 +112,11 @@ class Chart:
             if y is not None:
                 self.xs[number].append(x)
                 self.ys[number].append(y)
+
+    def drop(self, number):
+        """Take the last point of a series away."""
+        self.xs[number].pop()
+        self.ys[number].pop()
 
     def band(self, panel, low, high, label):
         """Lay a band behind a panel: where somebody else's results lie."""
@@ -145,7 +160,6 @@ class Chart:
         style = {"fontsize": FONT - 3, "color": INK, "rotation": 90, "va": va, "ha": side}
         artists.append(self.axes[0].text(x, y, one_line(label), transform=transform, parse_math=False, **style))
         self._marks.append((x, artists))
-        self._background = None
 
     def _is_high(self, x):
         """Whether the first curve is in the upper half at x."""
@@ -165,8 +179,7 @@ class Chart:
     def picture(self):
         """Return the chart as it stands as a Picture."""
         self._update_lines()
-        for line in self.lines:
-            line.set_animated(False)
+        self._animate(False)
         try:
             return Picture(self.figure, self.text)
         finally:
@@ -176,15 +189,34 @@ class Chart:
         """Draw the chart as it stands and return it as PNG bytes, quickly."""
         canvas = self.figure.canvas
         if self._update_lines() or self._background is None:
-            for line in self.lines:
-                line.set_animated(True)
+            self._animate(True)
             canvas.draw()
-            self._background = canvas.copy_from_bbox(self.figure.bbox)
+            self._take_background()
         else:
             canvas.restore_region(self._background)
+            if self._baked < len(self._marks[:-1]):
+                self._draw_marks(self._baked, -1)
+                self._take_background()
+        self._draw_marks(-1, None)
         for line in self.lines:
             line.axes.draw_artist(line)
         return encode_png(np.asarray(canvas.buffer_rgba()))
+
+    def _take_background(self):
+        self._background, self._baked = self.figure.canvas.copy_from_bbox(self.figure.bbox), len(self._marks[:-1])
+
+    def _draw_marks(self, start, stop):
+        for _, artists in self._marks[start:stop]:
+            for artist in artists:
+                artist.axes.draw_artist(artist)
+
+    def _animate(self, on):
+        """Have the lines and the last mark left out of what is drawn once, or have all of it drawn."""
+        for number, (_, artists) in enumerate(self._marks, 1):
+            for artist in artists:
+                artist.set_animated(on and number == len(self._marks))
+        for line in self.lines:
+            line.set_animated(on)
 
     def _update_lines(self):
         """Give the lines their points; return True if an axis had to change its limits."""
@@ -200,7 +232,16 @@ class Chart:
             x_low, x_high = _range([x for xs in self.xs for x in xs], log)
             changed |= _cover(axes.get_xlim, axes.set_xlim, self.xlim, x_low, x_high, log, one_sided=True)
             log = panel.yscale == "log"
-            y_low, y_high = _range([y for ys in self.ys[first:last] for y in ys], log)
+            values = [y for ys in self.ys[first:last] for y in ys]
+            y_low, y_high = _range(values, log)
+            said = ""
+            if panel.robust and y_low is not None:
+                y_low, y_high, said = _robust(values, panel.ylim, y_low, y_high)
+            if said != axes.get_title(loc="right"):
+                axes.set_title(said, loc="right", fontsize=FONT - 3, color=INK)
+                for line in self.lines[first:last]:
+                    line.set_clip_on(bool(said))
+                changed = True
             changed |= _cover(axes.get_ylim, axes.set_ylim, panel.ylim, y_low, y_high, log)
             first = last
         return changed
@@ -209,6 +250,20 @@ class Chart:
 def _range(values, log):
     finite = [v for v in values if math.isfinite(v) and (v > 0 or not log)]
     return (min(finite), max(finite)) if finite else (None, None)
+
+
+def _robust(values, fixed, low, high):
+    """Leave what is far off a fixed axis out of the range that it is to show; return the range, and what to say."""
+    room = FAR * (fixed[1] - fixed[0])
+    if fixed[0] - room <= low and high <= fixed[1] + room:
+        return low, high, ""
+    finite = [value for value in values if math.isfinite(value)]
+    usual = USUAL * statistics.median(map(abs, finite))
+    bottom, top = min(fixed[0] - room, -usual), max(fixed[1] + room, usual)
+    inside = [value for value in finite if bottom <= value <= top]
+    far = max(map(abs, (low if low < bottom else 0.0, high if high > top else 0.0)))
+    said = f"off scale: {'below −' if low < bottom else 'above '}{10.0 ** math.floor(math.log10(far)):g}" if far else ""
+    return min(inside), max(inside), said
 
 
 def _cover(get, put, fixed, low, high, log, one_sided=False):

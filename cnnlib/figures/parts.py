@@ -8,7 +8,7 @@ from cnnlib.figures.style import RIGHT as RIGHT_GREEN
 from cnnlib.validation import check_text, told
 
 WIDTH, HEIGHT = 1000, 360
-LEFT, TOP, RIGHT, BOTTOM = 80, 62, 985, 268
+LEFT, TOP, RIGHT, BOTTOM = 80, 62, 920, 268
 EXACT = 1e-9  # relative error, in float64, up to which a sum counts as equal
 
 
@@ -68,7 +68,9 @@ def draw_parts(parts, title=""):
         Line([(LEFT, place(0)), (RIGHT, place(0))], INK, 1.2),
         Line([(LEFT, place(1)), (RIGHT, place(1))], INK, 2),
     ]
-    drawn.append(Words(RIGHT, place(1) - 6, "autograd", 14, anchor="end"))
+    drawn.append(
+        Words(RIGHT + 6, place(1) + 5, "autograd", 14, anchor="start")
+    )  # beside the bars, whatever their height
     drawn.append(Words(LEFT + slot * (1 + len(parts.numbers) / 2), BOTTOM + 44, "residual part of block", 14))
     drawn.append(Words(22, (TOP + BOTTOM) / 2, "share of the gradient", 14, turned=True))
     equal = parts.error < EXACT
@@ -79,5 +81,5 @@ def draw_parts(parts, title=""):
     )
     drawn.append(Words(8, 348, verdict, 17, RIGHT_GREEN if equal else WRONG, weight="bold", anchor="start"))
     simply = f"dotted: each slope on its own, misses by {parts.first_order_error:.1%}"
-    drawn.append(Words(RIGHT, 348, simply, 15, anchor="end"))
+    drawn.append(Words(WIDTH - 15, 348, simply, 15, anchor="end"))
     return Drawing(drawn, WIDTH, HEIGHT, f"{title}: the sum {'equals' if equal else 'misses'} autograd")

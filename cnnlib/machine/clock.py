@@ -1,10 +1,13 @@
-"""A clock for work: it leaves out the time in which the whole program stood still.
+"""Two clocks: one for work, which leaves out the time in which the whole program stood still, and one for what is done
+beside the work, such as drawing, so that it takes a small share of the time.
 
 Whoever closes the lid of a laptop during a run wants to read afterwards how long it trained, and how long the rest
 will take, not how long they were away.
 """
 
+import math
 import time
+from contextlib import contextmanager
 
 STILL = 2.0  # seconds between two looks at the clock, below which nobody asks what happened
 IDLE = 0.02  # of a core: whoever computes, draws or reads data uses more
@@ -27,3 +30,71 @@ class WorkClock:
         self._counted += gap if gap < STILL or work > IDLE * gap else work
         self._wall, self._cpu = wall, cpu
         return self._counted
+
+
+GAP = 0.8  # seconds: after more than a second without a frame a chart looks frozen
+SOON = 0.1  # seconds between two frames while somebody steers; with a batch and the way to the page below 0.3
+WATCHED = 10.0  # seconds after a control was moved in which its effect is waited for
+MOST, CREDIT = 0.03, 1.2  # of the time, and seconds: together no more than 5 % of any minute
+
+
+class Throttle:
+    """Decide when to draw the next frame, so that drawing takes a small share of the time and never seems frozen.
+
+    A frame is paid for by a pause of its cost / `share`. But one that was slow, because an axis was drawn anew or the
+    machine was busy, is not the price of all: a frame a second may be drawn on credit, and at once what a control has
+    just changed. There is credit for 5 % of any minute, most of it for the seconds after a control was moved; only
+    where each frame takes longer than 30 ms may it be used up, and the pauses grow.
+
+    Parameters
+    ----------
+    share : float
+        The part of the time that frames take in the long run.
+    every : float
+        Seconds between two frames at least, but for what a control changed.
+    longest : float
+        Seconds that a frame counts for at most: a machine that slept while one was drawn has not made drawing dear.
+    clock : callable
+        Returns the time in seconds.
+
+    Attributes
+    ----------
+    drawn : float
+        When the last frame was done.
+    """
+
+    def __init__(self, share, every=0.0, longest=1.0, clock=time.perf_counter):
+        self.share, self.every, self.longest, self._clock = share, every, longest, clock
+        self.drawn = self._paid = self._settled = self._steered = -math.inf
+
+    def steered(self):
+        """Note that a control was moved. Safe to call from any thread."""
+        self._steered = self._clock()
+
+    @property
+    def watched(self):
+        """Whether a control was moved just now, and somebody waits for its effect."""
+        return self._clock() - self._steered < WATCHED
+
+    def due(self, news=False):
+        """Return whether to draw now; `news` is whether there is something on the chart that a control did."""
+        now = self._clock()
+        since = now - self.drawn
+        if since < min(self.every, SOON):
+            return False
+        debt = (self._settled - now) * MOST
+        if self.watched and since >= (SOON if news else GAP) and debt < CREDIT:
+            return True
+        return since >= self.every and (now >= self._paid or (since >= GAP and debt < CREDIT / 4))
+
+    @contextmanager
+    def frame(self):
+        """Draw a frame inside: it is timed and counted."""
+        began = self._clock()
+        try:
+            yield
+        finally:
+            self.drawn = self._clock()
+            cost = min(self.drawn - began, self.longest)
+            self._paid = max(self._paid, began) + cost / self.share
+            self._settled = max(self._settled, began) + cost / MOST

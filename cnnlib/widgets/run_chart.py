@@ -1,9 +1,12 @@
 """The chart of a training run, drawn from its history: the same picture live, static and from a loaded record."""
 
+import re
+
 from cnnlib.figures.chart import Chart, Panel
 from cnnlib.figures.style import FAINT
 from cnnlib.validation import check_pair, check_text, told
 
+LR = re.compile(r"^lr (?=[\d.])")  # as the record and code have it; the control beside the chart says it in full
 POINTS = 10  # points of the training curves in an epoch
 
 
@@ -18,7 +21,8 @@ class RunChart:
     """Loss on the left, accuracy on the right, in epochs.
 
     A point of the training curves is the mean over a tenth of an epoch, so the curve does not depend on how fast the
-    machine is or how often it is drawn.
+    machine is or how often it is drawn. While the next tenth is under way, the curves end in the mean over the last
+    tenth's worth of steps.
 
     Parameters
     ----------
@@ -31,7 +35,7 @@ class RunChart:
 
     def __init__(self, num_batches, num_epochs, band=None):
         panels = [
-            Panel(("train loss",), "loss", ylim=(0, 2.5)),
+            Panel(("train loss",), "loss", ylim=(0, 2.5), robust=True),
             Panel(("train accuracy", "test accuracy"), "accuracy", ylim=(0, 1)),
         ]
         text = "Chart of a training run: loss and accuracy against the epoch"
@@ -41,26 +45,38 @@ class RunChart:
             self.chart.band(1, low, high, label)
         self.num_batches = num_batches
         self._points = 0  # of the training curves, drawn so far
-        self._steps = self._epochs = self._marks = 0
+        self._tail = False  # whether the curves end in a point that the next one replaces
+        self._steps = self._epochs = self._marks = self._end = 0
 
     def update(self, history, all=False):
         """Take over what is new in the history; return whether there was anything.
 
         With `all`, also the steps since the last full tenth of an epoch.
         """
-        before = (self._steps, self._epochs, self._marks)
+        before = (self._end, self._epochs, self._marks)
+        if self._tail:
+            self.chart.drop(0)
+            self.chart.drop(1)
         while (stop := self._next_stop()) <= history.steps:
             self._points += 1
             self._add(history, stop)
         if all and self._steps < history.steps:
             self._add(history, history.steps)
+        self._tail = self._steps < history.steps
+        if self._tail:
+            self._add_mean(history, max(0, history.steps - max(1, self.num_batches // POINTS)), history.steps)
+        self._end = history.steps
         for end, acc in zip(history.epoch_ends[self._epochs :], history.test_acc[self._epochs :], strict=False):
             self.chart.add(end / self.num_batches, [None, None, acc])
             self._epochs += 1
         for step, label in history.marks[self._marks :]:
-            self.chart.mark((step - 1) / self.num_batches, label)
+            self.chart.mark((step - 1) / self.num_batches, LR.sub("learning rate ", label))
             self._marks += 1
-        return before != (self._steps, self._epochs, self._marks)
+        return before != (self._end, self._epochs, self._marks)
+
+    def unseen(self, history):
+        """Return whether the history has marks that the chart has not."""
+        return len(history.marks) > self._marks
 
     def keep(self, history, colour=FAINT, label=""):
         """Leave another run on the chart, as thin lines behind the others, with its name at their ends."""
@@ -79,6 +95,9 @@ class RunChart:
         return (self._points + 1) * self.num_batches // points
 
     def _add(self, history, stop):
-        loss, acc = history.window(self._steps, stop)
-        self.chart.add(stop / self.num_batches, [loss, acc, None])
+        self._add_mean(history, self._steps, stop)
         self._steps = stop
+
+    def _add_mean(self, history, start, stop):
+        loss, acc = history.window(start, stop)
+        self.chart.add(stop / self.num_batches, [loss, acc, None])
