@@ -1,122 +1,203 @@
-"""Exercises of chapter 2, AlexNet. In a notebook: `from cnnlib.exercises import alexnet as exercises`.
+"""Exercises of chapter 2, AlexNet. In a notebook: `from cnnlib.exercises import alexnet as exercises`."""
 
-Every exercise is its solution under a decorator, see `cnnlib.exercises.core`. The checkers, and what they
-say to the usual mistakes, are in `cnnlib.exercises.alexnet_checks`.
-"""
+from dataclasses import dataclass
+from types import SimpleNamespace
 
 import torch
 from torch import nn
 from torch.nn import functional as F
 
-from cnnlib.exercises import alexnet_checks as checks
 from cnnlib.exercises.core import exercise
+from cnnlib.exercises.engine import Case, Wrong, check, same
+from cnnlib.exercises.functions import Called, Function, duplicate, number, tensor_from
+from cnnlib.exercises.modules import network
 from cnnlib.models import alexnet
 
 
-@exercise(
-    "recall",
-    question=(
-        "In the paper, images of 224 × 224 become maps of 55 × 55, under windows of 11 × 11 with stride 4. What"
-        " is the smallest padding that gives 55? Give the whole number for each side, as PyTorch's `padding=` takes it."
-    ),
-    hints=(
-        "The formula is ⌊(height + 2 · padding − kernel) / stride⌋ + 1. This chapter's network, with padding 1, gets"
-        " 54.",
-        "⌊(213 + 2 · padding) / 4⌋ must be 54, so 213 + 2 · padding must be at least 216.",
-    ),
-    check=checks.first_layer_padding,
-)
+@exercise("recall", number({
+    "Without padding there are ⌊213 / 4⌋ + 1 = 54 places. How many rows must be added for one more?": 0,
+    "With 1 on each side there are ⌊215 / 4⌋ + 1 = 54 places. How far is 215 from the next multiple of 4?": 1,
+    "Three rows more are enough, but PyTorch adds whole rows, as many on each side. How many on each?": 1.5,
+    "That gives 55, too, because the fraction is cut off. Is there a smaller one?": 3,
+    "With 4 on each side there are 56 places. Is that the padding of both sides together?": 4,
+    "With 5 on each side there are 56 places. Half a kernel keeps the size at stride 1. And at stride 4?": 5,
+    "That is the size of the maps. Which padding leads to it?": 55,
+}, otherwise="What does ⌊(224 + 2 · padding − 11) / 4⌋ + 1 come to with it?"))  # fmt: skip
 def first_layer_padding():
+    """In the paper, images of 224 × 224 become maps of 55 × 55, under windows of 11 × 11 with stride 4. What is the
+    smallest padding that gives 55? Give the whole number for each side, as PyTorch's `padding=` takes it.
+
+    Hint: The formula is ⌊(height + 2 · padding − kernel) / stride⌋ + 1. This chapter's network, with padding 1, gets
+    54.
+    Hint: ⌊(213 + 2 · padding) / 4⌋ must be 54, so 213 + 2 · padding must be at least 216.
+    """
     padding = 0
     while (224 + 2 * padding - 11) // 4 + 1 < 55:
         padding += 1
     return padding
 
 
-@exercise(
-    "recall",
-    question=(
-        "AlexNet's first dense layer has 6,400 inputs and 4,096 outputs. How many parameters does it have, weights and"
-        " biases together?"
-    ),
-    hints=(
-        "Each output is a sum over all inputs, each with a weight of its own.",
-        "6,400 × 4,096 weights, and one bias for each output.",
-    ),
-    check=checks.first_dense_parameters,
-)
+@exercise("recall", number({
+    "These are the weights. What else does each output learn?": 6400 * 4096,
+    "Does a bias belong to an input or to an output?": 6400 * 4096 + 6400,
+    "That is one bias for all. How many outputs have one?": 6400 * 4096 + 1,
+    "That counts a bias for each input, too. To which sums is a bias added?": 6400 * 4096 + 6400 + 4096,
+    "Is a weight an input, or a pair of an input and an output?": 6400 + 4096,
+    "That is the second dense layer. How many inputs has the first?": 4096 * 4096 + 4096,
+    "That is the last dense layer. How many inputs and outputs has the first?": 4096 * 10 + 10,
+    "That is right for maps of 6 × 6, as in the paper. How many inputs does the question name?": 9216 * 4096 + 4096,
+}, otherwise="How many weights lead to each output, and what is added to its sum?"))  # fmt: skip
 def first_dense_parameters():
+    """AlexNet's first dense layer has 6,400 inputs and 4,096 outputs. How many parameters does it have, weights and
+    biases together?
+
+    Hint: Each output is a sum over all inputs, each with a weight of its own.
+    Hint: 6,400 × 4,096 weights, and one bias for each output.
+    """
     weights = 6400 * 4096
     biases = 4096
     return weights + biases
 
 
-@exercise(
-    "recall",
-    question=(
-        "In training, a unit with the value 3 goes through `nn.Dropout(p=0.25)` and is kept. With which value does it"
-        " leave the layer?"
-    ),
-    hints=(
-        "p is the share that is dropped. A sum over many units should be as large, on average, as without dropout.",
-        "Of four units three are kept. By which factor must each grow to make up for the fourth?",
-    ),
-    check=checks.kept_unit,
-)
+@exercise("recall", number({
+    "That is right in evaluation mode. What makes up, in training, for the units that are dropped?": 3,
+    "That is 3 · (1 − p). Should a kept unit shrink or grow, if the sum over all is to stay as it was?": 2.25,
+    "That is 3 / p. Which share of the units is kept?": 12,
+    "That is a dropped unit. What becomes of one that is kept?": 0,
+    "That is 3 · p. Should a kept unit shrink or grow, if the sum over all is to stay as it was?": 0.75,
+    "That is 3 · (1 + p). How much would four such units come to, if one of them is dropped?": 3.75,
+    "That is right for p = 0.5. Which share of the units does p = 0.25 keep?": 6,
+}, otherwise="Which share of the units is kept, and what should the sum over all be, on average?"))  # fmt: skip
 def kept_unit():
+    """In training, a unit with the value 3 goes through `nn.Dropout(p=0.25)` and is kept. With which value does it
+    leave the layer?
+
+    Hint: p is the share that is dropped. A sum over many units should be as large, on average, as without dropout.
+    Hint: Of four units three are kept. By which factor must each grow to make up for the fourth?
+    """
     value, p = 3, 0.25
     return value / (1 - p)
 
 
-@exercise(
-    "recall",
-    question=(
-        "A convolution with 5 × 5 windows has 96 input and 256 output channels, split into 2 groups as on the two GPUs"
-        " of 2012: each group makes half of the output channels from half of the input channels. How many weights does"
-        " it have, without the biases?"
-    ),
-    hints=(
-        "How many input channels does one output channel see?",
-        "Each of the 256 output channels has a 5 × 5 window for every one of 48 input channels.",
-    ),
-    check=checks.grouped_weights,
-)
+@exercise("recall", number({
+    "That is one group. How many input channels does an output channel see if there are two?": 256 * 96 * 25,
+    "That is one of the groups. How many are there?": 128 * 48 * 25,
+    "That is one group that sees all input channels. How many channels does each see, and how many groups are there?":
+        128 * 96 * 25,
+    "That counts the biases, too. How many weights are there without them?": 128 * 48 * 25 * 2 + 256,
+    "That is one group, with its biases. How many channels does an output channel see if there are two groups?":
+        256 * 96 * 25 + 256,
+    "Do groups add weights to the 614,400 of a convolution without groups, or take some away?": 256 * 96 * 25 * 2,
+    "These are the pairs of channels that are joined. How many weights has a window?": 256 * 48,
+    "A window of 5 × 5 has how many weights?": 256 * 48 * 5,
+    "How many input channels does each output channel see?": 256 * 25,
+}, otherwise="How many input channels does each of the 256 output channels see, and how large is a "
+             "window?"))  # fmt: skip
 def grouped_weights():
+    """A convolution with 5 × 5 windows has 96 input and 256 output channels, split into 2 groups as on the two GPUs of
+    2012: each group makes half of the output channels from half of the input channels. How many weights does it have,
+    without the biases?
+
+    Hint: How many input channels does one output channel see?
+    Hint: Each of the 256 output channels has a 5 × 5 window for every one of 48 input channels.
+    """
     groups = 2
     weights_of_one = (256 // groups) * (96 // groups) * 5 * 5
     return groups * weights_of_one
 
 
-@exercise(
-    "change one line",
-    question=(
-        "Build an eighth of AlexNet, `alexnet(shrink=8, side=112)`, with a tanh in place of every ReLU. All else stays,"
-        " dropout too."
-    ),
-    hints=(
-        "How many ReLUs are there? One follows each convolution and each hidden dense layer.",
-        "`alexnet` takes the class of the activation as its first argument.",
-    ),
-    check=checks.with_tanh,
-)
+def laptop(activation=nn.ReLU, layers=()):
+    """Build the laptop's AlexNet, with some of its layers exchanged: {16: nn.Identity()}."""
+    net = alexnet(activation, shrink=8, side=112)
+    for index, layer in dict(layers).items():
+        net[index] = layer
+    return net
+
+
+def dropout_mistakes(build):
+    """Return what is said of networks that drop something else than `build(layers)` does."""
+    shares = (0.1, 0.2, 0.25, 0.3, 0.4, 0.6, 0.7, 0.75, 0.8, 0.9)
+    return {
+        "The first hidden dense layer has lost its dropout. How many dropouts has AlexNet?":
+            lambda: build({16: nn.Identity()}),
+        "The second hidden dense layer has lost its dropout. How many dropouts has AlexNet?":
+            lambda: build({19: nn.Identity()}),
+        "A dropout stands before each hidden dense layer. On which side of it does this chapter's AlexNet drop?":
+            lambda: build({13: nn.Sequential(nn.Flatten(), nn.Dropout()), 19: nn.Identity()}),
+        "Each dropout stands before the activation, where a kept value is doubled first. Which comes first?":
+            lambda: build({15: nn.Dropout(), 16: build({})[15], 18: nn.Dropout(), 19: build({})[18]}),
+        **{f"It drops a share of {p}. Which share does AlexNet drop?":
+           lambda p=p: build({16: nn.Dropout(p), 19: nn.Dropout(p)}) for p in shares},
+    }  # fmt: skip
+
+
+ACTIVATIONS = {1: "first convolution", 4: "second convolution", 7: "third convolution", 9: "fourth convolution",
+               11: "fifth convolution", 15: "first dense layer", 18: "second dense layer"}  # fmt: skip
+
+
+def tanhs(layers):
+    return laptop(nn.Tanh, layers)
+
+
+@exercise("change one line", network((1, 112, 112), {
+    "This is the unchanged AlexNet. Which argument names the activation?": laptop,
+    "The convolutions still have ReLUs. How many activations does the network have?":
+        lambda: laptop(nn.ReLU, {15: nn.Tanh(), 18: nn.Tanh()}),
+    "The dense layers still have ReLUs. How many activations does the network have?":
+        lambda: tanhs({15: nn.ReLU(), 18: nn.ReLU()}),
+    **{f"One ReLU is left, behind the {place}. How many activations does the network have?":
+       lambda index=index: tanhs({index: nn.ReLU()}) for index, place in ACTIVATIONS.items()},
+    "The dense layers have lost their activations. What do three dense layers in a row amount to?":
+        lambda: tanhs({15: nn.Identity(), 18: nn.Identity()}),
+    "A tanh follows the last layer. May a score be greater than 1?": lambda: nn.Sequential(tanhs({}), nn.Tanh()),
+    "The activation is a sigmoid. Which one runs from -1 to 1?": lambda: laptop(nn.Sigmoid),
+    "Your activation is cut off at -1 and 1. Which one bends towards them?": lambda: laptop(nn.Hardtanh),
+    "The activation is a softsign. Which one is PyTorch's tanh?": lambda: laptop(nn.Softsign),
+    **dropout_mistakes(tanhs),
+}, otherwise="Are there seven tanhs, one behind each convolution and each hidden dense layer?", large=3))  # fmt: skip
 def with_tanh():
+    """Build an eighth of AlexNet, `alexnet(shrink=8, side=112)`, with a tanh in place of every ReLU. All else stays,
+    dropout too.
+
+    Hint: How many ReLUs are there? One follows each convolution and each hidden dense layer.
+    Hint: `alexnet` takes the class of the activation as its first argument.
+    """
     return alexnet(nn.Tanh, shrink=8, side=112)
 
 
-@exercise(
-    "change one line",
-    question=(
-        "Build an eighth of AlexNet, `alexnet(shrink=8, side=112)`, with a max pooling of 2 × 2 and stride 2 in place"
-        " of every one of 3 × 3 and stride 2, so that windows no longer overlap. It is one line, three times, and its"
-        " consequence for another layer."
-    ),
-    hints=(
-        "The poolings are layers 2, 5 and 12. The maps get larger than before: which layer counts their entries?",
-        "The height goes 26, 13, 6, 3. Layer 14, the first dense one, gets 32 channels of 3 × 3.",
-    ),
-    check=checks.pooling_without_overlap,
-)
+def pooled(poolings, activation=nn.ReLU, layers=()):
+    """Build the laptop's AlexNet with three other poolings, whose last map is 3 × 3."""
+    exchanged = dict(zip((2, 5, 12), poolings, strict=True))
+    return laptop(activation, {**exchanged, 14: nn.Linear(32 * 3 * 3, 512), **dict(layers)})
+
+
+def maximum(size, **options):
+    return nn.MaxPool2d(size, stride=2, **options)
+
+
+@exercise("change one line", network((1, 112, 112), {
+    "The first pooling still overlaps. How many poolings are there?":
+        lambda: pooled([maximum(3), maximum(2), maximum(2)]),
+    "The second pooling still overlaps. How many poolings are there?":
+        lambda: pooled([maximum(2), maximum(3), maximum(2)]),
+    "The windows are still 3 × 3, now with some that stick out. How large should they be?":
+        lambda: pooled([maximum(3, ceil_mode=True)] * 3),
+    "It takes averages. Which pooling keeps the largest number of a window?": lambda: pooled([nn.AvgPool2d(2)] * 3),
+    "The first pooling looks at one number in four. How large should its windows be?":
+        lambda: pooled([maximum(1), maximum(2), maximum(2)]),
+    "The ReLUs have become tanhs. Which layers should change, and which stay?":
+        lambda: pooled([maximum(2)] * 3, nn.Tanh),
+    **dropout_mistakes(lambda layers: pooled([maximum(2)] * 3, layers=layers)),
+}, otherwise="Are all three poolings 2 × 2 with stride 2, how large are the maps after each, and how many inputs does "
+             "the first dense layer get?", large=3))  # fmt: skip
 def pooling_without_overlap():
+    """Build an eighth of AlexNet, `alexnet(shrink=8, side=112)`, with a max pooling of 2 × 2 and stride 2 in place of
+    every one of 3 × 3 and stride 2, so that windows no longer overlap. It is one line, three times, and its consequence
+    for another layer.
+
+    Hint: The poolings are layers 2, 5 and 12. The maps get larger than before: which layer counts their entries?
+    Hint: The height goes 26, 13, 6, 3. Layer 14, the first dense one, gets 32 channels of 3 × 3.
+    """
     net = alexnet(shrink=8, side=112)
     for index in (2, 5, 12):
         net[index] = nn.MaxPool2d(kernel_size=2, stride=2)
@@ -124,20 +205,120 @@ def pooling_without_overlap():
     return net
 
 
-@exercise(
-    "build",
-    question=(
-        "Write `dropout(X, p, training)` for a tensor `X` of any shape, without PyTorch's own dropouts. In training,"
-        " each value becomes 0 with probability p, whatever happens to the others, and is divided by 1 − p otherwise;"
-        " p may be 0 or 1. With `training=False` the values stay as they are. `X` itself never changes."
-    ),
-    hints=(
-        "Draw one random number between 0 and 1 for each value: with which probability is it below p?",
-        "`torch.rand_like(X) >= p` tells what is kept. Times `X`, divided by 1 − p. What happens then if p is 1?",
-    ),
-    check=checks.dropout,
-)
+def dropout_cases():
+    X, few = torch.randn(20, 5, 10, 10), torch.arange(1.0, 11.0)  # so many that chance hardly matters, and ten
+    train = [(X, 0.25, True), (X, 0.5, True), (X, 0.9, True), (few, 0.5, True), (X, 0.0, True), (X, 1.0, True)]
+    given = [*train, (X, 0.25, False), (X, 0.25, True)]
+    on = "For p = {} and training = {}"
+    return [Case(args, on.format(*args[1:]), calls=50 if args[0] is few else 2) for args in given]
+
+
+def observe(results, case):
+    """Return what shows how a dropout drops: the share, axes along which it repeats, and what is kept."""
+    X, (first, *others) = case.args[0], [tensor_from(result) for result in results]
+    if first.shape != X.shape:
+        shapes = f"{tuple(first.shape)}, expected {tuple(X.shape)}"
+        raise Wrong(f"your function returns {shapes}. Does every value keep its place?")
+    if not first.isfinite().all():
+        raise Wrong("the result holds NaN or infinity. What is divided by what?")
+    dropped, together = first == 0, []
+    share = dropped.double().mean().item()
+    for axis, size in enumerate(X.shape):
+        neighbours = dropped.narrow(axis, 0, size - 1) == dropped.narrow(axis, 1, size - 1)
+        together.append(neighbours.double().mean().item() if 0 < share < 1 else 0)
+    whole = [axis for axis, alike in enumerate(together) if alike == 1]
+    near = [axis for axis, alike in enumerate(together) if alike and abs(alike - share**2 - (1 - share) ** 2) > 0.05]
+    return SimpleNamespace(
+        X=X, kept=first, dropped=dropped, share=share, axes=whole or near, few=X.numel() < 100,
+        again=any(torch.equal(other == 0, dropped) for other in others),
+        counted=len({int((result == 0).sum()) for result in results}) == 1)  # fmt: skip
+
+
+def drop_alike(a, b):
+    """Return whether two dropouts drop and keep alike."""
+    if a.few:
+        return a.counted == b.counted
+    if a.axes or b.axes:
+        return a.axes == b.axes
+    both = ~a.dropped & ~b.dropped
+    drop = abs(a.share - b.share) < 0.03 and (a.share in (0, 1)) == (b.share in (0, 1)) and a.again == b.again
+    return drop and same(a.kept[both], b.kept[both])
+
+
+def dropping(kept=lambda X, p: torch.rand(X.shape) >= p, scale=lambda X, p: X / (1 - p), rest=lambda X, p: X):
+    """Return a dropout with another mask, with another value for what is kept, or with `rest` outside of training."""
+    return lambda X, p, training: kept(X, p) * scale(X, p) if training else rest(X, p)
+
+
+@dataclass
+class Dropout(Function):
+    """A function that drops by chance: called several times, and compared by its statistics."""
+
+    def gap(self, found, right):
+        both = ~found.dropped & ~right.dropped
+        return super().gap(found.kept[both], right.kept[both])
+
+    def difference(self, found, right):
+        return told(found, right)[0]
+
+
+def told(found, right):
+    """Return the fact about a dropout that drops or keeps otherwise, and a question."""
+    if found.few:
+        return "of ten values your function drops the same number in each call", "Does each decide for itself?"
+    if right.share == 1:
+        return "not all values become 0", "Which random numbers fall below 1?"
+    if right.share == 0 and found.share:
+        return "not all values stay as they are", "Which random numbers fall below 0?"
+    if right.share == 0:
+        return "the values do not stay as they are", "What should happen to them?"
+    if found.share in (0, 1):
+        many = f"{'every one' if found.share else 'none'} of {found.X.numel():,} values becomes 0"
+        return many, "Where does each get a random number of its own?"
+    if found.axes:
+        axes = f"what is dropped repeats along axis {found.axes[0]}"
+        return axes, "Which shape has the tensor of random numbers?"
+    if abs(found.share - right.share) >= 0.03:
+        return f"a share of {found.share:.2f} becomes 0", "With which probability does your random number drop a value?"
+    if found.again:
+        return "two calls drop the same values", "When are the random numbers drawn?"
+    return "the kept values are off", "By what is each divided?"
+
+
+@exercise("build", check(Dropout(
+    observe, agree=drop_alike, explain=lambda *pair: told(*pair)[1], by_hand=("dropout",),
+    gradients=lambda weights, result, X, p, training: [weights * (result != 0) / (1 - p)],
+), dropout_cases, F.dropout, {
+    "One mask serves all images of the batch. Which shape has the tensor of random numbers?":
+        dropping(lambda X, p: torch.rand(X.shape[1:]) >= p),
+    "Images are dropped as a whole. Which shape has the tensor of random numbers?":
+        dropping(lambda X, p: torch.rand(len(X), 1, 1, 1) >= p),
+    "Channels are dropped as a whole. Which shape has the tensor of random numbers?":
+        dropping(lambda X, p: torch.rand(*X.shape[:2], 1, 1) >= p),
+    "That is as if `torch.randn` had drawn. Which function draws evenly between 0 and 1?":
+        dropping(lambda X, p: torch.randn(X.shape) >= p),
+    "That is 1 − p. Is p the share to drop or to keep?": dropping(lambda X, p: torch.rand(X.shape) < p),
+    "They are as they were. What makes up for the values that are dropped?": dropping(scale=lambda X, p: X),
+    "They are divided by p. Which share of the values is kept?": dropping(scale=lambda X, p: X / p),
+    "They are multiplied by 1 − p, and shrink. What makes up for the values that are dropped?":
+        dropping(scale=lambda X, p: X * (1 - p)),
+    "They are multiplied by p, and shrink. What makes up for the values that are dropped?":
+        dropping(scale=lambda X, p: X * p),
+    "That is the mask. What does it do to X?": [dropping(scale=lambda X, p: torch.ones_like(X)),
+                                                dropping(scale=lambda X, p: torch.ones_like(X) / (1 - p))],
+    "They are multiplied by 1 − p, as the paper did. If training divides by 1 − p already, what is left to do?":
+        dropping(rest=lambda X, p: X * (1 - p)),
+    "Your function drops values, too. Where does it ask for `training`?": lambda X, p, training: F.dropout(X, p),
+}, remark="For p from 0 to 1 the share of zeros is close to p, each value decides for itself, and what is kept is "
+          "X / (1 − p): {agreement}."))  # fmt: skip
 def dropout(X, p, training):
+    """Write `dropout(X, p, training)` for a tensor `X` of any shape, without PyTorch's own dropouts. In training, each
+    value becomes 0 with probability p, whatever happens to the others, and is divided by 1 − p otherwise; p may be 0 or
+    1. With `training=False` the values stay as they are. `X` itself never changes.
+
+    Hint: Draw one random number between 0 and 1 for each value: with which probability is it below p?
+    Hint: `torch.rand_like(X) >= p` tells what is kept. Times `X`, divided by 1 − p. What happens then if p is 1?
+    """
     if not training:
         return X
     if p == 1:
@@ -146,21 +327,39 @@ def dropout(X, p, training):
     return kept * X / (1 - p)
 
 
-@exercise(
-    "build",
-    question=(
-        "Write `max_pool2d(X, size, stride)` for a batch `X` of shape (N, C, H, W), without PyTorch's own poolings: the"
-        " largest numbers of windows of size × size that begin `stride` apart, so that they may overlap. Windows that"
-        " would stick out are left out."
-    ),
-    hints=(
-        "The result has (H − size) // stride + 1 rows. Where does the window of entry (i, j) begin?",
-        "It begins at a = i · stride, b = j · stride. Take the largest of `X[:, :, a:a + size, b:b + size]` over axes"
-        " 2, 3: `amax`.",
-    ),
-    check=checks.max_pool2d,
-)
+def max_pool2d_cases():
+    small = torch.tensor([[9.0, 2, 7, 1], [4, 0, 3, 8], [5, 12, 6, 10], [11, 14, 13, 15]]).reshape(1, 1, 4, 4)
+    sizes = ((2, 3, 7, 9), 3, 2), ((1, 2, 8, 6), 3, 2), ((2, 1, 6, 5), 2, 3), ((1, 2, 5, 4), 4, 1), ((2, 3, 9, 8), 3, 2)
+    return [(small, 2, 1), *((torch.randn(images), size, stride) for images, size, stride in sizes)]
+
+
+@exercise("build", check(Function(by_hand=("max_pool",), gradients=True), max_pool2d_cases, F.max_pool2d, {
+    "You take the mean. Which number of a window does max pooling keep?": F.avg_pool2d,
+    "You take the smallest number. Which one does max pooling keep?":
+        lambda X, size, stride: -F.max_pool2d(-X, size, stride),
+    "Your windows begin size apart. What does `stride` stand for?": lambda X, size, stride: F.max_pool2d(X, size),
+    "Your windows begin 1 apart. What does `stride` stand for?": lambda X, size, stride: F.max_pool2d(X, size, 1),
+    "Size and stride are exchanged. Which one says how far apart the windows begin?":
+        lambda X, size, stride: F.max_pool2d(X, stride, size),
+    "Windows that stick out are there, too. How many whole windows fit?":
+        lambda X, size, stride: F.max_pool2d(X, size, stride, ceil_mode=True),
+    "The last row and column are missing. Which is the last place where a window fits?":
+        lambda *args: F.max_pool2d(*args)[:, :, :-1, :-1],
+    "No maximum is below 0. What does your maximum start from, if all numbers of a window are negative?":
+        lambda *args: F.max_pool2d(*args).clamp(min=0),
+    "Rows and columns are exchanged. Which axis is H?": lambda *args: F.max_pool2d(*args).mT,
+    "The maximum runs over the channels, too. Over which axes should it?":
+        lambda *args: F.max_pool2d(*args).amax(dim=1, keepdim=True),
+}, otherwise="Which numbers of X go into each window, and where does the next one begin?"))  # fmt: skip
 def max_pool2d(X, size, stride):
+    """Write `max_pool2d(X, size, stride)` for a batch `X` of shape (N, C, H, W), without PyTorch's own poolings: the
+    largest numbers of windows of size × size that begin `stride` apart, so that they may overlap. Windows that would
+    stick out are left out.
+
+    Hint: The result has (H − size) // stride + 1 rows. Where does the window of entry (i, j) begin?
+    Hint: It begins at a = i · stride, b = j · stride. Take the largest of `X[:, :, a:a + size, b:b + size]` over axes
+    2, 3: `amax`.
+    """
     N, C, H, W = X.shape
     Y = torch.zeros(N, C, (H - size) // stride + 1, (W - size) // stride + 1)
     for i in range(Y.shape[2]):
@@ -170,21 +369,84 @@ def max_pool2d(X, size, stride):
     return Y
 
 
-@exercise(
-    "build",
-    question=(
-        "Write `grouped_conv2d(X, weight, groups)` for `X` of shape (N, C, H, W) and a `weight` of shape"
-        " (out, C / groups, h, w): no padding, stride 1, no bias. The first group makes the first out / groups output"
-        " channels from the first C / groups input channels, and so on. Use `F.conv2d` on each group's own channels,"
-        " and leave its argument `groups` alone."
-    ),
-    hints=(
-        "Cut `X` into groups along its axis of channels, and `weight` along its axis of output channels.",
-        "`X.chunk(groups, dim=1)` and `weight.chunk(groups, dim=0)` go together in pairs. Along which axis do you join"
-        " what comes out?",
-    ),
-    check=checks.grouped_conv2d,
-)
+def grouped_cases():
+    small = torch.arange(1.0, 9.0).reshape(1, 2, 2, 2), torch.tensor([1.0, 10.0]).reshape(2, 1, 1, 1), 2
+    sizes = [((2, 4, 6, 5), (6, 2, 3, 2), 2), ((3, 6, 5, 5), (9, 2, 3, 3), 3), ((2, 4, 4, 4), (8, 1, 1, 3), 4),
+             ((1, 3, 5, 5), (2, 3, 3, 3), 1), ((2, 6, 6, 7), (4, 3, 3, 3), 2)]  # fmt: skip
+    return [small, *((torch.randn(images), torch.randn(kernels), groups) for images, kernels, groups in sizes)]
+
+
+def torch_grouped(X, weight, groups):
+    return F.conv2d(X, weight, groups=groups)
+
+
+def maps(X, weight, groups):
+    """Return what each group makes, as a list."""
+    return list(torch_grouped(X, weight, groups).chunk(groups, dim=1))
+
+
+def dealt(tensor, groups, dim):
+    """Reorder an axis as if groups took every so many-th entry, like cards that are dealt."""
+    order = torch.arange(tensor.shape[dim]).reshape(-1, groups).T.flatten()
+    return tensor.index_select(dim, order)
+
+
+@dataclass
+class Grouped(Function):
+    """A function that must not tell PyTorch's convolutions of groups."""
+
+    def conclude(self, subject, right, cases, solve):
+        with Called() as called:
+            subject(*duplicate(cases[0].args))
+        for name, args, kwargs in called.calls:
+            place = 8 if "convolution" in name else 6  # where PyTorch's own signatures have the argument
+            if "conv" in name and kwargs.get("groups", args[place] if len(args) > place else 1) != 1:
+                split = f"PyTorch's `{name}` split the channels for you"
+                ask = "How do you get there with its argument `groups` left at 1?"
+                raise Wrong(f"The numbers are right, but {split}. {ask}")
+        return super().conclude(subject, right, cases, solve)
+
+
+AXES = "The groups' maps are joined along {}. Which axis of (N, C, H, W) counts channels?"
+
+
+@exercise("build", check(Grouped(gradients=True), grouped_cases, torch_grouped, {
+    AXES.format("the batch"): lambda *args: torch.cat(maps(*args), dim=0),
+    AXES.format("the height"): lambda *args: torch.cat(maps(*args), dim=2),
+    AXES.format("the width"): lambda *args: torch.cat(maps(*args), dim=3),
+    "Your result has an axis more, one for the groups. What joins tensors along an axis that is there already?":
+        lambda *args: torch.stack(maps(*args)),
+    "The groups' maps are added up. Does each group not make channels of its own?": lambda *args: sum(maps(*args)),
+    "Every output channel sees all input channels. Which ones belong to its group?":
+        lambda X, weight, groups: F.conv2d(X, weight.repeat(1, groups, 1, 1)),
+    "Every group sees the first channels. Which ones belong to the second group?":
+        lambda X, weight, groups: F.conv2d(X[:, : weight.shape[1]], weight),
+    "Every group uses all kernels. Which rows of the weight belong to the first group?":
+        lambda X, weight, groups: torch.cat([F.conv2d(x, weight) for x in X.chunk(groups, dim=1)], dim=1),
+    "Every group uses the first kernels. Which rows of the weight belong to the second group?":
+        lambda X, weight, groups: torch_grouped(X, torch.cat([weight[: len(weight) // groups]] * groups), groups),
+    "The groups meet each other's kernels. Which channels belong to the first rows of the weight?":
+        lambda X, weight, groups: torch_grouped(torch.cat(X.chunk(groups, dim=1)[::-1], dim=1), weight, groups),
+    "The input channels are dealt out in turn. Does a group take neighbours or every so many-th channel?":
+        lambda X, weight, groups: torch_grouped(dealt(X, groups, 1), weight, groups),
+    "The kernels are dealt out in turn. Does a group take neighbours or every so many-th row of the weight?":
+        lambda X, weight, groups: torch_grouped(X, dealt(weight, groups, 0), groups),
+    "Channels and kernels are dealt out in turn. Does a group take neighbours or every so many-th?":
+        lambda X, weight, groups: torch_grouped(dealt(X, groups, 1), dealt(weight, groups, 0), groups),
+    "The output channels of the groups alternate. Should they, or do those of the first group come first?":
+        lambda *args: torch.stack(maps(*args), dim=2).flatten(1, 2),
+    "Which channels of X does one group see?": lambda X, weight, groups: F.conv2d(X, weight),
+}, otherwise="Which channels of X and which rows of the weight belong to each group, and in which order do they "
+             "join?"))  # fmt: skip
 def grouped_conv2d(X, weight, groups):
+    """Write `grouped_conv2d(X, weight, groups)` for `X` of shape (N, C, H, W) and a `weight` of shape
+    (out, C / groups, h, w): no padding, stride 1, no bias. The first group makes the first out / groups output channels
+    from the first C / groups input channels, and so on. Use `F.conv2d` on each group's own channels, and leave its
+    argument `groups` alone.
+
+    Hint: Cut `X` into groups along its axis of channels, and `weight` along its axis of output channels.
+    Hint: `X.chunk(groups, dim=1)` and `weight.chunk(groups, dim=0)` go together in pairs. Along which axis do you join
+    what comes out?
+    """
     pairs = zip(X.chunk(groups, dim=1), weight.chunk(groups, dim=0), strict=True)
     return torch.cat([F.conv2d(channels, kernels) for channels, kernels in pairs], dim=1)

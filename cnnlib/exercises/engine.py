@@ -40,6 +40,7 @@ class Case:
     args: tuple = ()
     on: str = ""  # how a message begins, "For …,"; by default it shows the arguments
     X: torch.Tensor | None = None
+    calls: int = 1  # how often a function is called; what several calls return stands in a list
 
 
 @dataclass

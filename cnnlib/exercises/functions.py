@@ -3,12 +3,14 @@
 import copy
 import inspect
 import math
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from numbers import Real
 
 import torch
 from torch import nn
+from torch.overrides import TorchFunctionMode
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from cnnlib.exercises.engine import Difference, Stopped, Wrong, call, check, counted, gap, same
@@ -160,9 +162,10 @@ class Function:
     nouns: dict = field(default_factory=dict)  # what to call an argument that is a module, if not by its name
     in_place: bool = False  # whether it may change the modules that it is given
     by_hand: tuple = ()  # parts of names of PyTorch's operations that the answer must not lean on
-    gradients: bool = False  # whether the gradients of a right answer are compared, too
-    rtol: float = 1e-4
-    atol: float = 1e-5
+    gradients: bool | Callable = (
+        False  # whether gradients are compared, or gradients(weights, result, *args): the right
+    )
+    agree: Callable = same  # agree(found, right): whether two results do
     remark = "On {count} inputs: {agreement}."
 
     def subject(self, answer, solve):
@@ -179,7 +182,7 @@ class Function:
         on = case.on or shown(asked(solve).__name__, names, case.args)
         watched = [Snapshot(arg, self.nouns.get(name, f"`{name}`")) for name, arg in zip(names, given, strict=False)]
         try:
-            result = call(subject, *given, on=on)
+            results = [call(subject, *given, on=on) for _ in range(case.calls)]
         except Stopped as stop:
             error = stop.error
             return Difference(stop.fact, lambda wrong: stops_alike(wrong, duplicate(case.args), error), stop.ask)
@@ -187,25 +190,28 @@ class Function:
             if not isinstance(before, nn.Module) and not same(before, after, 0, 0):
                 raise Wrong(f"{on} your function changes `{name}`, its own input. Which line writes into it?")
         try:
-            found = self.read(result, replace(case, args=given))
+            found = self.read(results if case.calls > 1 else results[0], replace(case, args=given))
         except Wrong as wrong:
             raise Wrong(f"{on} {wrong}") from wrong
 
         def outcome(function):
             fresh = duplicate(case.args)
-            return self.read(function(*fresh), replace(case, args=fresh))
+            results = [function(*fresh) for _ in range(case.calls)]
+            return self.read(results if case.calls > 1 else results[0], replace(case, args=fresh))
 
         expected = outcome(right)
-        if same(found, expected, self.rtol, self.atol):
+        if self.agree(found, expected):
             for snapshot in watched if not self.in_place else ():
                 snapshot.compare(on)
-            return gap(found, expected)
+            return self.gap(found, expected)
 
         def agrees(wrong):
-            return same(found, outcome(wrong), self.rtol, self.atol)
+            return self.agree(found, outcome(wrong))
 
         ask = self.explain(found, expected) if self.explain else whole_numbers(found, expected)
         return Difference(f"{on} {self.difference(found, expected)}.", agrees, ask)
+
+    gap = staticmethod(gap)
 
     def difference(self, found, right):
         """Say where two results differ."""
@@ -218,7 +224,7 @@ class Function:
             return f"your function returns {counted(len(found), 'tensor')}, expected {len(right)}"
         if isinstance(right, Mapping | list):
             keys = right if isinstance(right, Mapping) else range(len(right))
-            key = next(key for key in keys if not same(found[key], right[key], self.rtol, self.atol))
+            key = next(key for key in keys if not self.agree(found[key], right[key]))
             found, right, off = found[key], right[key], f"{self.part(key)} is off"
             if isinstance(right, Real):
                 return f"{self.part(key)} is {written(found)}, expected {written(right)}"
@@ -231,7 +237,8 @@ class Function:
         if right.numel() > 9:
             return f"{off}, max difference {gap(found, right):.3g}"
         most = f", max difference {gap(found, right):.3g}" if off == self.off else ""
-        return f"{off}{most}: it is {listing(found)}, expected {listing(right)}"
+        verb = "returns" if off == self.off else "is"
+        return f"{off}{most}: it {verb} {listing(found)}, expected {listing(right)}"
 
     def conclude(self, subject, right, cases, solve):
         if self.by_hand:
@@ -250,15 +257,16 @@ class Function:
             tensors = [leaves[i].requires_grad_() for i in floats]
             result = function(*leaves)
             weights = torch.linspace(-1, 1, result.numel()).reshape(result.shape)
-            return torch.autograd.grad((result * weights).sum(), tensors)
+            return weights, result, torch.autograd.grad((result * weights).sum(), tensors)
 
         try:
-            own = gradients(subject)
+            weights, result, own = gradients(subject)
         except Exception:
             return "Gradients do not flow through it, which the question did not ask for: what cuts them off?"
-        for i, mine, expected in zip(floats, own, gradients(right), strict=True):
-            if not same(mine, expected, self.rtol, self.atol):
-                off = f"the gradient of {names[i]} is off, max difference {gap(mine, expected):.3g}"
+        expected = self.gradients(weights, result, *args) if callable(self.gradients) else gradients(right)[2]
+        for i, mine, right_one in zip(floats, own, expected, strict=True):
+            if not same(mine, right_one):
+                off = f"the gradient of {names[i]} is off, max difference {gap(mine, right_one):.3g}"
                 raise Wrong(f"The values are right, but {off}. Which step hides something from autograd?")
         return "Its gradients agree with PyTorch's too."
 
@@ -277,11 +285,11 @@ def asked(solve):
 
 
 def stops_alike(function, args, error):
-    """Return whether a function stops with the same error as another one did."""
+    """Return whether a function stops with the same error as another one did, whatever numbers its text holds."""
     try:
         function(*args)
     except Exception as own:
-        return type(own) is type(error) and str(own) == str(error)
+        return type(own) is type(error) and re.sub(r"\d+", "", str(own)) == re.sub(r"\d+", "", str(error))
     return False
 
 
@@ -295,17 +303,40 @@ def duplicate(args):
 
 
 class Watch(TorchDispatchMode):
-    """Note the first of PyTorch's operations whose name contains one of `parts`."""
+    """Note the first of PyTorch's operations, or else of its functions, whose name contains one of `parts`."""
 
     def __init__(self, parts):
         super().__init__()
-        self.parts, self.seen = parts, None
+        self.parts, self.operations, self.functions = parts, [], Called()
+
+    @property
+    def seen(self):
+        names = self.operations + [name for name, _, _ in self.functions.calls]
+        return next((name for name in names if any(part in name for part in self.parts)), "")
+
+    def __enter__(self):
+        self.functions.__enter__()
+        return super().__enter__()
+
+    def __exit__(self, *details):
+        super().__exit__(*details)
+        self.functions.__exit__(*details)
 
     def __torch_dispatch__(self, operation, types, args=(), kwargs=None):
-        name = operation.overloadpacket.__name__
-        if self.seen is None and any(part in name for part in self.parts):
-            self.seen = name
+        self.operations.append(operation.overloadpacket.__name__)
         return operation(*args, **(kwargs or {}))
+
+
+class Called(TorchFunctionMode):
+    """Note which of PyTorch's functions are called, and with which arguments."""
+
+    def __init__(self):
+        super().__init__()
+        self.calls = []
+
+    def __torch_function__(self, function, types, args=(), kwargs=None):
+        self.calls.append((getattr(function, "__name__", ""), args, kwargs or {}))
+        return function(*args, **(kwargs or {}))
 
 
 def whole_numbers(found, right):
