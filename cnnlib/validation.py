@@ -1,16 +1,25 @@
-"""Questions asked of an argument before any work starts, each answered by an error that says what to do.
+"""What arguments must be: rules that stand as data beside a function, checked before any work starts.
 
-A message has three parts: what was expected, what came, and what to try.
+    @arguments(net=Network(), num=Count(most=4096))
+    def probe(net, num=9): ...
+
+A rule is called as `rule(value, name)`: it returns the value, or raises an error that says what was expected, what
+came, and what to try. The decorator writes its rules into the docstring, and tests take wrong values from them.
 """
 
 import functools
 import inspect
 import math
+import re
+import textwrap
+from dataclasses import dataclass
 from numbers import Integral, Real
 
 import numpy as np
 import torch
 from torch import nn
+
+LARGEST = 2**28  # numbers that one example may have: a gibibyte
 
 
 def told(value):
@@ -29,54 +38,405 @@ def told(value):
     return f"{text} of type {type(value).__name__}"
 
 
-def check_number(value, name, *, low=None, least=None, most=None, hint=""):
-    """Return `value` as a finite float: greater than `low`, at least `least`, at most `most`, where they are given.
-
-    Raises
-    ------
-    TypeError
-        If it is no real number (a string, None, a bool).
-    ValueError
-        If it is NaN, infinite, or out of bounds.
+@dataclass(frozen=True)
+class Rule:
+    """What an argument must be. A subclass returns the value from `rule(value, name)`, or raises a TypeError where it
+    is of another kind and a ValueError where it is out of bounds; `words` are for the documentation.
     """
-    if isinstance(value, torch.Tensor) and value.numel() == 1 and not value.is_meta:
-        value = value.item()
-    if isinstance(value, bool) or not isinstance(value, Real):
-        raise TypeError(f"{name} must be a number, got {told(value)}. {hint}".rstrip())
-    try:
-        value = float(value)
-    except OverflowError:  # a whole number of more than 308 digits
-        value = math.copysign(math.inf, value)
-    bounds = {f"greater than {low}": low is None or value > low, f"at least {least}": least is None or value >= least,
-              f"at most {most}": most is None or value <= most}  # fmt: skip
-    if not math.isfinite(value) or not all(bounds.values()):
-        words = " and ".join(["finite", *(words for words in bounds if not words.endswith("None"))])
-        raise ValueError(f"{name} must be {words}, got {value!r}. {hint}".rstrip())
-    return value
+
+    words = ""
 
 
-def check_lr(value):
-    """Return a learning rate as a float; it must be a finite number greater than zero."""
-    return check_number(value, "the learning rate", low=0, hint="Try 0.1.")
+@dataclass(frozen=True)
+class Network(Rule):
+    """An nn.Module whose weights exist; an `abstract` one may have lazy layers or lie on the device 'meta'."""
+
+    abstract: bool = False
+    words = "an nn.Module"
+
+    def __call__(self, net, name="net"):
+        if not isinstance(net, nn.Module):
+            raise TypeError(f"{name} must be an nn.Module, got {_kind(net)}. Build it first: lenet(), say.")
+        for weight in () if self.abstract else net.parameters():
+            if nn.parameter.is_lazy(weight):
+                raise ValueError(f"{name} has lazy layers, which have no weights yet. Send a batch through it first.")
+            if weight.is_meta:
+                raise ValueError(f"{name} lies on the device 'meta', which has no numbers. Build it on the CPU.")
+        return net
 
 
-def check_count(value, name, *, least=1, most=None, hint=""):
-    """Return `value` as an int of at least `least` and, where it is given, at most `most`.
+@dataclass(frozen=True)
+class Tensor(Rule):
+    """A tensor that holds numbers, with as many axes as `dims` allows (any, if it is empty).
 
-    Raises
-    ------
-    TypeError
-        If it is no whole number (2.5, "3", True).
-    ValueError
-        If it is less than `least` or more than `most`.
+    `shape` says what the axes are: "(N, C, H, W)". An `empty` one may hold no number at all, a `meta` one may lie on
+    the device 'meta', where there are shapes and no numbers.
     """
-    if isinstance(value, bool) or not isinstance(value, Integral):
-        raise TypeError(f"{name} must be a whole number, got {told(value)}. {hint}".rstrip())
-    if value < least:
-        raise ValueError(f"{name} must be at least {least}, got {value}. {hint}".rstrip())
-    if most is not None and value > most:
-        raise ValueError(f"{name} must be at most {most:,}, got {told(value)}. {hint}".rstrip())
-    return int(value)
+
+    dims: tuple = ()
+    shape: str = ""
+    empty: bool = False
+    meta: bool = False
+
+    def __call__(self, value, name):
+        if not isinstance(value, torch.Tensor):
+            raise TypeError(f"{name} must be {self.words}, got {told(value)}. Try torch.as_tensor.")
+        wrong = self.dims and value.dim() not in self.dims
+        if wrong or (value.is_meta and not self.meta) or not (self.empty or value.numel()):
+            raise ValueError(f"{name} must be a tensor with numbers in it{_of(self.shape)}, got {told(value)}.")
+        return value
+
+    @property
+    def words(self):
+        return f"a tensor{_of(self.shape)}"
+
+
+@dataclass(frozen=True)
+class Number(Rule):
+    """A finite number: greater than `low`, at least `least`, at most `most`, where they are given.
+
+    A tensor of one number passes as well; what is returned is a plain number.
+    """
+
+    low: float | None = None
+    least: float | None = None
+    most: float | None = None
+    hint: str = ""
+
+    def __call__(self, value, name):
+        if isinstance(value, torch.Tensor) and value.numel() == 1 and not value.is_meta:
+            value = value.item()
+        if type(value) is not float and (isinstance(value, bool) or not isinstance(value, Real)):
+            raise TypeError(f"{name} must be a number, got {told(value)}. {self.hint}".rstrip())
+        try:
+            number = float(value)
+        except OverflowError:  # a whole number of more than 308 digits
+            number = math.copysign(math.inf, value)
+        low, least, most = self.low, self.least, self.most
+        inside = (
+            (low is None or number > low) and (least is None or number >= least) and (most is None or number <= most)
+        )
+        if not math.isfinite(number) or not inside:
+            bounds = " and ".join(["finite", *self._bounds()])
+            raise ValueError(f"{name} must be {bounds}, got {number!r}. {self.hint}".rstrip())
+        return value if type(value) is int else number
+
+    def _bounds(self):
+        bounds = {"greater than": self.low, "at least": self.least, "at most": self.most}
+        return [f"{words} {bound}" for words, bound in bounds.items() if bound is not None]
+
+    @property
+    def words(self):
+        bounds = " and ".join(self._bounds())
+        return f"a finite number{' of' * bounds.startswith('at')}{f' {bounds}' if bounds else ''}"
+
+
+@dataclass(frozen=True)
+class Rate(Number):
+    """A learning rate."""
+
+    low: float = 0
+    hint: str = "Try 0.1."
+
+    def __call__(self, value, name="lr"):
+        return float(super().__call__(value, "the learning rate"))
+
+
+@dataclass(frozen=True)
+class Count(Rule):
+    """A whole number of at least `least` and, where it is given, at most `most`; what is returned is an int."""
+
+    least: float = 1
+    most: float | None = None
+    hint: str = ""
+
+    def __call__(self, value, name):
+        if type(value) is not int and (isinstance(value, bool) or not isinstance(value, Integral)):
+            raise TypeError(f"{name} must be a whole number, got {told(value)}. {self.hint}".rstrip())
+        if value < self.least:
+            raise ValueError(f"{name} must be at least {self.least}, got {value}. {self.hint}".rstrip())
+        if self.most is not None and value > self.most:
+            raise ValueError(f"{name} must be at most {self.most:,}, got {told(value)}. {self.hint}".rstrip())
+        return int(value)
+
+    @property
+    def words(self):
+        bounds = {"at least": self.least, "at most": self.most}
+        said = [f"{words} {bound:,}" for words, bound in bounds.items() if bound is not None and math.isfinite(bound)]
+        return " of ".join(["a whole number", " and ".join(said)][: 1 + bool(said)])
+
+
+@dataclass(frozen=True)
+class Example(Rule):
+    """The shape of one example, without the batch; what is returned is a tuple of int."""
+
+    words = "a tuple of whole numbers, of at most 2^28 numbers in all"
+
+    def __call__(self, shape, name="input_shape"):
+        hint = "Try (1, 28, 28)."
+        if not isinstance(shape, tuple | list) or not shape:
+            raise TypeError(f"{name} must be a tuple of whole numbers, got {told(shape)}. {hint}")
+        sides = tuple(Count(hint=hint)(side, f"each side of {name}") for side in shape)
+        if math.prod(sides) > LARGEST:
+            raise ValueError(f"{name} must be at most {LARGEST:,} numbers in all, got {told(shape)}. {hint}")
+        return sides
+
+
+@dataclass(frozen=True)
+class Device(Rule):
+    """A device that this machine can compute on, or its name; with `meta`, 'meta' as well. Returns a torch.device."""
+
+    meta: bool = False
+    words = "a device that this machine can compute on"
+
+    def __call__(self, device, name="device"):
+        if not isinstance(device, torch.device | str):
+            raise TypeError(f"a device must be a torch.device or a text, got {told(device)}. Try 'cpu', or try_gpu().")
+        try:
+            found = torch.device(device)
+            if self.meta or found.type != "meta":
+                torch.empty(0, device=found)
+                return found
+        except (RuntimeError, AssertionError, NotImplementedError):
+            pass
+        raise ValueError(
+            f"a device must be one that this machine can compute on, got {device!r}. Try 'cpu', or try_gpu()."
+        )
+
+
+@dataclass(frozen=True)
+class Callable(Rule):
+    """Something that can be called."""
+
+    hint: str = ""
+    words = "callable"
+
+    def __call__(self, value, name):
+        if not callable(value):
+            raise TypeError(f"{name} must be callable, got {told(value)}. {self.hint}".rstrip())
+        return value
+
+
+@dataclass(frozen=True)
+class Factory(Rule):
+    """What builds modules: nn.ReLU, and not nn.ReLU(), which is built already."""
+
+    words = "a class or function that builds a module"
+
+    def __call__(self, value, name):
+        if isinstance(value, nn.Module):
+            raise TypeError(
+                f"{name} must be callable and build a module, got {told(value)}, which is one. Give the class."
+            )
+        return Callable("Give a class such as nn.ReLU.")(value, name)
+
+
+@dataclass(frozen=True)
+class Choice(Rule):
+    """One of some texts."""
+
+    options: tuple
+
+    def __call__(self, value, name):
+        if not isinstance(value, str) or value not in self.options:
+            raise ValueError(f"{name} must be {self.words}, got {told(value)}.")
+        return value
+
+    @property
+    def words(self):
+        return f"one of {', '.join(map(repr, self.options))}"
+
+
+@dataclass(frozen=True)
+class Kind(Rule):
+    """An instance of a class."""
+
+    kind: type
+    hint: str = ""
+
+    def __call__(self, value, name):
+        if not isinstance(value, self.kind):
+            raise TypeError(f"{name} must be {self.words}, got {told(value)}. {self.hint}".rstrip())
+        return value
+
+    @property
+    def words(self):
+        noun = _nouns(self.kind)
+        return f"{'an' if noun[0].lower() in 'aeiou' else 'a'} {noun}"
+
+
+@dataclass(frozen=True)
+class Text(Rule):
+    """A text."""
+
+    words = "a text"
+
+    def __call__(self, value, name):
+        if not isinstance(value, str):
+            raise TypeError(f"{name} must be a text, got {told(value)}.")
+        return value
+
+
+@dataclass(frozen=True)
+class Bool(Rule):
+    """True or False: the text "no" counts as true, and is neither."""
+
+    words = "True or False"
+
+    def __call__(self, value, name):
+        if not isinstance(value, bool | np.bool_):
+            raise TypeError(f"{name} must be True or False, got {told(value)}.")
+        return bool(value)
+
+
+@dataclass(frozen=True)
+class Iterable(Rule):
+    """Something to iterate over that is no text and no dict."""
+
+    words = "an iterable"
+
+    def __call__(self, value, name):
+        if isinstance(value, str | bytes | dict) or not (hasattr(value, "__iter__") or hasattr(value, "__getitem__")):
+            raise TypeError(f"{name} must be an iterable, got {told(value)}.")
+        return value
+
+
+@dataclass(frozen=True)
+class List(Rule):
+    """A sequence of at least `least` things of one kind, and no text; what is returned is a list."""
+
+    kind: type = object
+    least: int = 1
+
+    def __call__(self, value, name):
+        if isinstance(value, str | bytes | dict) or not (hasattr(value, "__len__") and hasattr(value, "__iter__")):
+            raise TypeError(f"{name} must be a list, got {told(value)}.")
+        things = list(value) if getattr(value, "ndim", 1) else []
+        for thing in things:
+            if not isinstance(thing, self.kind):
+                raise TypeError(f"{name} must be a list of {_nouns(self.kind)}, got {told(thing)} among them.")
+        if len(things) < self.least:
+            raise ValueError(f"{name} must be a list of at least {self.least}, got {told(value)}.")
+        return things
+
+    @property
+    def words(self):
+        return "a list" if self.kind is object else f"a list of {_nouns(self.kind)}"
+
+
+@dataclass(frozen=True)
+class Dict(Rule):
+    """A dict from names to things of one kind, with at least one entry."""
+
+    kind: type = object
+
+    def __call__(self, value, name):
+        if not isinstance(value, dict):
+            raise TypeError(f"{name} must be a dict with a name for each, got {told(value)}.")
+        if not value:
+            raise ValueError(f"{name} must be a dict with at least one entry, got {value!r}.")
+        for key, thing in value.items():
+            Text()(key, f"each name in {name}")
+            if not isinstance(thing, self.kind):
+                raise TypeError(f"{name} must be a dict of {_nouns(self.kind)}, got {told(thing)} under {key!r}.")
+        return value
+
+    @property
+    def words(self):
+        return "a dict with names" if self.kind is object else f"a dict from names to {_nouns(self.kind)}"
+
+
+@dataclass(frozen=True)
+class Pair(Rule):
+    """(low, high): two finite numbers, the smaller one first; what is returned are plain numbers."""
+
+    hint: str = "Try (0, 1)."
+    words = "a pair of numbers, the smaller one first"
+
+    def __call__(self, value, name):
+        if isinstance(value, str | dict) or not hasattr(value, "__len__") or not getattr(value, "ndim", 1):
+            raise TypeError(f"{name} must be a pair of numbers, got {told(value)}. {self.hint}")
+        if len(value) != 2:
+            raise ValueError(f"{name} must be a pair of numbers, got {told(value)}. {self.hint}")
+        low, high = (Number(hint=self.hint)(end, f"each end of {name}") for end in value)
+        if low > high:
+            raise ValueError(f"{name} must be {self.words}, got {told(value)}. {self.hint}")
+        return low, high
+
+
+def arguments(together=None, **rules):
+    """Return a decorator that checks arguments by rules before a function runs; defaults are not validated.
+
+    Parameters
+    ----------
+    together : callable, optional
+        Called as `together(**arguments)` after the rules, of what has to fit one another.
+    **rules : Rule
+        By the names of the parameters. Each is called as `rule(value, name)`; what it returns is passed on.
+
+    Notes
+    -----
+    On a class it is `__init__` that is checked. A chapter shows the source of some functions without their rules: those
+    are decorated behind their definition, `lenet = arguments(activation=Factory())(lenet)`.
+    """
+
+    def decorate(function):
+        if isinstance(function, type):
+            function.__init__ = decorate(function.__init__)
+            function.__doc__ = _with_raises(function.__doc__, rules)
+            return function
+        signature = inspect.signature(function)
+        if unknown := rules.keys() - signature.parameters.keys():
+            raise TypeError(f"{function.__qualname__} has no parameter {', '.join(sorted(unknown))}.")
+        asked = [
+            (i if p.kind is p.POSITIONAL_OR_KEYWORD else math.inf, p.name, rules[p.name], p.default)
+            for i, p in enumerate(signature.parameters.values())
+            if p.name in rules
+        ]
+
+        @functools.wraps(function)
+        def ask(*args, **kwargs):
+            args = list(args)
+            for i, name, rule, default in asked:
+                if i < len(args):
+                    if args[i] is not default:
+                        args[i] = rule(args[i], name)
+                elif name in kwargs and kwargs[name] is not default:
+                    kwargs[name] = rule(kwargs[name], name)
+            if together is not None:
+                together(**signature.bind(*args, **kwargs).arguments)
+            return function(*args, **kwargs)
+
+        ask.rules = rules
+        ask.__doc__ = _with_raises(function.__doc__, rules)
+        return ask
+
+    return decorate
+
+
+def _with_raises(doc, rules):
+    """Return a docstring whose section Raises says what the rules say, before what stands there already."""
+    if not doc:
+        return doc
+    doc = inspect.cleandoc(doc)
+    names = {}
+    for name, rule in rules.items():
+        names.setdefault(rule.words, []).append(f"`{name}`")
+    said = "; ".join(
+        f"{each[0]} is {words}" if len(each) == 1 else f"{', '.join(each[:-1])} and {each[-1]} are each {words}"
+        for words, each in names.items()
+    )
+    entry = f"TypeError, ValueError\n{textwrap.indent(textwrap.fill(f'Unless {said}.', 100), '    ')}\n"
+    heading = "Raises\n------\n"
+    if heading in doc:
+        return doc.replace(heading, heading + entry, 1)
+    later = re.search(r"^(Warns|See Also|Notes|References|Examples)\n-+\n", doc, re.MULTILINE)
+    if later is None:
+        return f"{doc}\n\n{heading}{entry}"
+    return f"{doc[: later.start()]}{heading}{entry}\n{doc[later.start() :]}"
+
+
+# Batches
 
 
 ONE_LOGIT = (
@@ -133,6 +493,23 @@ def check_batch(batch):
             f"shape {tuple(y.shape)}.{hint}"
         )
     return X, y
+
+
+def _kind(value):
+    """Say what came in place of a network: the type alone of a value, a class or a function by its name."""
+    named = isinstance(value, type) or callable(value)
+    return f"{type(value).__name__} {getattr(value, '__name__', '')}".rstrip() if named else type(value).__name__
+
+
+def _of(shape):
+    return f" of shape {shape}" if shape else ""
+
+
+def _nouns(kind):
+    return " or ".join(one.__name__ for one in getattr(kind, "__args__", kind if isinstance(kind, tuple) else (kind,)))
+
+
+# until every file has its rules
 
 
 def needs_of(layer):
@@ -212,235 +589,82 @@ def send(net, X):
         raise explained from error
 
 
-LARGEST = 2**28  # numbers that one example may have: a gibibyte
-
-
 def check_net(net, name="net"):
-    """Return `net`; raise a TypeError unless it is an nn.Module, as a class or a function that builds one is not."""
-    if not isinstance(net, nn.Module):
-        raise TypeError(f"{name} must be an nn.Module, got {_kind(net)}. Build it first: lenet(), say.")
-    return net
+    return Network(abstract=True)(net, name)
 
 
 def check_computing(net, name="net"):
-    """Return a network that can compute; raise unless it is an nn.Module whose weights exist.
-
-    Raises
-    ------
-    TypeError
-        If it is no nn.Module.
-    ValueError
-        If it has lazy layers, or lies on the device 'meta', where there are shapes and no numbers.
-    """
-    for weight in check_net(net, name).parameters():
-        if nn.parameter.is_lazy(weight):
-            raise ValueError(f"{name} has lazy layers, which have no weights yet. Send a batch through it first.")
-        if weight.is_meta:
-            raise ValueError(f"{name} lies on the device 'meta', which has no numbers. Build it on the CPU.")
-    return net
+    return Network()(net, name)
 
 
 def check_tensor(value, name, dims=(), shape="", *, empty=False, meta=False):
-    """Return a tensor that holds numbers, with as many axes as `dims` allows (any, if it is left out).
+    return Tensor(dims, shape, empty, meta)(value, name)
 
-    Parameters
-    ----------
-    dims : tuple of int
-    shape : str
-        What the axes are, for the message: "(N, C, H, W)".
-    empty : bool
-        Whether it may hold no number at all.
-    meta : bool
-        Whether it may lie on the device 'meta', where there are shapes and no numbers.
 
-    Raises
-    ------
-    TypeError
-        If it is no tensor.
-    ValueError
-        If it has other axes, is empty, or lies on the device 'meta'.
-    """
-    if not isinstance(value, torch.Tensor):
-        raise TypeError(f"{name} must be a tensor{_of(shape)}, got {told(value)}. Try torch.as_tensor.")
-    wrong = dims and value.dim() not in dims
-    if wrong or (value.is_meta and not meta) or not (empty or value.numel()):
-        raise ValueError(f"{name} must be a tensor with numbers in it{_of(shape)}, got {told(value)}.")
-    return value
+def check_number(value, name, **bounds):
+    return float(Number(**bounds)(value, name))
+
+
+def check_lr(value):
+    return Rate()(value)
+
+
+def check_count(value, name, **bounds):
+    return Count(**bounds)(value, name)
 
 
 def check_example(shape, name="input_shape"):
-    """Return the shape of one example as a tuple of int: at least one axis, and no more than 2^28 numbers (1 GiB).
-
-    Raises
-    ------
-    TypeError
-        If it is no tuple or list of whole numbers.
-    ValueError
-        If a side is less than 1, or the example is too large.
-    """
-    hint = "Try (1, 28, 28)."
-    if not isinstance(shape, tuple | list) or not shape:
-        raise TypeError(f"{name} must be a tuple of whole numbers, got {told(shape)}. {hint}")
-    sides = tuple(check_count(side, f"each side of {name}", hint=hint) for side in shape)
-    if math.prod(sides) > LARGEST:
-        raise ValueError(f"{name} must be at most {LARGEST:,} numbers in all, got {told(shape)}. {hint}")
-    return sides
+    return Example()(shape, name)
 
 
 def check_device(device, *, meta=False):
-    """Return a torch.device on which this machine can compute; with `meta`, 'meta' passes as well.
-
-    Raises
-    ------
-    TypeError
-        If it is neither a torch.device nor a text.
-    ValueError
-        If there is no such device here, or it is 'meta', which computes nothing.
-    """
-    if not isinstance(device, torch.device | str):
-        raise TypeError(f"a device must be a torch.device or a text, got {told(device)}. Try 'cpu', or try_gpu().")
-    try:
-        found = torch.device(device)
-        if meta or found.type != "meta":
-            torch.empty(0, device=found)
-            return found
-    except (RuntimeError, AssertionError, NotImplementedError):
-        pass
-    raise ValueError(f"a device must be one that this machine can compute on, got {device!r}. Try 'cpu', or try_gpu().")
+    return Device(meta)(device)
 
 
 def check_callable(value, name, hint=""):
-    """Return `value`; raise a TypeError unless it can be called."""
-    if not callable(value):
-        raise TypeError(f"{name} must be callable, got {told(value)}. {hint}".rstrip())
-    return value
+    return Callable(hint)(value, name)
 
 
 def check_maker(value, name):
-    """Return what builds modules: nn.ReLU, say; raise a TypeError for a module that is built already, nn.ReLU()."""
-    if isinstance(value, nn.Module):
-        raise TypeError(f"{name} must be callable and build a module, got {told(value)}, which is one. Give the class.")
-    return check_callable(value, name, "Give a class such as nn.ReLU.")
+    return Factory()(value, name)
 
 
 def check_choice(value, name, options):
-    """Return `value`; raise a ValueError unless it is one of some texts."""
-    if not isinstance(value, str) or value not in options:
-        raise ValueError(f"{name} must be one of {', '.join(map(repr, options))}, got {told(value)}.")
-    return value
+    return Choice(tuple(options))(value, name)
 
 
 def check_iterable(value, name):
-    """Return `value`; raise a TypeError unless it can be iterated over, and is no text and no dict."""
-    if isinstance(value, str | bytes | dict) or not (hasattr(value, "__iter__") or hasattr(value, "__getitem__")):
-        raise TypeError(f"{name} must be an iterable, got {told(value)}.")
-    return value
+    return Iterable()(value, name)
 
 
 def check_text(value, name):
-    """Return `value`; raise a TypeError unless it is a text."""
-    if not isinstance(value, str):
-        raise TypeError(f"{name} must be a text, got {told(value)}.")
-    return value
+    return Text()(value, name)
 
 
 def check_switch(value, name):
-    """Return `value` as a bool; raise a TypeError unless it is True or False: the text "no" counts as true."""
-    if not isinstance(value, bool | np.bool_):
-        raise TypeError(f"{name} must be True or False, got {told(value)}.")
-    return bool(value)
+    return Bool()(value, name)
 
 
 def check_list(value, name, kind=object, least=1):
-    """Return a sequence of things of one kind, as a list, at least `least` of them.
-
-    Raises
-    ------
-    TypeError
-        If it is no sequence (a single text is none), or something in it is of another kind.
-    ValueError
-        If there are too few.
-    """
-    if isinstance(value, str | bytes | dict) or not (hasattr(value, "__len__") and hasattr(value, "__iter__")):
-        raise TypeError(f"{name} must be a list, got {told(value)}.")
-    things = list(value) if getattr(value, "ndim", 1) else []
-    for thing in things:
-        if not isinstance(thing, kind):
-            raise TypeError(f"{name} must be a list of {_words(kind)}, got {told(thing)} among them.")
-    if len(things) < least:
-        raise ValueError(f"{name} must be a list of at least {least}, got {told(value)}.")
-    return things
+    return List(kind, least)(value, name)
 
 
 def check_named(value, name, kind=object):
-    """Return a dict from names to things of one kind, with at least one in it.
-
-    Raises
-    ------
-    TypeError
-        If it is no dict, a name is no text, or a thing is of another kind.
-    ValueError
-        If it is empty.
-    """
-    if not isinstance(value, dict):
-        raise TypeError(f"{name} must be a dict with a name for each, got {told(value)}.")
-    if not value:
-        raise ValueError(f"{name} must be a dict with at least one entry, got {value!r}.")
-    for key, thing in value.items():
-        check_text(key, f"each name in {name}")
-        if not isinstance(thing, kind):
-            raise TypeError(f"{name} must be a dict of {_words(kind)}, got {told(thing)} under {key!r}.")
-    return value
+    return Dict(kind)(value, name)
 
 
-def check_pair(value, name, hint="Try (0, 1)."):
-    """Return (low, high) as two finite numbers, the first smaller than the second."""
-    if isinstance(value, str | dict) or not hasattr(value, "__len__") or not getattr(value, "ndim", 1):
-        raise TypeError(f"{name} must be a pair of numbers, got {told(value)}. {hint}")
-    if len(value) != 2:
-        raise ValueError(f"{name} must be a pair of numbers, got {told(value)}. {hint}")
-    low, high = (check_number(end, f"each end of {name}", hint=hint) for end in value)
-    if low > high:
-        raise ValueError(f"{name} must be a pair of numbers, the smaller one first, got {told(value)}. {hint}")
-    return low, high
+def check_pair(value, name, **hint):
+    return Pair(**hint)(value, name)
 
 
 def checked(together=None, **rules):
-    """Return a decorator that asks `rule(argument, name)` of arguments before a function runs; defaults are let pass.
-
-    `together(**arguments)` is asked after them, of what has to fit one another.
-
-    A chapter shows the source of some functions without their checks. Those are decorated behind their definition:
-    `lenet = checked(activation=check_maker)(lenet)`.
-    """
-
-    def decorate(function):
-        signature = inspect.signature(function)
-
-        @functools.wraps(function)
-        def ask(*args, **kwargs):
-            arguments = signature.bind(*args, **kwargs).arguments
-            for name, value in arguments.items():
-                if name in rules and value is not signature.parameters[name].default:
-                    rules[name](value, name)
-            if together is not None:
-                together(**arguments)
-            return function(*args, **kwargs)
-
-        return ask
-
-    return decorate
+    return arguments(together, **{name: _Legacy(rule) for name, rule in rules.items()})
 
 
-def _kind(value):
-    """Say what came in place of a network: the type alone of a value, a class or a function by its name."""
-    named = isinstance(value, type) or callable(value)
-    return f"{type(value).__name__} {getattr(value, '__name__', '')}".rstrip() if named else type(value).__name__
+@dataclass(frozen=True)
+class _Legacy(Rule):
+    rule: object
 
-
-def _of(shape):
-    return f" of shape {shape}" if shape else ""
-
-
-def _words(kind):
-    return " or ".join(one.__name__ for one in getattr(kind, "__args__", kind if isinstance(kind, tuple) else (kind,)))
+    def __call__(self, value, name):
+        self.rule(value, name)
+        return value

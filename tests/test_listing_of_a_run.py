@@ -554,7 +554,7 @@ def set_dropout(net, share):
 def narrower(arch, ratio):
     """The library's, with another text."""
     least = min(channels for _, channels in arch)
-    if check_count(ratio, "ratio") > least:
+    if ratio > least:
         raise ValueError(f"ratio must be at most {least}, the channels of the narrowest block, got {ratio}.")
     return tuple((num_convs, channels // ratio) for num_convs, channels in arch)
 
@@ -573,9 +573,7 @@ controls = [dropout, slider("width", 4, 64, 16), choice("activation", {"ours": R
 @pytest.fixture
 def cell(request):
     """Run a cell as a notebook does; a kernel keeps its lines where Python finds them, other programs do not."""
-    from cnnlib.validation import check_count
-
-    name, notebook = f"<cell of {request.node.name}>", {"__name__": "__main__", "check_count": check_count}
+    name, notebook = f"<cell of {request.node.name}>", {"__name__": "__main__"}
     if getattr(request, "param", "with its source") == "with its source":
         linecache.cache[name] = (len(CELL), None, CELL.splitlines(keepends=True), name)
     exec(compile(CELL, name, "exec"), notebook)

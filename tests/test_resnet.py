@@ -470,7 +470,7 @@ def test_shortcut_that_is_none(kind):
         lambda: PreActivation(4, 4, shortcut=kind),
         lambda: cifar_resnet(8, shortcut=kind),
     ):
-        with pytest.raises(ValueError, match=f"shortcut must be one of {names}, got {re.escape(repr(kind))}"):
+        with pytest.raises(ValueError, match=f"(shortcut|kind) must be one of {names}, got {re.escape(repr(kind))}"):
             build()
 
 

@@ -5,8 +5,8 @@ some layers, had three input channels and 1,000 classes, and used local response
 
 from torch import nn
 
-from cnnlib.models.limits import share, size
-from cnnlib.validation import check_maker, checked
+from cnnlib.models.limits import SHARE, SIDE
+from cnnlib.validation import Factory, arguments
 
 
 def alexnet(activation=nn.ReLU, dropout=0.5, shrink=1, side=224):
@@ -25,9 +25,8 @@ def alexnet(activation=nn.ReLU, dropout=0.5, shrink=1, side=224):
 
     Raises
     ------
-    TypeError, ValueError
-        If `shrink` or `side` is no whole number, nothing is left of a layer, the image is too small or has more than
-        1024 pixels a side, or another argument is of another kind.
+    ValueError
+        If nothing is left of a layer, or the image is too small.
     """
     if not isinstance(shrink, int) or not 1 <= shrink <= 96:
         raise ValueError(f"shrink must be a whole number from 1 to 96, got {shrink!r}. Try 8.")
@@ -55,4 +54,4 @@ def alexnet(activation=nn.ReLU, dropout=0.5, shrink=1, side=224):
         nn.Linear(units, 10))  # fmt: skip
 
 
-alexnet = checked(activation=check_maker, dropout=share, shrink=size, side=size)(alexnet)
+alexnet = arguments(activation=Factory(), dropout=SHARE, shrink=SIDE, side=SIDE)(alexnet)

@@ -4,7 +4,7 @@ back to the picture. The second adds its input to what the decoder made of the c
 
 from torch import nn
 
-from cnnlib.validation import check_maker, checked
+from cnnlib.validation import Factory, arguments
 
 
 class ConvAutoencoder(nn.Module):
@@ -14,11 +14,6 @@ class ConvAutoencoder(nn.Module):
     ----------
     output : callable
         Builds the last layer: nn.Sigmoid for values in (0, 1), nn.Tanh for (−1, 1), nn.Identity for any.
-
-    Raises
-    ------
-    TypeError, ValueError
-        If an argument is of another kind, of another shape, or out of range.
     """
 
     def __init__(self, output=nn.Sigmoid):
@@ -44,4 +39,4 @@ class ResidualConvAutoencoder(ConvAutoencoder):
         return self.output(self.decoder(self.encoder(X)) + X)
 
 
-ConvAutoencoder.__init__ = checked(output=check_maker)(ConvAutoencoder.__init__)
+arguments(output=Factory())(ConvAutoencoder)

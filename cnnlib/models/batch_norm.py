@@ -8,9 +8,10 @@ here the module's own mode decides, as it must.
 import torch
 from torch import nn
 
-from cnnlib.models.limits import channels, count, positive, share
+from cnnlib.models.failures import run_network
+from cnnlib.models.limits import CHANNELS, DEPTH, SHARE
 from cnnlib.models.modes import in_mode
-from cnnlib.validation import check_computing, check_iterable, check_switch, check_tensor, checked, send, told
+from cnnlib.validation import Bool, Iterable, Network, Number, Tensor, arguments, told
 
 
 def batch_norm(X, gamma, beta, running_mean, running_var, training, momentum=0.1, eps=1e-5):
@@ -52,14 +53,6 @@ def batch_norm(X, gamma, beta, running_mean, running_var, training, momentum=0.1
     return gamma.view(shape) * X_hat + beta.view(shape)
 
 
-def _fits(X, name):
-    """Raise unless X is a tensor with a batch and channels, as `batch_norm` takes it."""
-    if not isinstance(X, torch.Tensor):
-        raise TypeError(f"{name} must be a tensor of shape (N, C) or (N, C, H, W), got {told(X)}.")
-    if X.dim() < 2 or not X.numel():
-        raise ValueError(f"{name} must be of shape (N, C) or (N, C, H, W) and hold a number, got {told(X)}.")
-
-
 def _one_each(X, gamma, beta, running_mean, running_var, **others):
     """Raise unless each of these has one number for each channel of X."""
     names = {"gamma": gamma, "beta": beta, "running_mean": running_mean, "running_var": running_var}
@@ -73,8 +66,9 @@ def _one_each(X, gamma, beta, running_mean, running_var, **others):
             )
 
 
-batch_norm = checked(
-    _one_each, X=_fits, training=check_switch, momentum=share, eps=positive
+batch_norm = arguments(
+    _one_each, X=Tensor(range(2, 9), "(N, C) or (N, C, H, W)", meta=True), training=Bool(), momentum=SHARE,
+    eps=Number(least=0),
 )(batch_norm)  # fmt: skip
 
 
@@ -110,9 +104,10 @@ class BatchNorm(nn.Module):
         )
 
 
-BatchNorm.__init__ = checked(num_features=channels, momentum=share, eps=positive)(BatchNorm.__init__)
+arguments(num_features=CHANNELS, momentum=SHARE, eps=Number(least=0))(BatchNorm)
 
 
+@arguments(net=Network(), batches=Iterable())
 @torch.no_grad()
 def recalibrate_(net, batches):
     """Measure the running statistics of every batch normalisation afresh, as plain means over some batches.
@@ -134,7 +129,6 @@ def recalibrate_(net, batches):
     TypeError, ValueError
         If there is no batch, or the network cannot take one; the statistics are then as they were.
     """
-    check_computing(net)
     norms = [module for module in net.modules() if isinstance(module, nn.modules.batchnorm._BatchNorm | BatchNorm)]
     momenta, before = [norm.momentum for norm in norms], [buffer.clone() for buffer in net.buffers()]
     device = next((p.device for p in net.parameters()), torch.device("cpu"))
@@ -144,7 +138,7 @@ def recalibrate_(net, batches):
             for number, X in enumerate(_pictures(batches), start=1):
                 for norm in norms:
                     norm.momentum = 1 / number  # the mean of all batches so far; the first replaces what was there
-                send(net, X.to(device))
+                run_network(net, X.to(device))
         if not number:
             raise ValueError(f"batches must hold at least one batch to measure on, got {told(batches)}.")
     except BaseException:  # an interrupt as well: statistics over half of the batches are nobody's
@@ -159,22 +153,17 @@ def recalibrate_(net, batches):
 
 def _pictures(batches):
     """Yield the X of each batch (X, y)."""
-    for batch in check_iterable(batches, "batches"):
+    for batch in batches:
         if not isinstance(batch, tuple | list) or len(batch) != 2:
             raise TypeError(f"a batch must be a pair of tensors (X, y), got {told(batch)}.")
-        yield check_tensor(batch[0], "the X of a batch")
+        yield Tensor()(batch[0], "the X of a batch")
 
 
-@checked(num_convs=count, in_channels=channels, out_channels=channels)
+@arguments(num_convs=DEPTH, in_channels=CHANNELS, out_channels=CHANNELS)
 def conv_bn_relu(num_convs, in_channels, out_channels):
     """Build a VGG block with batch normalisation between each convolution and its ReLU.
 
     (N, in_channels, H, W) → (N, out_channels, H // 2, W // 2). The convolutions need no bias: beta does its work.
-
-    Raises
-    ------
-    TypeError, ValueError
-        If an argument is of another kind, of another shape, or out of range.
     """
     layers = []
     for _ in range(num_convs):
@@ -184,15 +173,9 @@ def conv_bn_relu(num_convs, in_channels, out_channels):
     return nn.Sequential(*layers, nn.MaxPool2d(kernel_size=2, stride=2))
 
 
-@checked(num_convs=count, in_channels=channels, out_channels=channels)
+@arguments(num_convs=DEPTH, in_channels=CHANNELS, out_channels=CHANNELS)
 def conv_relu_bn(num_convs, in_channels, out_channels):
-    """Build the same block with batch normalisation after the ReLU; here each convolution keeps its bias.
-
-    Raises
-    ------
-    TypeError, ValueError
-        If an argument is of another kind, of another shape, or out of range.
-    """
+    """Build the same block with batch normalisation after the ReLU; here each convolution keeps its bias."""
     layers = []
     for _ in range(num_convs):
         conv = nn.Conv2d(in_channels, out_channels, kernel_size=3, padding=1)

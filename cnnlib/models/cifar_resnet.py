@@ -6,13 +6,11 @@ A block keeps its two parts apart, `block.shortcut(X)` and `block.residual(X)`, 
 removed, one by one.
 """
 
-from functools import partial
-
 from torch import nn
 from torch.nn import functional as F
 
-from cnnlib.models.limits import channels, count
-from cnnlib.validation import check_choice, check_count, check_maker, check_switch, checked
+from cnnlib.models.limits import CHANNELS, DEPTH
+from cnnlib.validation import Bool, Choice, Count, Factory, arguments
 
 # What goes around the two convolutions of a block: nothing; the input, with zero channels added where the output has
 # more (the paper's option A); the input, or its projection where the shapes differ (B); a projection everywhere (C)
@@ -50,11 +48,6 @@ class PostActivation(nn.Module):
     norm : bool
         Whether to normalise; without it, the convolutions have biases.
     activation : callable
-
-    Raises
-    ------
-    TypeError, ValueError
-        If an argument is of another kind, of another shape, or out of range.
     """
 
     def __init__(self, in_channels, out_channels, stride=1, shortcut="projection", norm=True, activation=nn.ReLU):
@@ -77,28 +70,20 @@ class PostActivation(nn.Module):
         return self.activation2(Y)
 
 
-def check_kind(shortcut, name):
-    """Raise a ValueError unless a shortcut is one of `SHORTCUTS`."""
-    check_choice(shortcut, name, SHORTCUTS)
+_block = arguments(
+    in_channels=CHANNELS, out_channels=CHANNELS, stride=DEPTH, shortcut=Choice(SHORTCUTS), norm=Bool(),
+    activation=Factory(),
+)  # fmt: skip
+_block(PostActivation)
 
 
-_rules = {
-    "shortcut": check_kind,
-    "in_channels": channels,
-    "out_channels": channels,
-    "stride": count,
-    "norm": check_switch,
-}
-PostActivation.__init__ = checked(**_rules, activation=check_maker)(PostActivation.__init__)
-
-
+@_block
 class PreActivation(nn.Module):
     """A block as in the second paper: norm, activation, convolution, twice, then the addition and nothing after it.
 
     Shapes and parameters as for `PostActivation`. A projection is a bare convolution of the block's input.
     """
 
-    @checked(**_rules, activation=check_maker)
     def __init__(self, in_channels, out_channels, stride=1, shortcut="projection", norm=True, activation=nn.ReLU):
         super().__init__()
         Norm = nn.BatchNorm2d if norm else nn.Identity
@@ -117,7 +102,7 @@ class PreActivation(nn.Module):
         return Y if self.shortcut is None else Y + self.shortcut(X)
 
 
-@checked(in_channels=channels, out_channels=channels, stride=count, norm=check_switch)
+@arguments(kind=Choice(SHORTCUTS), in_channels=CHANNELS, out_channels=CHANNELS, stride=DEPTH, norm=Bool())
 def make_shortcut(kind, in_channels, out_channels, stride=1, norm=True):
     """Return the module that goes around a block's convolutions, or None for "none".
 
@@ -131,9 +116,8 @@ def make_shortcut(kind, in_channels, out_channels, stride=1, norm=True):
     Raises
     ------
     ValueError
-        If there is no such kind.
+        If an identity would have to drop channels.
     """
-    check_choice(kind, "shortcut", SHORTCUTS)
     if kind == "none":
         return None
     if out_channels < in_channels and kind == "identity":
@@ -146,7 +130,7 @@ def make_shortcut(kind, in_channels, out_channels, stride=1, norm=True):
 
 
 def is_block(module):
-    """Tell whether a module is built like a block of this book: two convolutions, and room for a shortcut.
+    """Return whether a module is built like a block of this book: two convolutions, and room for a shortcut.
 
     Asked by attributes, not by class, so that a block that a reader has written anew counts as well.
     """
@@ -181,7 +165,7 @@ def cifar_resnet(
     Raises
     ------
     ValueError
-        If the depth is not 6n + 2, or there is no such shortcut.
+        If the depth is not 6n + 2.
     """
     if depth not in range(8, 10_000, 6):
         raise ValueError(f"depth must be 6n + 2 with n of at least 1 (8, 14, 20, 26, 32, …), got {depth!r}.")
@@ -198,7 +182,7 @@ def cifar_resnet(
     return nn.Sequential(stem, *blocks, head)
 
 
-cifar_resnet = checked(
-    width=partial(check_count, most=1024), shortcut=check_kind, block=check_maker, norm=check_switch,
-    activation=check_maker, in_channels=channels,
+cifar_resnet = arguments(
+    width=Count(most=1024), shortcut=Choice(SHORTCUTS), block=Factory(), norm=Bool(), activation=Factory(),
+    in_channels=CHANNELS,
 )(cifar_resnet)  # fmt: skip

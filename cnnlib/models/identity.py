@@ -4,10 +4,12 @@ import torch
 from torch import nn
 
 from cnnlib.models.cifar_resnet import cifar_resnet
+from cnnlib.models.failures import run_network
 from cnnlib.models.modes import evaluating
-from cnnlib.validation import check_computing, check_tensor, send
+from cnnlib.validation import Network, Tensor, arguments
 
 
+@arguments(shallow=Network(), X=Tensor((4,), "(N, 1, H, W)"))
 @torch.no_grad()
 def deepened(shallow, depth, X):
     """Return a plain network of `depth` layers that computes exactly what a shallow plain one does.
@@ -35,8 +37,6 @@ def deepened(shallow, depth, X):
     ValueError
         If `shallow` is no plain network of depth 8.
     """
-    check_computing(shallow, "shallow")
-    check_tensor(X, "X", (4,), "(N, 1, H, W)")
     if (
         not isinstance(shallow, nn.Sequential)
         or len(shallow) != 5
@@ -44,7 +44,7 @@ def deepened(shallow, depth, X):
     ):
         raise ValueError('shallow must be a plain network of depth 8: cifar_resnet(8, width, "none").')
     with evaluating(shallow):
-        send(shallow, X)  # asks whether X fits, before random numbers are drawn
+        run_network(shallow, X)  # asks whether X fits, before random numbers are drawn
     deep = cifar_resnet(depth, shallow[1].conv1.in_channels, "none").to(X.device)
     deep[0].load_state_dict(shallow[0].state_dict())
     deep[-1].load_state_dict(shallow[-1].state_dict())
@@ -57,7 +57,7 @@ def deepened(shallow, depth, X):
                 nn.init.dirac_(conv.weight)
                 hooks.append(norm.register_forward_pre_hook(_undo))
     with evaluating(deep):
-        send(deep, X)
+        run_network(deep, X)
     for hook in hooks:
         hook.remove()
     return deep

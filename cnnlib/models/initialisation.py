@@ -4,9 +4,12 @@ import torch
 from torch import nn
 
 from cnnlib.models.cifar_resnet import PreActivation, is_block
-from cnnlib.validation import check_net, check_number
+from cnnlib.validation import Network, Number, arguments
+
+INITIALISES = arguments(net=Network(abstract=True))
 
 
+@INITIALISES
 def default_(net):
     """Leave the weights as PyTorch drew them, from a uniform distribution of variance 1 / (3 · inputs).
 
@@ -14,15 +17,11 @@ def default_(net):
     -------
     nn.Module
         `net` itself, unchanged.
-
-    Raises
-    ------
-    TypeError
-        If `net` is no nn.Module.
     """
-    return check_net(net)
+    return net
 
 
+@INITIALISES
 def xavier_(net):
     """Draw the weights of every convolution and dense layer afresh from Xavier's uniform distribution.
 
@@ -33,18 +32,14 @@ def xavier_(net):
     -------
     nn.Module
         `net` itself, changed in place.
-
-    Raises
-    ------
-    TypeError
-        If `net` is no nn.Module.
     """
-    for layer in check_net(net).modules():
+    for layer in net.modules():
         if isinstance(layer, nn.Conv2d | nn.Linear):
             nn.init.xavier_uniform_(layer.weight)
     return net
 
 
+@INITIALISES
 def kaiming_(net):
     """Draw the weights of every convolution and dense layer afresh from He's normal distribution.
 
@@ -55,18 +50,14 @@ def kaiming_(net):
     -------
     nn.Module
         `net` itself, changed in place.
-
-    Raises
-    ------
-    TypeError
-        If `net` is no nn.Module.
     """
-    for layer in check_net(net).modules():
+    for layer in net.modules():
         if isinstance(layer, nn.Conv2d | nn.Linear):
             nn.init.kaiming_normal_(layer.weight, nonlinearity="relu")
     return net
 
 
+@INITIALISES
 @torch.no_grad()
 def zero_gamma_(net):
     """Let every residual block begin as its shortcut: set γ of its last normalisation to zero.
@@ -91,6 +82,7 @@ def zero_gamma_(net):
     return scale_branches_(net, 0)
 
 
+@arguments(net=Network(abstract=True), factor=Number())
 @torch.no_grad()
 def scale_branches_(net, factor):
     """Multiply the residual F(x) of every block by a factor, in the last weights of each branch.
@@ -114,7 +106,6 @@ def scale_branches_(net, factor):
     ValueError
         If the network has no block with a shortcut.
     """
-    factor = check_number(factor, "factor")
     for block in _residual_blocks(net):
         normed = not isinstance(block, PreActivation) and not isinstance(block.norm2, nn.Identity)
         for weight in (block.norm2 if normed else block.conv2).parameters():
@@ -122,6 +113,7 @@ def scale_branches_(net, factor):
     return net
 
 
+@INITIALISES
 @torch.no_grad()
 def fixup_(net):
     """Begin a residual network without normalisation so that it can be trained all the same.
@@ -155,7 +147,7 @@ def fixup_(net):
 
 
 def _residual_blocks(net):
-    blocks = [m for m in check_net(net).modules() if is_block(m) and hasattr(m, "norm2") and m.shortcut is not None]
+    blocks = [m for m in net.modules() if is_block(m) and hasattr(m, "norm2") and m.shortcut is not None]
     if not blocks:
         raise ValueError("the network has no residual block of cifar_resnet: build it by that, with a shortcut.")
     return blocks

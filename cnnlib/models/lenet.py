@@ -5,17 +5,11 @@ has no weights of its own, and the output layer is a plain dense layer instead o
 
 from torch import nn
 
-from cnnlib.validation import check_maker, checked
+from cnnlib.validation import Factory, arguments
 
 
 def lenet(activation=nn.Sigmoid, pool=nn.AvgPool2d):
-    """Build LeNet for images of shape (N, 1, 28, 28); it returns scores of shape (N, 10).
-
-    Raises
-    ------
-    TypeError, ValueError
-        If an argument is of another kind, of another shape, or out of range.
-    """
+    """Build LeNet for images of shape (N, 1, 28, 28); it returns scores of shape (N, 10)."""
     return nn.Sequential(
         # two feature extractors: convolution, activation, pooling
         nn.Conv2d(1, 6, kernel_size=5, padding=2), activation(),  # (N, 6, 28, 28)
@@ -29,4 +23,4 @@ def lenet(activation=nn.Sigmoid, pool=nn.AvgPool2d):
         nn.Linear(84, 10))  # fmt: skip
 
 
-lenet = checked(activation=check_maker, pool=check_maker)(lenet)
+lenet = arguments(activation=Factory(), pool=Factory())(lenet)

@@ -1,25 +1,31 @@
 """What the arguments of the networks must be, and how large they may become before memory is asked for.
 
-The functions that a chapter shows are as short as there; their checks are put around them by `arguments.checked`,
+The functions that a chapter shows are as short as there; `cnnlib.validation.arguments` puts their rules around them,
 behind each definition.
 """
 
-from functools import partial
+import math
+from dataclasses import dataclass
 
-from cnnlib.validation import check_count, check_list, check_number, told
+from cnnlib.validation import Count, List, Number, Rule, told
 
-channels = partial(check_count, most=4096)
-count = partial(check_count, most=1000)  # of layers or blocks in a row
-size = partial(check_count, least=-(10**9), most=1024)  # of a picture's side; the function itself knows the least
-units = partial(check_count, most=2**14)
-share = partial(check_number, least=0, most=1)
-positive = partial(check_number, least=0)
+CHANNELS = Count(most=4096)
+DEPTH = Count(most=1000)  # layers or blocks in a row
+UNITS = Count(most=2**14)
+SIDE = Count(least=-math.inf, most=1024)  # of a picture; the function itself knows the least
+SHARE = Number(least=0, most=1)
 
 
-def check_arch(arch, name):
-    """Raise unless `arch` is a sequence of pairs (number of convolutions, channels), one a block."""
-    for pair in check_list(arch, name):
-        if not isinstance(pair, tuple | list) or len(pair) != 2:
-            raise TypeError(f"{name} must be pairs (number of convolutions, channels), got {told(pair)}. Try VGG11.")
-        count(pair[0], f"each number of convolutions in {name}")
-        channels(pair[1], f"each number of channels in {name}")
+@dataclass(frozen=True)
+class Arch(Rule):
+    """A sequence of pairs (number of convolutions, channels), one per block."""
+
+    words = "a list of pairs (number of convolutions, channels)"
+
+    def __call__(self, arch, name):
+        for pair in List()(arch, name):
+            if not isinstance(pair, tuple | list) or len(pair) != 2:
+                raise TypeError(f"{name} must be {self.words}, got {told(pair)}. Try VGG11.")
+            DEPTH(pair[0], f"each number of convolutions in {name}")
+            CHANNELS(pair[1], f"each number of channels in {name}")
+        return arch

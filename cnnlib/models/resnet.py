@@ -4,13 +4,11 @@ print it: its convolutions have biases, which the normalisation behind them take
 no normalisation. `BasicBlock` is the block of the paper, and of torchvision.
 """
 
-from functools import partial
-
 import torch
 from torch import nn
 
-from cnnlib.models.limits import channels, count
-from cnnlib.validation import check_count, check_maker, check_switch, checked
+from cnnlib.models.limits import CHANNELS, DEPTH
+from cnnlib.validation import Bool, Count, Factory, arguments
 
 
 class Residual(nn.Module):
@@ -25,11 +23,6 @@ class Residual(nn.Module):
         Project the shortcut by a 1×1 convolution. Without it, input and output must have one shape.
     strides : int
         Of the first convolution and of the projection.
-
-    Raises
-    ------
-    TypeError, ValueError
-        If an argument is of another kind, of another shape, or out of range.
     """
 
     def __init__(self, input_channels, num_channels, use_1x1conv=False, strides=1):
@@ -54,11 +47,6 @@ class BasicBlock(nn.Module):
     ----------
     input_channels, num_channels, use_1x1conv, strides
         As for `Residual`; where the shapes differ, the shortcut is a projection even if not asked for.
-
-    Raises
-    ------
-    TypeError, ValueError
-        If an argument is of another kind, of another shape, or out of range.
     """
 
     def __init__(self, input_channels, num_channels, use_1x1conv=False, strides=1):
@@ -84,11 +72,6 @@ def resnet_block(input_channels, num_channels, num_residuals, first_block=False,
     """Return a list of blocks; the first halves height and width and changes the channels, unless `first_block`.
 
     (N, input_channels, H, W) → (N, num_channels, H / 2, W / 2).
-
-    Raises
-    ------
-    TypeError, ValueError
-        If an argument is of another kind, of another shape, or out of range.
     """
     blocks = []
     for i in range(num_residuals):
@@ -108,11 +91,6 @@ def resnet18(width=64, block=Residual):
         Channels of the first stage; each further stage doubles them.
     block : callable
         `Residual` or `BasicBlock`, or called like them.
-
-    Raises
-    ------
-    TypeError, ValueError
-        If an argument is of another kind, of another shape, or out of range.
     """
     stem = nn.Sequential(
         nn.Conv2d(1, width, kernel_size=7, stride=2, padding=3), nn.BatchNorm2d(width), nn.ReLU(),
@@ -127,10 +105,8 @@ def resnet18(width=64, block=Residual):
 
 
 for _block in (Residual, BasicBlock):
-    _block.__init__ = checked(
-        input_channels=channels, num_channels=channels, use_1x1conv=check_switch, strides=count
-    )(_block.__init__)  # fmt: skip
-resnet_block = checked(
-    input_channels=channels, num_channels=channels, num_residuals=count, first_block=check_switch, block=check_maker
-)(resnet_block)  # fmt: skip
-resnet18 = checked(width=partial(check_count, most=512), block=check_maker)(resnet18)
+    arguments(input_channels=CHANNELS, num_channels=CHANNELS, use_1x1conv=Bool(), strides=DEPTH)(_block)
+resnet_block = arguments(
+    input_channels=CHANNELS, num_channels=CHANNELS, num_residuals=DEPTH, first_block=Bool(), block=Factory()
+)(resnet_block)
+resnet18 = arguments(width=Count(most=512), block=Factory())(resnet18)

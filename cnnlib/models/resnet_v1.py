@@ -6,12 +6,10 @@ and all maps go flat into the dense layer, which holds 93 % of the parameters. T
 the network returns scores, because PyTorch's cross-entropy contains the softmax.
 """
 
-from functools import partial
-
 from torch import nn
 
-from cnnlib.models.limits import share
-from cnnlib.validation import check_count, checked
+from cnnlib.models.limits import SHARE
+from cnnlib.validation import Count, arguments
 
 
 class Add(nn.Module):
@@ -47,7 +45,7 @@ class ResBlockV1(nn.Module):
         return self.relu2(self.add(self.project(X), Y))
 
 
-@checked(momentum=share, side=partial(check_count, most=1024))
+@arguments(momentum=SHARE, side=Count(most=1024))
 def resnet_v1(momentum=0.01, side=28):
     """Build the network for images of shape (N, 1, side, side); it returns scores of shape (N, 10).
 
@@ -56,11 +54,6 @@ def resnet_v1(momentum=0.01, side=28):
     momentum : float
         Of the batch normalisation, in PyTorch's sense; 0.01 is what Keras calls 0.99.
     side : int
-
-    Raises
-    ------
-    TypeError, ValueError
-        If an argument is of another kind, of another shape, or out of range.
     """
     net = nn.Sequential(
         nn.Conv2d(1, 16, kernel_size=3, padding="same"), nn.ReLU(),  # (N, 16, 28, 28)

@@ -4,13 +4,13 @@ so every shortcut is the identity.
 
 from torch import nn
 
-from cnnlib.models.cifar_resnet import PostActivation, check_kind
-from cnnlib.models.limits import channels, count
-from cnnlib.validation import check_maker, check_switch, checked
+from cnnlib.models.cifar_resnet import SHORTCUTS, PostActivation
+from cnnlib.models.limits import CHANNELS, DEPTH
+from cnnlib.validation import Bool, Choice, Factory, arguments
 
 
-@checked(
-    num_blocks=count, width=channels, shortcut=check_kind, block=check_maker, norm=check_switch, activation=check_maker
+@arguments(
+    num_blocks=DEPTH, width=CHANNELS, shortcut=Choice(SHORTCUTS), block=Factory(), norm=Bool(), activation=Factory()
 )
 def tower(num_blocks, width=8, shortcut="identity", block=PostActivation, norm=True, activation=nn.ReLU):
     """Build a convolution, `num_blocks` equal blocks and a head, for images of shape (N, 1, H, W).
@@ -30,11 +30,6 @@ def tower(num_blocks, width=8, shortcut="identity", block=PostActivation, norm=T
     -------
     nn.Sequential
         The stem, the blocks one by one, and the head, which returns scores of shape (N, 10).
-
-    Raises
-    ------
-    TypeError, ValueError
-        If an argument is of another kind, of another shape, or out of range.
     """
     blocks = [block(width, width, 1, shortcut, norm, activation) for _ in range(num_blocks)]
     head = nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(width, 10))

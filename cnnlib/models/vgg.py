@@ -4,8 +4,8 @@ image recognition", arXiv:1409.1556). Here for grey pictures and ten classes; th
 
 from torch import nn
 
-from cnnlib.models.limits import channels, check_arch, count, share, size, units
-from cnnlib.validation import check_count, check_maker, checked
+from cnnlib.models.limits import CHANNELS, DEPTH, SHARE, SIDE, UNITS, Arch
+from cnnlib.validation import Count, Factory, arguments
 
 # blocks from the image on, as (number of convolutions, channels): table 1 of the paper, columns A, B, D and E
 VGG11 = ((1, 64), (1, 128), (2, 256), (2, 512), (2, 512))
@@ -18,11 +18,6 @@ def vgg_block(num_convs, in_channels, out_channels):
     """Build a block: 3×3 convolutions that keep the size, each with a ReLU, then a pooling that halves it.
 
     (N, in_channels, H, W) → (N, out_channels, H // 2, W // 2).
-
-    Raises
-    ------
-    TypeError, ValueError
-        If an argument is of another kind, of another shape, or out of range.
     """
     layers = []
     for _ in range(num_convs):
@@ -31,7 +26,7 @@ def vgg_block(num_convs, in_channels, out_channels):
     return nn.Sequential(*layers, nn.MaxPool2d(kernel_size=2, stride=2))
 
 
-vgg_block = checked(num_convs=count, in_channels=channels, out_channels=channels)(vgg_block)
+vgg_block = arguments(num_convs=DEPTH, in_channels=CHANNELS, out_channels=CHANNELS)(vgg_block)
 
 
 def vgg(arch, side=224, units=4096, dropout=0.5, block=vgg_block):
@@ -53,9 +48,8 @@ def vgg(arch, side=224, units=4096, dropout=0.5, block=vgg_block):
 
     Raises
     ------
-    TypeError, ValueError
-        If `side` is no whole number, the images are too small to be halved by every block or have more than 1024
-        pixels a side, or another argument is of another kind.
+    ValueError
+        If the images are too small to be halved by every block.
     """
     least = 2 ** len(arch)
     if not isinstance(side, int) or side < least:
@@ -71,20 +65,20 @@ def vgg(arch, side=224, units=4096, dropout=0.5, block=vgg_block):
         nn.Linear(units, 10))  # fmt: skip
 
 
-vgg = checked(arch=check_arch, side=size, units=units, dropout=share, block=check_maker)(vgg)
+vgg = arguments(arch=Arch(), side=SIDE, units=UNITS, dropout=SHARE, block=Factory())(vgg)
 
 
-@checked(arch=check_arch)
+@arguments(arch=Arch(), ratio=Count())
 def narrower(arch, ratio):
     """Return an architecture with every number of channels divided by `ratio`.
 
     Raises
     ------
-    TypeError, ValueError
-        If the ratio is no whole number, or leaves a block without channels.
+    ValueError
+        If the ratio leaves a block without channels.
     """
     least = min(channels for _, channels in arch)
-    if check_count(ratio, "ratio") > least:
+    if ratio > least:
         raise ValueError(f"ratio must be at most {least}, the channels of the narrowest block, got {ratio}.")
     return tuple((num_convs, channels // ratio) for num_convs, channels in arch)
 

@@ -318,8 +318,8 @@ def _plain(thing):
     """Return the source of a function without docstring and checks, as a text that no layout and comment changes."""
     tree = ast.parse(textwrap.dedent(inspect.getsource(thing)))
     for node in ast.walk(tree):
-        if isinstance(node, ast.FunctionDef):  # what a chapter shows has no @checked above it
-            node.decorator_list = [d for d in node.decorator_list if not ast.unparse(d).startswith("checked(")]
+        if isinstance(node, ast.FunctionDef):  # what a chapter shows has no rules above it
+            node.decorator_list = [d for d in node.decorator_list if not ast.unparse(d).startswith("arguments(")]
         if isinstance(node, ast.FunctionDef) and ast.get_docstring(node):
             del node.body[0]
     return ast.dump(tree)
