@@ -1,4 +1,5 @@
-# make lab                          set up .venv and open chapter 1 in JupyterLab
+# make lab                          set up .venv and open your copy of chapter 1, in the folder work, in JupyterLab
+# make lab WORK=notebooks           open the course's own chapters, to change them
 # make test                         set up .venv and run every test, and every notebook
 # make thorough                     run the tests that take servers and processes of their own
 # make slides CHAPTER=01_lenet      present a chapter in JupyterLab, live
@@ -26,11 +27,17 @@ endif
 
 CHAPTER ?= 01_lenet
 
+# The reader's copies of the chapters: what is run and saved there changes nothing in notebooks/.
+WORK ?= work
+
 # Programs on this machine alone can ask the server, whatever a reader's own settings say; and each needs the token of
 # this start, unless those settings do without one (a token on a command line could be read by everybody on the machine).
 # Where another machine must reach it, behind a guard of its own: make lab LOCAL=--ip=0.0.0.0
 LOCAL := --ServerApp.ip=127.0.0.1 --ServerApp.allow_remote_access=False --ServerApp.allow_origin= \
 	--ServerApp.allow_origin_pat= --ServerApp.disable_check_xsrf=False
+
+# The address that the terminal prints, and the one that a browser is opened with, lead to a chapter.
+AT = --ServerApp.root_dir="$(WORK)" --LabApp.default_url=/lab/tree/$(1).ipynb
 
 # Without compiled files beside the sources every process would compile PyTorch anew: eight seconds each time.
 unexport PYTHONDONTWRITEBYTECODE
@@ -39,8 +46,9 @@ unexport PYTHONDONTWRITEBYTECODE
 .DEFAULT_GOAL := lab
 
 lab: $(VENV)/lab
-	@echo "Opening JupyterLab on chapter 1. Leave it with Ctrl-C."
-	$(BIN)/jupyter lab $(LOCAL) $(LAB_OPTIONS) notebooks/01_lenet.ipynb
+	@$(BIN)/python tools/copy_chapters.py "$(WORK)"
+	@echo "Opening JupyterLab on your copy of chapter 1, in the folder $(WORK). Leave it with Ctrl-C."
+	$(BIN)/jupyter lab $(LOCAL) $(call AT,01_lenet) $(LAB_OPTIONS)
 
 # One thread a process: two threads round otherwise than one, and two processes with two threads each are slow. The
 # chapters run aside, half of them in each of two processes, in the time that the tests leave: see tests/aside.py.
@@ -84,9 +92,9 @@ slides: $(VENV)/present
 	@test -f notebooks/$(CHAPTER).ipynb || \
 		{ echo "There is no notebooks/$(CHAPTER).ipynb. Say make slides CHAPTER=01_lenet"; exit 1; }
 	rm -rf build/slides && mkdir -p build && cp -R docs/book/live build/slides
+	@$(BIN)/python tools/copy_chapters.py "$(WORK)"
 	@echo "Presenting $(CHAPTER). Space goes on, shift and enter run a cell. Leave with Ctrl-C."
-	JUPYTER_CONFIG_DIR="$(CURDIR)/build/slides" $(BIN)/jupyter lab $(LOCAL) $(LAB_OPTIONS) \
-		notebooks/$(CHAPTER).ipynb
+	JUPYTER_CONFIG_DIR="$(CURDIR)/build/slides" $(BIN)/jupyter lab $(LOCAL) $(call AT,$(CHAPTER)) $(LAB_OPTIONS)
 
 playground: $(VENV)/present
 	@echo "Opening the playground on this machine. Leave it with Ctrl-C."

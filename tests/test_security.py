@@ -505,6 +505,7 @@ def command_of(target, program, *options):
         port = s.getsockname()[1]
     given = " ".join(("--no-browser", f"--port={port}", *options))
     call = ["make", "-n", "--no-print-directory", "-o", f"{sys.prefix}/{program}", target, f"VENV={sys.prefix}"]
+    call.append("WORK=notebooks")  # nothing is copied
     said = subprocess.run(
         [*call, f"LAB_OPTIONS={given}", f"VOILA_OPTIONS={given}"], cwd=ROOT, capture_output=True, text=True, check=True
     )

@@ -424,7 +424,9 @@ open({str(note)!r}, "a").write(json.dumps([sys.argv[1:], kept]) + "\\n")
     calls = [json.loads(line) for line in note.read_text(encoding="utf-8").splitlines()]
     arguments = calls[-1][0]
     if goal in ("lab", "slides"):
-        assert arguments[0] == "lab" and arguments[-1] == "notebooks/01_lenet.ipynb"
+        assert arguments[0] == "lab" and "--ServerApp.root_dir=work" in arguments
+        assert "--LabApp.default_url=/lab/tree/01_lenet.ipynb" in arguments
+        assert calls[-2][0] == ["tools/copy_chapters.py", "work"]
     if goal == "slides":
         assert calls[-1][1]["JUPYTER_CONFIG_DIR"] == str(place / "build" / "slides")
     if goal == "playground":

@@ -137,7 +137,7 @@ def needs(number):
 @cache
 def measured(number):
     """Return what each section took on one core where the book was made, in seconds."""
-    times = json.loads((ROOT / "cnnlib" / "times.json").read_text(encoding="utf-8"))
+    times = json.loads((ROOT / "cnnlib" / "course" / "times.json").read_text(encoding="utf-8"))
     (chapter,) = (times[name] for name in times if name.startswith(f"{number:02d}_"))
     return {heading.split(" ")[0]: seconds for heading, seconds in chapter["1"]["sections"].items()}
 
