@@ -92,7 +92,7 @@ def test_failing_write_leaves_the_old_file_whole(history, tmp_path, monkeypatch,
         raise OSError("No space left on device")
 
     if failing == "write":
-        monkeypatch.setattr("pathlib.Path.write_text", full)
+        monkeypatch.setattr(os, "fsync", full)
     elif failing == "replace":
         monkeypatch.setattr(os, "replace", full)
     else:

@@ -275,7 +275,7 @@ def test_a_disk_that_takes_nothing_is_mentioned_once_and_loses_nothing(path, mon
         raise OSError(number, os.strerror(number))
 
     with monkeypatch.context() as patch:
-        patch.setattr(shared_file.tempfile, "mkstemp", fail)
+        patch.setattr(shared_file.os, "fsync", fail)
         verdict = lenet.output_size.check(54)
         assert verdict.passed is False and "not kept" in verdict.aside and os.strerror(number) in verdict.aside
         assert "CNNLIB_PROGRESS" in verdict.aside and "\n" not in repr(verdict)
@@ -308,7 +308,7 @@ def test_a_write_that_breaks_off_leaves_the_old_file(path, monkeypatch):
     def fail(*args, **options):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(shared_file.json, "dump", fail)
+    monkeypatch.setattr(shared_file.os, "fsync", fail)
     with pytest.raises(KeyboardInterrupt):
         lenet.output_size.check(55)
     assert path.read_bytes() == before

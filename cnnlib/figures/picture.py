@@ -5,6 +5,8 @@ import zlib
 
 import numpy as np
 
+from cnnlib.page.storage import file_path, replace
+
 QUICK, STORED = 1, 6  # zlib's levels for a frame and for a picture that stays: 3 against 30 ms, 103 against 85 kB
 
 
@@ -33,8 +35,7 @@ class Picture:
 
     def save(self, path):
         """Write the picture to a PNG file."""
-        with open(path, "wb") as file:
-            file.write(self.png())
+        replace(file_path(path), self.png())
 
     def _repr_mimebundle_(self, include=None, exclude=None):
         return self.bundle()

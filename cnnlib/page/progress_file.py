@@ -8,12 +8,11 @@ import os
 import re
 import threading
 from datetime import datetime
-from pathlib import Path
 
 from platformdirs import user_data_path
 
 from cnnlib.page.announce import has_reader
-from cnnlib.page.storage import check_place, locked, read, set_aside, write
+from cnnlib.page.storage import as_json, check_place, file_path, locked, read, replace, set_aside
 
 VARIABLE = "CNNLIB_PROGRESS"
 FORMAT = "cnnlib progress, 1"
@@ -34,8 +33,7 @@ def is_off():
 def place():
     """Return the file's path: CNNLIB_PROGRESS, or `progress.json` in the folder where this system keeps such things."""
     wish = os.environ.get(VARIABLE, "").strip()
-    path = Path(wish).expanduser() if wish else user_data_path("cnnlib", appauthor=False) / "progress.json"
-    return Path(os.path.realpath(path))  # a link stays a link to the file
+    return file_path(wish or user_data_path("cnnlib", appauthor=False) / "progress.json").resolve()
 
 
 # What can be noted. What is shown to the reader next takes `remark()` along.
@@ -148,7 +146,7 @@ def _note(change):
                 known = _read(path)
                 for one in _waiting:
                     one(known)
-                write(path, known)
+                replace(path, as_json(known))
             _waiting.clear()
         except Exception as error:
             if not _warned:

@@ -1,29 +1,29 @@
-"""A small JSON file that several programs add to: read, changed and replaced as a whole, under a lock.
+"""Files that are the old one or the new one at any moment, and that several programs may share under a lock.
 
-The lock ends with the program that holds it, and the file is the old one or the new one at any moment: two programs at
-once lose nothing, nor does a crash.
+One writer for everything that the package keeps: a part beside the file, flushed to the disk, takes its name. The
+lock of `filelock` ends with the program that holds it, so a crash blocks nobody.
 """
 
 import errno
+import glob
 import json
 import os
-import tempfile
-import time
+import threading
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-try:
-    import fcntl
-except ImportError:  # Windows
-    fcntl = None
-try:
-    import msvcrt
-except ImportError:
-    msvcrt = None
+from cnnlib.validation import told
 
 LARGEST = 2**22  # bytes; what is larger is not ours
 PATIENCE = 2.0  # seconds to wait for another program that is writing
-BUSY = (errno.EAGAIN, errno.EACCES, errno.EDEADLK)
+NO_LOCKS = (errno.ENOLCK, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP, errno.EINVAL)  # a file system that has none
+
+
+def file_path(path, name="path"):
+    """Return a Path with `~` expanded; raise a TypeError for what is no path."""
+    if not isinstance(path, str | os.PathLike):  # a number would be one of the process's own open files
+        raise TypeError(f"{name} must be a path, got {told(path)}. Try 'results/run.pt', or a pathlib.Path.")
+    return Path(os.path.expanduser(path))
 
 
 def check_place(path):
@@ -32,55 +32,53 @@ def check_place(path):
         raise OSError(errno.EINVAL, "that is no ordinary file", str(path))
 
 
-@contextmanager
-def locked(path):
-    """Hold the lock of a file for a while; where the file system knows no locks, do without.
+def hold(path, patience=None):
+    """Return the lock of a file, acquired until its `release()`; where the file system has no locks, do without.
+
+    Parts that killed programs left beside the file are removed.
 
     Raises
     ------
+    TimeoutError
+        If another holds the lock for longer than `patience` seconds.
     OSError
-        If nothing can be written beside the file, or another program holds the lock for too long.
+        If nothing can be written beside the file.
     """
-    with open(path.with_name(f".{path.name}.lock"), "ab") as file:
-        end, taken = time.monotonic() + PATIENCE, False
-        while not taken:
-            try:
-                _take(file)
-                taken = True
-            except OSError as error:
-                if error.errno not in BUSY:
-                    break
-                if time.monotonic() > end:
-                    raise TimeoutError(f"another program has been writing to {path} for too long") from error
-                time.sleep(0.01)
-        try:
-            yield
-        finally:
-            if taken and fcntl is None:
-                _let_go(file)  # elsewhere closing the file does it
+    from filelock import FileLock, Timeout  # here: 35 ms that `import cnnlib` need not cost
+
+    path = Path(os.path.realpath(path))  # a file has one lock, whatever links lead to it
+    path.parent.mkdir(parents=True, exist_ok=True)
+    lock = FileLock(path.with_name(f".{path.name}.lock"), thread_local=False)
+    try:
+        lock.acquire(timeout=PATIENCE if patience is None else patience, poll_interval=0.01)
+    except Timeout:
+        raise TimeoutError(f"another program, or another run in this one, is writing to {path}") from None
+    except OSError as error:
+        if error.errno not in NO_LOCKS:
+            raise
+    else:
+        for part in path.parent.glob(f".{glob.escape(path.name)}.*.part"):
+            part.unlink(missing_ok=True)
+    return lock
 
 
-def _take(file):
-    if fcntl is not None:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    elif msvcrt is not None:
-        file.seek(0)
-        msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)
-
-
-def _let_go(file):
-    if msvcrt is not None:
-        file.seek(0)
-        msvcrt.locking(file.fileno(), msvcrt.LK_UNLCK, 1)
+@contextmanager
+def locked(path):
+    """Hold the lock of a file for a while. Raises as `hold` does."""
+    lock = hold(path)
+    try:
+        yield
+    finally:
+        lock.release()
 
 
 def read(path, is_sound):
-    """Return what a file holds, or None if it is empty or not there.
+    """Return what a JSON file holds, or None if it is empty or not there.
 
     Parameters
     ----------
     is_sound : callable
-        `is_sound(value)` tells whether the file holds what it should.
+        `is_sound(value)` returns whether the file holds what it should.
 
     Raises
     ------
@@ -111,26 +109,23 @@ def set_aside(path):
     return aside
 
 
-def write(path, value):
-    """Replace a file by a value as JSON that people can read; if that fails, the old one is still there."""
-    handle, part = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
-    try:
-        with open(handle, "w", encoding="utf-8", errors="backslashreplace") as file:
-            json.dump(value, file, indent=1, ensure_ascii=False)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(part, path)
-    except BaseException:
-        Path(part).unlink(missing_ok=True)
-        raise
+def as_json(value):
+    """Return a value as JSON that people can read, as bytes."""
+    return json.dumps(value, indent=1, ensure_ascii=False).encode("utf-8", "backslashreplace")
 
 
 def replace(path, data):
-    """Replace a file by bytes, with its lock held; the old file is whole until the new one is.
+    """Replace a file by bytes, its folder made if it is missing; until all are written, the old file is there.
 
-    A program that is killed meanwhile leaves a part of a file beside it, which the next call writes over.
+    Raises
+    ------
+    OSError
+        If it cannot be written: the disk is full, say. What was there before is still there.
     """
-    part = path.with_name(f".{path.name}.part")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    check_place(path)
+    path = Path(os.path.realpath(path))  # a link stays a link to the file
+    part = path.with_name(f".{path.name}.{os.getpid()}-{threading.get_ident()}.part")
     try:
         with open(part, "wb") as file:
             file.write(data)
@@ -141,14 +136,9 @@ def replace(path, data):
         with suppress(OSError):
             part.unlink(missing_ok=True)
         raise
-    _note_name(path.parent)
-
-
-def _note_name(folder):
-    """Have the file's new name outlast a power cut as well, where the system offers that."""
-    with suppress(OSError):
-        handle = os.open(folder, os.O_RDONLY)
+    with suppress(OSError):  # the file's new name outlasts a power cut as well, where the system offers that
+        folder = os.open(path.parent, os.O_RDONLY)
         try:
-            os.fsync(handle)
+            os.fsync(folder)
         finally:
-            os.close(handle)
+            os.close(folder)

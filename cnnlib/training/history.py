@@ -4,12 +4,11 @@ import csv
 import io
 import json
 import math
-import os
 import statistics
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field, fields
-from pathlib import Path
 
+from cnnlib.page.storage import file_path, replace
 from cnnlib.page.table import Table
 from cnnlib.validation import check_count, check_number, check_text, told
 
@@ -134,9 +133,8 @@ class History:
 
     def save(self, path):
         """Write the record as JSON; the file is whole or not there at all, even if the disk fills up."""
-        path = Path(path)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        _write_whole(path, self.to_json())
+        path = file_path(path)
+        replace(path, self.to_json().encode())
         return path
 
     @classmethod
@@ -150,7 +148,7 @@ class History:
         ValueError
             If the file is damaged or is something else.
         """
-        return cls.from_json(Path(path).read_bytes(), path)
+        return cls.from_json(file_path(path).read_bytes(), path)
 
     @classmethod
     def from_json(cls, text, name="this text"):
@@ -299,8 +297,6 @@ def growth_table(chapter, name, cost, history, folder="results"):
     _check_history(history)
     if not hasattr(cost, "multiply_adds"):
         raise TypeError(f"cost must be a LayerTable, as `layer_table` returns it, got {told(cost)}.")
-    if not isinstance(folder, str | os.PathLike):
-        raise TypeError(f"folder must be a path, got {told(folder)}.")
     last = history.test_acc[-3:]
     row = {
         "network": name,
@@ -311,12 +307,11 @@ def growth_table(chapter, name, cost, history, folder="results"):
         "low": min(last, default=None),
         "high": max(last, default=None),
     }
-    folder = Path(folder)
+    folder = file_path(folder, "folder")
     rows = {path.name: _read_row(path) for path in sorted(folder.glob("chapter[0-9][0-9].json"))}
     rows[here] = row
     with suppress(OSError):  # a read-only folder costs the reader the other chapters' rows, not this one
-        folder.mkdir(parents=True, exist_ok=True)
-        _write_whole(folder / here, json.dumps(row))
+        replace(folder / here, json.dumps(row).encode())
     head = ["network", "parameters", "multiply-adds", "epochs", "time", "test accuracy, last epochs"]
     return Table(head, [_growth_row(rows[key]) for key in sorted(rows) if rows[key]])
 
@@ -335,13 +330,3 @@ def _growth_row(row):
         reached += f" … {row['high']:.3f}"
     cost = [f"{row['parameters']:,}", f"{row['multiply_adds']:,}"]
     return [str(row["network"]), *cost, str(row["epochs"]), f"{row['seconds']:.0f} s", reached]
-
-
-def _write_whole(path, text):
-    """Write a file so that it is whole or not there at all, even if the disk fills up."""
-    part = path.with_name(path.name + ".part")
-    try:
-        part.write_text(text, encoding="utf-8")
-        os.replace(part, path)
-    finally:
-        part.unlink(missing_ok=True)

@@ -7,7 +7,6 @@ was cut off goes on from its checkpoint.
 import json
 import platform
 from dataclasses import asdict
-from pathlib import Path
 
 import torch
 from torch import nn
@@ -84,7 +83,7 @@ def run(experiment, seed, device, folder, *, precision="float32", compile=False,
         If the folder has a run under this name that was made with other settings.
     """
     check_count(seed, "seed", least=0, most=SEEDS)
-    folder, compile = Path(folder), compile and experiment.small
+    folder, compile = storage.file_path(folder, "folder"), compile and experiment.small
     name = file_name(experiment, seed, precision, compile)
     path, begun = folder / f"{name}.json", folder / f"{name}.pt"
     if path.exists():
@@ -108,8 +107,7 @@ def run(experiment, seed, device, folder, *, precision="float32", compile=False,
         raise KeyboardInterrupt
     record = _record(experiment, seed, device, history)
     if distributed.process_number() == 0:
-        folder.mkdir(parents=True, exist_ok=True)
-        storage.write(path, record)
+        storage.replace(path, storage.as_json(record))
         begun.unlink(missing_ok=True)
     say(f"{name}: {history.summary()}")
     return record
@@ -163,7 +161,7 @@ def read(path):
         If the file is damaged or something else.
     """
     try:
-        record = json.loads(Path(path).read_text(encoding="utf-8"))
+        record = json.loads(storage.file_path(path).read_text(encoding="utf-8"))
     except (ValueError, RecursionError) as error:
         raise ValueError(
             f"{path} is no run of a series, or is damaged: {error}. Delete it, and run it again."

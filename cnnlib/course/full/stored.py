@@ -104,7 +104,7 @@ def collect(folder):
     ValueError
         If there are none, one of the files is something else, or a run is not at full size.
     """
-    records = [series.read(path) for path in sorted(Path(folder).glob("*.json"))]
+    records = [series.read(path) for path in sorted(storage.file_path(folder, "folder").glob("*.json"))]
     if not records:
         raise ValueError(f"there are no runs in {folder}. Run them first: make full.")
     known = {experiment.name: experiment.settings() for experiment in EXPERIMENTS}
@@ -117,5 +117,5 @@ def collect(folder):
             )
     order = list(known)
     records.sort(key=lambda r: (order.index(r["settings"]["name"]), r["precision"], r["processes"], r["seed"]))
-    storage.write(FILE, {NAME: FORMAT, "runs": records})
+    storage.replace(FILE, storage.as_json({NAME: FORMAT, "runs": records}))
     return records
