@@ -266,6 +266,20 @@ class Kind(Rule):
 
 
 @dataclass(frozen=True)
+class Like(Rule):
+    """Something with some attributes, whatever its class."""
+
+    attributes: tuple
+    words: str
+    hint: str = ""
+
+    def __call__(self, value, name):
+        if isinstance(value, type) or not all(hasattr(value, attribute) for attribute in self.attributes):
+            raise TypeError(f"{name} must be {self.words}, got {told(value)}. {self.hint}".rstrip())
+        return value
+
+
+@dataclass(frozen=True)
 class Text(Rule):
     """A text."""
 

@@ -7,14 +7,19 @@ on two cores that costs less than a thousandth of the time that a loader with wo
 import torch
 from torch.nn import functional as F
 
-from cnnlib.validation import check_callable, check_count, check_device, check_switch, check_tensor
+from cnnlib.validation import Bool, Callable, Count, Device, Tensor, arguments
 
 TOGETHER = 4  # pictures that share one draw of a random transform: 5 ms a batch of 128, against 22 one by one
 LANES = 4  # maps that PyTorch resizes side by side on a CPU, as if they were colours: in half the time or less
 SEEDS = 2**43  # a larger seed, times the epochs, is no 64-bit number
+PLACE = Count(least=0, most=SEEDS)
 SIDES = 4096  # pixels: the largest side to resize to
 
 
+@arguments(
+    images=Tensor((), "(N, channels, height, width)", empty=True, meta=True), labels=Tensor((), "(N,)", True, True),
+    batch_size=Count(), transform=Callable("Try v2.RandomHorizontalFlip()."), shuffle=Bool(), seed=PLACE,
+)  # fmt: skip
 class Batches:
     """An iterable of `(X, y)`: X float32 in [0, 1] of shape (N, 1, H, W), y int64 of shape (N,).
 
@@ -39,13 +44,11 @@ class Batches:
 
     Raises
     ------
-    TypeError, ValueError
-        If a size is not a whole number of at least 1, or images and labels do not fit each other.
+    ValueError
+        If images and labels do not fit each other.
     """
 
     def __init__(self, images, labels, batch_size, *, resize=None, transform=None, shuffle=False, seed=0):
-        check_tensor(images, "images", (), "(N, channels, height, width)", empty=True, meta=True)
-        check_tensor(labels, "labels", (), "(N,)", empty=True, meta=True)
         if images.dtype != torch.uint8 or images.dim() != 4:
             raise ValueError(
                 f"images must be a uint8 tensor of shape (N, channels, height, width), got {images.dtype} of shape "
@@ -56,17 +59,16 @@ class Batches:
                 f"as many labels as images are needed, got {len(images)} and {len(labels) if labels.dim() else 1}."
             )
         self.images, self.labels = images, labels
-        self.batch_size = check_count(batch_size, "batch_size")
+        self.batch_size = batch_size
         self.resize = _size(resize)
-        if transform is not None:
-            check_callable(transform, "transform", "Try v2.RandomHorizontalFlip().")
         self.transform = transform
-        self.shuffle = check_switch(shuffle, "shuffle")
+        self.shuffle = shuffle
         self.reseed(seed)
 
+    @arguments(seed=PLACE)
     def reseed(self, seed):
         """Draw other orders from now on, beginning with epoch 0; return the object itself."""
-        self.seed = check_count(seed, "seed", least=0, most=SEEDS)
+        self.seed = seed
         self._next_epoch = 0
         return self
 
@@ -77,17 +79,18 @@ class Batches:
         number, self._next_epoch = self._next_epoch, self._next_epoch + 1
         return self.epoch(number)
 
+    @arguments(number=PLACE)
     def order(self, number):
         """Return the order of the examples in epoch `number`, an int64 tensor on the device of the images."""
-        number = check_count(number, "number", least=0, most=SEEDS)
         if not self.shuffle:
             return torch.arange(len(self.images), device=self.images.device)
         generator = torch.Generator().manual_seed(self.seed * 1_000_003 + number)  # on the CPU: same on any device
         return torch.randperm(len(self.images), generator=generator).to(self.images.device)
 
+    @arguments(start=Count(least=0))
     def epoch(self, number, start=0):
         """Return an iterator over the batches of epoch `number`, without the first `start` of them."""
-        batches = self.order(number).split(self.batch_size)[check_count(start, "start", least=0) :]
+        batches = self.order(number).split(self.batch_size)[start:]
         return ((self._batch(self.images[index]), self.labels[index]) for index in batches)
 
     def _batch(self, images):
@@ -97,9 +100,10 @@ class Batches:
             images = _resized(images, self.resize)
         return images.float().div_(255)
 
+    @arguments(device=Device(meta=True))
     def to(self, device):
         """Return the same batches with the images on `device`: the object itself if they are there already."""
-        if self.images.device == check_device(device, meta=True):
+        if self.images.device == device:
             return self
         return Batches(
             self.images.to(device),
@@ -136,5 +140,5 @@ def _size(resize):
     if isinstance(resize, list | tuple):
         if len(resize) != 2:
             raise ValueError(f"resize must be one number or (height, width), got {resize!r}.")
-        return tuple(check_count(side, "resize", most=SIDES) for side in resize)
-    return (check_count(resize, "resize", most=SIDES),) * 2
+        return tuple(Count(most=SIDES)(side, "resize") for side in resize)
+    return (Count(most=SIDES)(resize, "resize"),) * 2

@@ -2,9 +2,13 @@
 
 import copy
 
-from cnnlib.validation import check_number, told
+from cnnlib.validation import Like, Number, arguments
 
 
+@arguments(
+    batches=Like(("epoch", "reseed", "to"), "Batches", "Try load_data_fashion_mnist(64)[0]."),
+    low=Number(hint="Use 0, or -1 for pictures in [-1, 1]."),
+)
 class Copies:
     """The pictures of some batches, `(X, X)` in place of `(X, y)`; orders, seeds and devices are those of the batches.
 
@@ -16,14 +20,12 @@ class Copies:
 
     Raises
     ------
-    TypeError, ValueError
-        If `low` is no finite number below 1.
+    ValueError
+        If `low` is not below 1.
     """
 
     def __init__(self, batches, low=0.0):
-        if isinstance(batches, type) or not all(hasattr(batches, name) for name in ("epoch", "reseed", "to")):
-            raise TypeError(f"batches must be Batches, got {told(batches)}. Try load_data_fashion_mnist(64)[0].")
-        if check_number(low, "low", hint="Use 0, or -1 for pictures in [-1, 1].") >= 1:
+        if low >= 1:
             raise ValueError(f"low must be a finite number below 1, got {low!r}. Use 0, or -1 for pictures in [-1, 1].")
         self.batches, self.low = batches, low
 

@@ -14,7 +14,7 @@ from pathlib import Path
 import torch
 
 from cnnlib.datasets.batches import Batches
-from cnnlib.validation import check_count, told
+from cnnlib.validation import Count, arguments, told
 
 FOLDER = Path(__file__).parent / "data"
 
@@ -55,6 +55,7 @@ class DataFileError(OSError):
     """A data file is missing or damaged; the message says which one and how to get it back."""
 
 
+@arguments(num_train=Count(), num_test=Count())
 def load_data_fashion_mnist(batch_size, resize=None, *, num_train=None, num_test=None, transform=None, seed=0):
     """Load Fashion-MNIST as two iterables of mini-batches.
 
@@ -87,10 +88,8 @@ def load_data_fashion_mnist(batch_size, resize=None, *, num_train=None, num_test
     sets = []
     for prefix, number, shuffle in (("train", num_train, True), ("t10k", num_test, False)):
         images, labels = load_arrays(prefix)
-        if number is not None:
-            number = check_count(number, "num_train" if shuffle else "num_test")
-            if number > len(images):
-                raise ValueError(f"there are only {len(images):,} images in the {prefix} set, got {number:,}.")
+        if number is not None and number > len(images):
+            raise ValueError(f"there are only {len(images):,} images in the {prefix} set, got {number:,}.")
         options = {"transform": transform} if shuffle else {}
         images, labels = images[:number], labels[:number]
         sets.append(Batches(images, labels, batch_size, resize=resize, shuffle=shuffle, seed=seed, **options))

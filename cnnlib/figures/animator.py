@@ -5,13 +5,14 @@ import threading
 from cnnlib.figures.chart import Chart, Panel
 from cnnlib.machine.clock import Throttle
 from cnnlib.page.frontend import is_live, kernel
-from cnnlib.validation import check_choice, check_count, check_list, check_number, check_pair, check_text
+from cnnlib.validation import Choice, Count, List, Number, Pair, Text, arguments
 
 SHARE = 0.03  # the part of a run's time that drawing takes
-SCALES = ("linear", "log")
+SCALE = Choice(("linear", "log"))
 INCHES = 100  # the longest side of a figure, 10,000 pixels
 
 
+@arguments(xlabel=Text(), xscale=SCALE, xlim=Pair(), fmts=List(str, 0))
 class Animator:
     """Plot numbers as they come.
 
@@ -45,15 +46,11 @@ class Animator:
         self, xlabel="", ylabel="", legend=(), xlim=None, ylim=None, xscale="linear", yscale="linear", fmts=None,
         figsize=None,
     ):  # fmt: skip
-        check_text(xlabel or "", "xlabel")
-        check_choice(xscale, "xscale", SCALES)
-        legend = (
-            [legend] if isinstance(legend, str) else check_list(() if legend is None else legend, "legend", least=0)
-        )
+        legend = [legend] if isinstance(legend, str) else List(least=0)(() if legend is None else legend, "legend")
         nested = bool(legend) and not isinstance(legend[0], str)
         names = [tuple(group) for group in legend] if nested else [tuple(legend) or ("",)]
         for group in names:
-            check_list(group, "legend", str)
+            List(str)(group, "legend")
         several = {"ylabel": ylabel or "", "ylim": ylim, "yscale": yscale}
         for option, value in several.items():
             per_panel = nested and isinstance(value, list)
@@ -61,17 +58,15 @@ class Animator:
                 raise ValueError(f"{option} needs one entry for each of {len(names)} panels, got {len(value)}.")
             several[option] = value if per_panel else [tuple(value) if isinstance(value, list) else value] * len(names)
         for label, limits, scale in zip(*several.values(), strict=True):
-            check_text(label or "", "ylabel")
-            check_choice(scale, "yscale", SCALES)
+            Text()(label or "", "ylabel")
+            SCALE(scale, "yscale")
             if limits is not None:
-                check_pair(limits, "ylim")
-        if xlim is not None:
-            check_pair(xlim, "xlim")
-        for side in () if figsize is None else check_list(figsize, "figsize", least=2):
-            check_number(side, "each side of figsize", least=1, most=INCHES)
+                Pair()(limits, "ylim")
+        for side in () if figsize is None else List(least=2)(figsize, "figsize"):
+            Number(least=1, most=INCHES)(side, "each side of figsize")
         panels = [Panel(*row) for row in zip(names, *several.values(), strict=True)]
         count = sum(map(len, names))
-        if fmts is not None and 0 < len(check_list(fmts, "fmts", str, 0)) < count:
+        if fmts is not None and 0 < len(fmts) < count:
             raise ValueError(f"fmts needs one entry for each of {count} series, got {len(fmts)}.")
         labels = [name for group in names for name in group if name]
         self._unnamed = not legend  # until the first point: then there are as many series as it has values
@@ -114,17 +109,17 @@ class Animator:
                     self.chart.add(one, [value if i == number else None for i in range(len(ys))])
             self._show()
 
+    @arguments(x=Number(), label=Text())
     def mark(self, x, label):
         """Draw a labelled vertical line at `x`."""
-        x, label = check_number(x, "x"), check_text(label, "label")
         with self._lock:
             self.chart.mark(x, label)
 
+    @arguments(label=Text())
     def band(self, low, high, label, panel=0):
         """Lay a band behind a panel, for results to compare with."""
-        check_pair((low, high), "the band")
-        check_text(label, "label")
-        check_count(panel, "panel", least=0, most=len(self.chart.axes) - 1)
+        Pair()((low, high), "the band")
+        Count(least=0, most=len(self.chart.axes) - 1)(panel, "panel")
         with self._lock:
             self.chart.band(panel, low, high, label)
 
@@ -171,6 +166,6 @@ def _is_row(value):
 def _point(value, name):
     """Return a coordinate as a float; NaN and infinity are no places, and leave a gap."""
     try:
-        return check_number(value, name)
+        return Number()(value, name)
     except ValueError:
         return float(value)

@@ -11,7 +11,7 @@ from torch.nn import functional as F
 
 from cnnlib.figures.drawing import Bitmap, Drawing, Line, Rect, Words, decimal
 from cnnlib.figures.style import COLOURS, FAINT, GRID
-from cnnlib.validation import check_count, check_list, check_tensor, check_text, told
+from cnnlib.validation import Count, Kind, List, Tensor, Text, arguments, told
 
 WIDTH, TOP = 1000, 62
 PICTURE, LARGE = (8, 180), (215, 298)  # where it begins, and its side
@@ -46,6 +46,10 @@ class Found:
     box: tuple | None = None
 
 
+@arguments(
+    image=Tensor((2,), "(H, W)"), maps=Tensor((3,), "(C, H, W)"), title=Text(), name=Text(), scores=List(tuple, 0),
+    filters=Tensor((3,), "(K, H, W)"), mark=Kind(Found), found=List(Found, 0), seen=Count(least=0), kind=Text(),
+)  # fmt: skip
 def draw_feature_explorer(
     image, maps, channel, *, title="", name="", scores=(), filters=None, mark=None, found=None, seen=0, kind="layer"
 ):
@@ -74,26 +78,10 @@ def draw_feature_explorer(
     Returns
     -------
     Drawing
-
-    Raises
-    ------
-    TypeError, ValueError
-        If an argument is of another kind, of another shape, or out of range.
     """
-    check_tensor(image, "image", (2,), "(H, W)")
-    check_tensor(maps, "maps", (3,), "(C, H, W)")
-    check_count(channel, "channel", least=0, most=len(maps) - 1)
-    check_count(seen, "seen", least=0)
-    for text, argument in ((title, "title"), (name, "name"), (kind, "kind")):
-        check_text(text, argument)
-    for pair in check_list(scores, "scores", tuple, 0):
+    Count(least=0, most=len(maps) - 1)(channel, "channel")
+    for pair in scores:
         _check_score(pair)
-    if filters is not None:
-        check_tensor(filters, "filters", (3,), "(K, H, W)")
-    if mark is not None:
-        check_list([mark], "mark", Found)
-    if found is not None:
-        check_list(found, "found", Found, 0)
     parts = [Words(8, 26, _short(title, 90), 18, weight="bold", anchor="start")]
     x, side = PICTURE
     parts += [Words(x, TOP - 10, _short(name, 24), 14, anchor="start"), *_picture(image, x, TOP, side)]

@@ -4,13 +4,14 @@ import math
 
 from cnnlib.figures.drawing import Drawing, Line, Words
 from cnnlib.figures.style import COLOURS, FAINT, GRID, INK
-from cnnlib.validation import check_list, check_text
+from cnnlib.validation import List, Text, arguments
 
 START, NOW = COLOURS[1], COLOURS[0]
 WIDTH, HEIGHT = 1000, 300
 LEFT, TOP, RIGHT, BOTTOM = 90, 50, 980, 245
 
 
+@arguments(start=List(float | int, 0), now=List(float | int, 0), title=Text())
 def draw_gradient_flow(start, now=None, title=""):
     """Draw the gradient that reaches each layer: dashed orange before the first step, solid blue now.
 
@@ -23,15 +24,7 @@ def draw_gradient_flow(start, now=None, title=""):
     Returns
     -------
     Drawing
-
-    Raises
-    ------
-    TypeError, ValueError
-        If an argument is of another kind, of another shape, or out of range.
     """
-    check_list(start, "start", float | int, 0)
-    check_list(now or [], "now", float | int, 0)
-    check_text(title, "title")
     parts = [Words(8, 22, f"Gradient of each layer{', ' + title if title else ''}", 17, weight="bold", anchor="start")]
     rows = [("before the first step", start, START, (7, 4)), ("now", now or [], NOW, ())]
     values = [v for _, row, _, _ in rows for v in row if math.isfinite(v) and v > 0]

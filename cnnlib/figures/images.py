@@ -4,11 +4,12 @@ import math
 
 from cnnlib.figures.picture import Picture
 from cnnlib.figures.style import FONT, INK, new_figure
-from cnnlib.validation import check_count, check_list, check_tensor, check_text
+from cnnlib.validation import Count, List, Tensor, Text, arguments
 
 MOST = 1024  # pictures in one figure
 
 
+@arguments(images=Tensor((3, 4), "(N, 1, H, W) or (N, H, W)"), titles=List(str, 0), columns=Count(), text=Text())
 def show_images(images, titles=(), columns=10, text="Pictures from the data set"):
     """Show grey images in rows.
 
@@ -18,21 +19,14 @@ def show_images(images, titles=(), columns=10, text="Pictures from the data set"
     titles : sequence of str
         One an image, above it.
     columns : int
-
-    Raises
-    ------
-    TypeError, ValueError
-        If an argument is of another kind, of another shape, or out of range.
     """
-    check_tensor(images, "images", (3, 4), "(N, 1, H, W) or (N, H, W)")
     if images.dim() == 4:
         check_grey(images, "images")
-    check_list(titles, "titles", str, 0)
-    check_count(columns, "columns")
     images = images.reshape(len(images), *images.shape[-2:])
     return _tiles([(image, "gray_r", None) for image in images], titles, columns, text)
 
 
+@arguments(weights=Tensor((3,), "(C, H, W)"), text=Text())
 def draw_filters(weights, text="Filters of a convolutional layer"):
     """Draw the filters of a layer: blue is negative, red is positive, white is zero, on one scale for all.
 
@@ -41,13 +35,8 @@ def draw_filters(weights, text="Filters of a convolutional layer"):
     Parameters
     ----------
     weights : Tensor of shape (C, H, W)
-
-    Raises
-    ------
-    TypeError, ValueError
-        If an argument is of another kind, of another shape, or out of range.
     """
-    weights = check_tensor(weights, "weights", (3,), "(C, H, W)").detach().cpu()
+    weights = weights.detach().cpu()
     limit = weights.abs().max().item()
     titles = [f"filter {i}" for i in range(len(weights))]
     picture = _tiles([(w, "RdBu_r", (-limit, limit)) for w in weights], titles, len(weights), text, frame=True)
@@ -60,6 +49,7 @@ def draw_filters(weights, text="Filters of a convolutional layer"):
     return picture
 
 
+@arguments(image=Tensor((2, 3), "(1, H, W) or (H, W)"), maps=Tensor((3,), "(C, H, W)"), text=Text())
 def draw_feature_maps(image, maps, text="An image and its feature maps"):
     """Draw an image and, beside it, what a layer made of it; dark is high, each map on a scale of its own.
 
@@ -67,14 +57,7 @@ def draw_feature_maps(image, maps, text="An image and its feature maps"):
     ----------
     image : Tensor of shape (1, H, W) or (H, W)
     maps : Tensor of shape (C, H, W)
-
-    Raises
-    ------
-    TypeError, ValueError
-        If an argument is of another kind, of another shape, or out of range.
     """
-    check_tensor(image, "image", (2, 3), "(1, H, W) or (H, W)")
-    check_tensor(maps, "maps", (3,), "(C, H, W)")
     if image.dim() == 3:
         check_grey(image[None], "image")
     tiles = [(image.reshape(image.shape[-2:]), "gray_r", None)] + [(m, "gray_r", None) for m in maps]
@@ -89,7 +72,6 @@ def check_grey(images, name):
 
 
 def _tiles(tiles, titles, columns, text, frame=False):
-    check_text(text, "text")
     if len(tiles) > MOST:
         raise ValueError(f"at most {MOST:,} pictures can be drawn beside each other, got {len(tiles):,}. Take a few.")
     columns = min(columns, len(tiles))

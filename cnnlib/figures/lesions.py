@@ -4,13 +4,15 @@ import math
 
 from cnnlib.figures.drawing import Drawing, Line, Rect, Words
 from cnnlib.figures.style import COLOURS, FAINT, GRID, INK, LIGHT, WHITE
-from cnnlib.validation import check_count, check_list, check_number, check_text
+from cnnlib.validation import Count, List, Number, Text, arguments
 
 WIDTH, HEIGHT = 1000, 300
 LEFT, TOP, RIGHT, BOTTOM = 70, 60, 880, 245
+SHARE = Number(least=0, most=1)
 TALL = 30  # pixels of a bar that has room for its value
 
 
+@arguments(whole=SHARE, results=List(), title=Text(), chance=SHARE)
 def draw_lesions(whole, results, number=None, title="", chance=0.1):
     """Draw a bar for each part that was tried: the accuracy without it.
 
@@ -29,21 +31,12 @@ def draw_lesions(whole, results, number=None, title="", chance=0.1):
     Returns
     -------
     Drawing
-
-    Raises
-    ------
-    TypeError, ValueError
-        If an argument is of another kind, of another shape, or out of range.
     """
-    whole, chance = (
-        check_number(share, name, least=0, most=1) for share, name in ((whole, "whole"), (chance, "chance"))
-    )
-    for accuracy in check_list(results, "results"):
+    for accuracy in results:
         if accuracy is not None:
-            check_number(accuracy, "each of results", least=0, most=1)
+            SHARE(accuracy, "each of results")
     if number is not None:
-        check_count(number, "number", least=0, most=len(results) - 1)
-    check_text(title, "title")
+        Count(least=0, most=len(results) - 1)(number, "number")
 
     def height(accuracy):
         return BOTTOM - (BOTTOM - TOP) * accuracy

@@ -5,13 +5,14 @@ import math
 from cnnlib.figures.drawing import Drawing, Line, Rect, Words, decimal
 from cnnlib.figures.style import COLOURS, GRID, INK, LIGHT, WRONG
 from cnnlib.figures.style import RIGHT as RIGHT_GREEN
-from cnnlib.validation import check_text, told
+from cnnlib.validation import Like, Text, arguments
 
 WIDTH, HEIGHT = 1000, 360
 LEFT, TOP, RIGHT, BOTTOM = 80, 62, 920, 268
 EXACT = 1e-9  # relative error, in float64, up to which a sum counts as equal
 
 
+@arguments(parts=Like(("first_order",), "GradientParts, as gradient_parts returns them"), title=Text())
 def draw_parts(parts, title=""):
     """Draw how much each part contributes to the gradient at the input of a block, and whether they add up to it.
 
@@ -23,15 +24,7 @@ def draw_parts(parts, title=""):
     Returns
     -------
     Drawing
-
-    Raises
-    ------
-    TypeError, ValueError
-        If an argument is of another kind, of another shape, or out of range.
     """
-    check_text(title, "title")
-    if not hasattr(parts, "first_order"):
-        raise TypeError(f"parts must be GradientParts, as gradient_parts returns them, got {told(parts)}.")
     shares, simple = parts.shares(), parts.shares(parts.first_order)
     heights = [h if math.isfinite(h) else 0.0 for h in (*shares, sum(shares), parts.error)]
     simple = [h if math.isfinite(h) else 0.0 for h in simple]

@@ -3,21 +3,10 @@
 from cnnlib.figures.picture import Picture
 from cnnlib.figures.style import COLOURS, DASHES, FONT, HATCHES, INK, MARKERS, new_figure, style_axes
 from cnnlib.training.history import History
-from cnnlib.validation import (
-    check_count,
-    check_list,
-    check_named,
-    check_number,
-    check_pair,
-    check_switch,
-    check_tensor,
-    check_text,
-    checked,
-    told,
-)
+from cnnlib.validation import Bool, Count, Dict, List, Number, Pair, Tensor, Text, arguments, told
 
 
-@checked(xlabel=check_text, ylabel=check_text, ylim=check_pair, log=check_switch, xlog=check_switch, text=check_text)
+@arguments(lines=Dict(), xlabel=Text(), ylabel=Text(), ylim=Pair(), log=Bool(), xlog=Bool(), text=Text())
 def draw_lines(lines, xlabel, ylabel, ylim=None, log=False, xlog=False, text=None):
     """Draw named lines over one x-axis.
 
@@ -30,7 +19,7 @@ def draw_lines(lines, xlabel, ylabel, ylim=None, log=False, xlog=False, text=Non
 
     Raises
     ------
-    TypeError, ValueError
+    ValueError
         If there is nothing to draw, more lines than colours, or more values in a line than places.
     """
     _check_lines(lines)
@@ -64,15 +53,14 @@ def draw_lines(lines, xlabel, ylabel, ylim=None, log=False, xlog=False, text=Non
 
 
 def _check_lines(lines):
-    if len(check_named(lines, "lines")) > len(COLOURS):
+    if len(lines) > len(COLOURS):
         raise ValueError(f"at most {len(COLOURS)} lines can be told apart, got {len(lines)}. Draw two pictures.")
     for name, pair in lines.items():
         if not isinstance(pair, tuple | list) or len(pair) != 2:
             raise TypeError(f"each line must be a pair (xs, ys), got {told(pair)} for {name!r}.")
-        xs = check_list(pair[0], f"the xs of {name!r}")
-        ys = check_list(pair[1], f"the ys of {name!r}")
+        xs, ys = (List()(values, f"the {axis} of {name!r}") for values, axis in zip(pair, ("xs", "ys"), strict=True))
         for run in ys if isinstance(ys[0], list | tuple) else [ys]:
-            if len(check_list(run, f"the ys of {name!r}")) > len(xs):
+            if len(List()(run, f"the ys of {name!r}")) > len(xs):
                 raise ValueError(f"{name!r} must have a place for each value, got {len(xs)} xs and {len(run)} ys.")
             for value in (*xs, *run):
                 check_place(value, f"each value of {name!r}")
@@ -81,12 +69,12 @@ def _check_lines(lines):
 def check_place(value, name):
     """Raise a TypeError unless `value` is a number; NaN and infinity are none to draw, and leave a gap."""
     try:
-        check_number(value, name)
+        Number()(value, name)
     except ValueError:
         pass
 
 
-@checked(width=check_count, text=check_text)
+@arguments(runs=Dict(), width=Count(), text=Text())
 def draw_runs(runs, width=10, text=None):
     """Draw the training loss of runs against the step, each as the mean of `width` steps.
 
@@ -94,15 +82,10 @@ def draw_runs(runs, width=10, text=None):
     ----------
     runs : dict of str to list of History
     width : int
-
-    Raises
-    ------
-    TypeError, ValueError
-        If an argument is of another kind, of another shape, or out of range.
     """
     lines = {}
-    for name, histories in check_named(runs, "runs").items():
-        if not any(h.steps for h in check_list(histories, f"the runs of {name!r}", History)):
+    for name, histories in runs.items():
+        if not any(h.steps for h in List(History)(histories, f"the runs of {name!r}")):
             raise ValueError(f"the runs of {name!r} must have steps to draw, got none.")
         means = [[h.window(i, i + width)[0] for i in range(0, h.steps, width)] for h in histories]
         longest = max(map(len, means))
@@ -110,7 +93,7 @@ def draw_runs(runs, width=10, text=None):
     return draw_lines(lines, "step", "training loss", ylim=(0, 2.6), text=text)
 
 
-@checked(ylabel=check_text, log=check_switch, text=check_text)
+@arguments(groups=Dict(dict), ylabel=Text(), log=Bool(), text=Text())
 def draw_bars(groups, ylabel, log=False, text=None):
     """Draw bars side by side: one cluster a label, one bar a group.
 
@@ -118,17 +101,12 @@ def draw_bars(groups, ylabel, log=False, text=None):
     ----------
     groups : dict of str to (dict of str to float)
         The group's name, then label and height; all groups have the same labels.
-
-    Raises
-    ------
-    TypeError, ValueError
-        If an argument is of another kind, of another shape, or out of range.
     """
-    labels = list(next(iter(check_named(groups, "groups", dict).values())))
+    labels = list(next(iter(groups.values())))
     if len(groups) > len(HATCHES):
         raise ValueError(f"at most {len(HATCHES)} groups can be told apart, got {len(groups)}. Draw two pictures.")
     for name, bars in groups.items():
-        if list(check_named(bars, f"the bars of {name!r}")) != labels and set(bars) != set(labels):
+        if list(Dict()(bars, f"the bars of {name!r}")) != labels and set(bars) != set(labels):
             raise ValueError(f"all groups must have the same labels, got {list(bars)} for {name!r} beside {labels}.")
         for label, height in bars.items():
             check_place(height, f"the height of {label!r}")
@@ -151,6 +129,7 @@ def draw_bars(groups, ylabel, log=False, text=None):
     return Picture(figure, text or f"{ylabel} of {', '.join(labels)} for {', '.join(groups)}")
 
 
+@arguments(counts=Tensor((2,), "(C, C)"), classes=List(str), text=Text())
 def draw_confusions(counts, classes, text="Confusion matrix: true class in rows, predicted class in columns"):
     """Draw a confusion matrix, in per cent of each true class.
 
@@ -162,14 +141,12 @@ def draw_confusions(counts, classes, text="Confusion matrix: true class in rows,
 
     Raises
     ------
-    TypeError, ValueError
+    ValueError
         If the counts are no square, a count is negative, or there is not a name for each class.
     """
-    check_tensor(counts, "counts", (2,), "(C, C)")
-    check_text(text, "text")
     if counts.shape[0] != counts.shape[1] or counts.is_complex() or not counts.min() >= 0:
         raise ValueError(f"counts must be a square of numbers of at least 0, got {told(counts)}.")
-    if len(check_list(classes, "classes", str)) != len(counts):
+    if len(classes) != len(counts):
         raise ValueError(f"classes must be {len(counts)} names, got {told(classes)}.")
     share = 100 * counts.double() / counts.sum(dim=1, keepdim=True)
     figure = new_figure(8.2, 6.4)

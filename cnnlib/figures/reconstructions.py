@@ -4,11 +4,12 @@ import numpy as np
 import torch
 
 from cnnlib.figures.drawing import Bitmap, Drawing, Words
-from cnnlib.validation import check_named, check_number, check_tensor, check_text, told
+from cnnlib.validation import Dict, Number, Tensor, Text, arguments, told
 
 SIDE, GAP, LEFT, TOP = 84, 8, 210, 44  # pixels
 
 
+@arguments(rows=Dict(torch.Tensor), low=Number(), title=Text())
 def draw_reconstructions(rows, low=0.0, title=""):
     """Draw rows of pictures, ink on white as everywhere in the book.
 
@@ -22,19 +23,13 @@ def draw_reconstructions(rows, low=0.0, title=""):
     Returns
     -------
     Drawing
-
-    Raises
-    ------
-    TypeError, ValueError
-        If an argument is of another kind, of another shape, or out of range.
     """
-    for name, pictures in check_named(rows, "rows", torch.Tensor).items():
-        check_tensor(pictures, f"the row {name!r}", (4,), "(N, 1, H, W)")
+    for name, pictures in rows.items():
+        Tensor((4,), "(N, 1, H, W)")(pictures, f"the row {name!r}")
         if pictures.shape[1] != 1:
             raise ValueError(f"the row {name!r} must have one channel, got {told(pictures)}.")
-    if check_number(low, "low") >= 1:
+    if low >= 1:
         raise ValueError(f"low must be below 1, which is a full pixel, got {low}.")
-    check_text(title, "title")
     parts = [Words(8, 26, f"Reconstructions{', ' + title if title else ''}", 18, weight="bold", anchor="start")]
     count = max(map(len, rows.values()))
     for number, (name, pictures) in enumerate(rows.items()):

@@ -8,7 +8,7 @@ import numpy as np
 
 from cnnlib.figures.drawing import Bitmap, Drawing, Line, Rect, Words
 from cnnlib.figures.style import COLOURS, FAINT, FILL, GRID, INK
-from cnnlib.validation import check_count, check_switch, checked, told
+from cnnlib.validation import Bool, Count, Like, arguments, told
 
 WIDTH, HEIGHT = 1000, 500
 LEFT, PANEL, RIGHT = 8, 290, 992  # the picture stands to the left of PANEL
@@ -19,7 +19,7 @@ TALL = 104  # pixels of the larger map of a step
 NUMBER = 4  # bytes of a float32
 
 
-@checked(hidden=check_switch)
+@arguments(walk=Like(("outputs",), "a Walk, as walk_layers returns it"), hidden=Bool())
 def draw_step(walk, number, grey=None, hidden=False):
     """Draw one step: what comes in, what goes out, why, what it costs, and how far one output sees.
 
@@ -36,15 +36,8 @@ def draw_step(walk, number, grey=None, hidden=False):
     Returns
     -------
     Drawing
-
-    Raises
-    ------
-    TypeError, ValueError
-        If an argument is of another kind, of another shape, or out of range.
     """
-    if not hasattr(walk, "outputs"):
-        raise TypeError(f"walk must be a Walk, as walk_layers returns it, got {told(walk)}.")
-    check_count(number, "number", most=len(walk))
+    Count(most=len(walk))(number, "number")
     if grey is not None and (not isinstance(grey, np.ndarray) or grey.dtype != np.uint8 or grey.ndim != 2):
         raise TypeError(f"grey must be a uint8 array of shape (H, W), got {told(grey)}.")
     step = walk[number - 1]

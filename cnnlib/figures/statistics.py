@@ -8,13 +8,17 @@ import torch
 
 from cnnlib.figures.drawing import Dot, Drawing, Line, Rect, Words, decimal
 from cnnlib.figures.style import COLOURS, FAINT, GRID, INK
-from cnnlib.validation import check_tensor, check_text, told
+from cnnlib.validation import Like, Tensor, Text, arguments
 
 LOW, HIGH, BINS = -4.0, 4.0, 48
 TRAINING, EVALUATION = COLOURS[0], COLOURS[1]
 WIDTH, HEIGHT = 1000, 300
 
 
+@arguments(
+    statistics=Like(("training", "evaluation", "running_mean"), "Statistics, as relu_statistics returns them"),
+    title=Text(),
+)
 def draw_statistics(statistics, title=""):
     """Draw the values that enter a ReLU, in training and in evaluation mode, and both pairs of statistics.
 
@@ -30,17 +34,9 @@ def draw_statistics(statistics, title=""):
     Returns
     -------
     Drawing
-
-    Raises
-    ------
-    TypeError, ValueError
-        If an argument is of another kind, of another shape, or out of range.
     """
-    check_text(title, "title")
-    if not all(hasattr(statistics, name) for name in ("training", "evaluation", "running_mean")):
-        raise TypeError(f"statistics must be Statistics, as relu_statistics returns them, got {told(statistics)}.")
     for name in ("training", "evaluation"):
-        check_tensor(getattr(statistics, name), f"statistics.{name}")
+        Tensor()(getattr(statistics, name), f"statistics.{name}")
     head = f"What enters this ReLU, {title}" if title else "What enters this ReLU"
     parts = [Words(8, 22, head, size=17, weight="bold", anchor="start")]
     parts += _histograms(statistics, 60, 74, 420, 176)

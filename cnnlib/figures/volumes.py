@@ -3,7 +3,7 @@
 from cnnlib.figures.drawing import Drawing, Rect, Words
 from cnnlib.figures.style import FAINT, FILL
 from cnnlib.probes import layer_table
-from cnnlib.validation import check_example, check_named, check_net, check_text, told
+from cnnlib.validation import Dict, Example, Network, Text, arguments, told
 
 KINDS = {"Conv2d": "convolution", "MaxPool2d": "pooling", "AvgPool2d": "pooling", "Linear": "dense"}
 WIDTH = 1000  # pixels of a drawing
@@ -13,6 +13,7 @@ GAP = 5  # pixels between two volumes at least
 LEAST = 3  # pixels of the smallest, so that it is seen
 
 
+@arguments(networks=Dict(), caption=Text())
 def draw_volumes(networks, caption=None):
     """Draw networks below each other, layer by layer, on one scale.
 
@@ -27,15 +28,8 @@ def draw_volumes(networks, caption=None):
     Returns
     -------
     Drawing
-
-    Raises
-    ------
-    TypeError, ValueError
-        If an argument is of another kind, of another shape, or out of range.
     """
-    if caption is not None:
-        check_text(caption, "caption")
-    for name, pair in check_named(networks, "networks").items():
+    for name, pair in networks.items():
         _check_row(name, pair)
     rows = {name: _stages(net, shape) for name, (net, shape) in networks.items()}
     stages = [stage for row in rows.values() for stage in row]
@@ -61,8 +55,8 @@ def _check_row(name, pair):
         raise TypeError(f"each network must be a pair (net, input_shape), got {told(pair)} for {name!r}.")
     net, shape = pair
     if not hasattr(net, "multiply_adds"):  # a LayerTable has them
-        check_net(net)
-    if len(check_example(shape)) != 3:
+        Network(abstract=True)(net)
+    if len(Example()(shape)) != 3:
         raise ValueError(f"input_shape must be (channels, height, width), got {told(shape)} for {name!r}.")
 
 
