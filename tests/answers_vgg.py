@@ -446,7 +446,7 @@ WRONG = {
         (lambda: small(block=with_activation(nn.ReLU6())), "scores are off"),
         (lambda: small(block=conv_bn_relu), "In your network"), (lambda: nn.Sequential(*small(), nn.Linear(10, 5)),
          "returns (4, 5), expected (4, 10)"),
-        (lambda: nn.Sequential(nn.BatchNorm2d(1, affine=False), *small()), "up to 0 times"),
+        (lambda: nn.Sequential(nn.BatchNorm2d(1, affine=False), *small()), "in training mode they are off"),
         (lambda: nn.Sequential(*small()[:5], *small()[6:]), "do not get through"),
         (lambda: SMALL, "`tuple`"), (lambda: no_return, "your code stops"),
     ],

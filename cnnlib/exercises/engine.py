@@ -86,7 +86,10 @@ def check(run, cases=((),), reference=None, mistakes=None, otherwise="", remark=
         for case in drawn:
             found = run.compare(subject, right, case, solve)
             if isinstance(found, Difference):
-                message = next((message for wrong, message in known if leads_to(wrong, found)), "")
+                others = [lambda wrong, c=c: run.alike(subject, wrong, c) for c in drawn] if run.everywhere else []
+                message = next(
+                    (m for wrong, m in known if all(leads_to(wrong, a) for a in [found.agrees, *others])), ""
+                )
                 fact = found.fact if message else found.vague or found.fact
                 raise Wrong(f"{fact} {message or found.ask or otherwise}".strip())
             most = max(most, found)
@@ -97,10 +100,10 @@ def check(run, cases=((),), reference=None, mistakes=None, otherwise="", remark=
     return checker
 
 
-def leads_to(wrong, difference):
+def leads_to(wrong, agrees):
     """Return whether a mistake leads to what was found; one that cannot be made in a case leads to nothing."""
     try:
-        return difference.agrees(wrong)
+        return agrees(wrong)
     except Exception:
         return False
 

@@ -24,7 +24,7 @@ class Value:
     same: Callable  # same(found, right): whether two of these agree
     show: Callable = str  # writes one in a message
     vague: Callable | None = None  # vague(found, right): the fact about a wrong one that agrees with no mistake
-    remark = ""
+    remark, everywhere = "", False
 
     def subject(self, answer, solve):
         if callable(answer) and not isinstance(answer, type | nn.Module | torch.Tensor):
@@ -166,6 +166,7 @@ class Function:
         False  # whether gradients are compared, or gradients(weights, result, *args): the right
     )
     agree: Callable = same  # agree(found, right): whether two results do
+    everywhere: bool = False  # whether a mistake must agree with the answer in every case, not only where it is wrong
     remark = "On {count} inputs: {agreement}."
 
     def subject(self, answer, solve):
@@ -190,26 +191,28 @@ class Function:
             if not isinstance(before, nn.Module) and not same(before, after, 0, 0):
                 raise Wrong(f"{on} your function changes `{name}`, its own input. Which line writes into it?")
         try:
-            found = self.read(results if case.calls > 1 else results[0], replace(case, args=given))
+            found = self.result(results, replace(case, args=given))
         except Wrong as wrong:
             raise Wrong(f"{on} {wrong}") from wrong
-
-        def outcome(function):
-            fresh = duplicate(case.args)
-            results = [function(*fresh) for _ in range(case.calls)]
-            return self.read(results if case.calls > 1 else results[0], replace(case, args=fresh))
-
-        expected = outcome(right)
+        expected = self.outcome(right, case)
         if self.agree(found, expected):
             for snapshot in watched if not self.in_place else ():
                 snapshot.compare(on)
             return self.gap(found, expected)
-
-        def agrees(wrong):
-            return self.agree(found, outcome(wrong))
-
         ask = self.explain(found, expected) if self.explain else whole_numbers(found, expected)
-        return Difference(f"{on} {self.difference(found, expected)}.", agrees, ask)
+        fact = f"{on} {self.difference(found, expected)}."
+        return Difference(fact, lambda wrong: self.agree(found, self.outcome(wrong, case)), ask)
+
+    def outcome(self, function, case):
+        """Return what is compared of a function that is not the reader's."""
+        given = duplicate(case.args)
+        return self.result([function(*given) for _ in range(case.calls)], replace(case, args=given))
+
+    def result(self, results, case):
+        return self.read(results if case.calls > 1 else results[0], case)
+
+    def alike(self, a, b, case):
+        return self.agree(self.outcome(a, case), self.outcome(b, case))
 
     gap = staticmethod(gap)
 

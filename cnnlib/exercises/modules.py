@@ -38,6 +38,7 @@ class Module:
     free: Sequence = ()  # numbers of channels whose bias may be there or not, because a normalisation follows
     large: float = 10  # times the usual weights in a last comparison, where an activation with a ceiling shows
     remark = "With the solution's weights it returns what the solution returns: {agreement}."
+    everywhere = False
 
     def __post_init__(self):
         self.numbers = self.numbers or ("scores" if self.noun == "network" else "numbers")
@@ -80,7 +81,7 @@ class Module:
         first = next(net.parameters(), torch.zeros(()))
 
         def draw(shape):
-            return torch.randn(shape).to(first.device, first.dtype)
+            return torch.randn(shape).to(first.dtype)
 
         def built(make):
             return without_biases(build(make).to(first.dtype), net, self.free)
@@ -92,7 +93,7 @@ class Module:
             return Difference(fact, agrees, ask)
 
         reference, X = built(right), draw(shapes[0])
-        expected, found = tuple(reference.eval()(X.cpu()).shape), sent(net.eval(), X)
+        expected, found = tuple(reference.eval()(X).shape), sent(net.eval(), X.to(first.device))
         if isinstance(found, Exception):
             what = "Images" if self.noun == "network" else "Feature maps"
             reason, ask = explained(net, X, found)
@@ -130,15 +131,15 @@ class Module:
 
         def trials(like):
             weights, normalises = random_weights(like, 1), any(True for _ in like.buffers())
-            train = Trial("training", weights, draw(shapes[0]), normalises)
-            train.drops = not normalises and not close(train.outcome(like)[0], train.outcome(like, seed=1)[0])
+            train = Trial("training", weights, 2 * draw(shapes[0]) + 1, normalises)
+            train.drops = not normalises and not train.agree(train.outcome(like), train.outcome(like, seed=1))
             rest = [Trial("evaluation", weights, draw(shape), normalises) for shape in shapes]
             if self.seen:
                 seen = [draw((size, *shapes[0][1:])) for size in self.seen]
                 rest.append(Trial("evaluation", weights, draw(shapes[0]), normalises, seen))
             mode = "training" if normalises else "evaluation"
             last = Trial(mode, random_weights(like, self.large), draw(shapes[0]), normalises, large=True)
-            return [train, *rest, last] if normalises else [*rest, train, last]
+            return [train, *rest, last] if normalises else [*rest, last, train]
 
         return trials
 
@@ -231,16 +232,23 @@ class Trial:
         return close(found[0], right[0])
 
     def agree_by_chance(self, net, right):
-        """Return whether two modules that drop numbers agree in the means and variances of many scores."""
-        many = replace(self, X=self.X[:1].expand(DRAWS, *self.X.shape[1:]))
-        found, right = many.outcome(net), many.outcome(right)
-        if isinstance(found, Exception) or found[0].shape != right[0].shape:
-            return False
-        found, right = found[0], right[0]
-        error = ((found.var(dim=0) + right.var(dim=0)) / DRAWS).sqrt()
-        means = (found.mean(dim=0) - right.mean(dim=0)).abs() <= 5 * error
-        spread = (found.var(dim=0) / right.var(dim=0)).log().mean().abs() <= 0.15  # seven standard errors
-        return bool(means.all() and spread)
+        """Return whether two modules that drop numbers agree in the means and variances of many scores.
+
+        With weights of both signs, and with positive ones, where the scores' means stand out from their spread.
+        """
+        many, positive = self.X[:1].expand(DRAWS, *self.X.shape[1:]), {k: w.abs() for k, w in self.weights.items()}
+        for weights in (self.weights, positive):
+            trial = replace(self, X=many, weights=weights)
+            found, expected = trial.outcome(net), trial.outcome(right)
+            if isinstance(found, Exception) or found[0].shape != expected[0].shape:
+                return False
+            found, expected = found[0], expected[0]
+            error = ((found.var(dim=0) + expected.var(dim=0)) / DRAWS).sqrt()
+            means = (found.mean(dim=0) - expected.mean(dim=0)).abs() <= 5 * error
+            spread = (found.var(dim=0) / expected.var(dim=0)).log().mean().abs() <= 0.15  # seven standard errors
+            if not (means.all() and spread):
+                return False
+        return True
 
 
 def is_pure(net):
@@ -267,7 +275,7 @@ def alike(net, make, built, trials, failed=None, found=None):
     twin = built(make)
     if failed:
         return failed.agree(found, failed.outcome(twin))
-    for trial in trials(twin)[:-1]:
+    for trial in trials(twin):
         mine = trial.outcome(net)
         if not trial.agree(mine, trial.outcome(twin)):
             return False
@@ -361,7 +369,8 @@ def compare_weights(net, reference, noun):
     for p in missing:
         if p.dim() > 1:
             return f"In your {noun} a weight of shape {tuple(p.shape)} is missing.", ""
-    biases = [str(size) for size in right if own[size] < right[size] == 1]
+    vectors = [size for size in right if not normalises or right[size] == 1]
+    biases = [str(size) for size in vectors for _ in range(right[size] - own[size])]
     if biases:
         only = f"The bias of {biases[0]} numbers is missing."
         fact = only if len(biases) == 1 else f"Biases are missing, those of {', '.join(biases)} numbers."

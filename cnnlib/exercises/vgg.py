@@ -1,135 +1,279 @@
-"""Exercises of chapter 3, VGG. In a notebook: `from cnnlib.exercises import vgg as exercises`.
+"""Exercises of chapter 3, VGG. In a notebook: `from cnnlib.exercises import vgg as exercises`."""
 
-Every exercise is its solution under a decorator, see `cnnlib.exercises.core`. The checkers, and what they
-say to the usual mistakes, are in `cnnlib.exercises.vgg_checks`.
-"""
+from functools import partial
+from math import prod
 
+import torch
 from torch import nn
 
-from cnnlib.exercises import vgg_checks as checks
 from cnnlib.exercises.core import exercise
-from cnnlib.models import VGG11, narrower, vgg, vgg_block
+from cnnlib.exercises.engine import check
+from cnnlib.exercises.functions import Function, number, number_returned
+from cnnlib.exercises.modules import Module, network
+from cnnlib.models import VGG11, VGG13, VGG16, VGG19, narrower, vgg, vgg_block
 
 
-@exercise(
-    "recall",
-    question=(
-        "Three 3 × 3 convolutions of stride 1 follow one another. How many pixels high is the patch of the input that"
-        " one number of the output sees?"
-    ),
-    hints=(
-        "One convolution sees 3 pixels. How many more does the second one add, above and below?",
-        "Each convolution adds one pixel above and one below: start with 1 pixel and add 2 three times.",
-    ),
-    check=checks.three_small_windows,
-)
+@exercise("recall", number({
+    "That is one convolution. What does each of the numbers that it sees see in turn?": 3,
+    "That is two convolutions. How many pixels does the third one add?": 5,
+    "Each convolution adds 2. How many pixels are there before the first?": [6, 8],
+    "The windows overlap. How many new pixels does each one add?": [9, 10],
+    "These are the weights of three windows. How high is the patch?": 27,
+    "That is how many pixels the patch has. How high is it?": 49,
+}, otherwise="How many pixels does one convolution see, and how many does each further one add?"))  # fmt: skip
 def three_small_windows():
+    """Three 3 × 3 convolutions of stride 1 follow one another. How many pixels high is the patch of the input that one
+    number of the output sees?
+
+    Hint: One convolution sees 3 pixels. How many more does the second one add, above and below?
+    Hint: Each convolution adds one pixel above and one below: start with 1 pixel and add 2 three times.
+    """
     height = 1
     for window in (3, 3, 3):
         height += window - 1  # 3, 5, 7
     return height
 
 
-@exercise(
-    "recall",
-    question=(
-        "A 5 × 5 convolution with 64 channels in and 64 out is replaced by two 3 × 3 convolutions, again with 64"
-        " channels everywhere. How many weights does that save? Biases do not count."
-    ),
-    hints=(
-        "A window of h × w has h · w weights for each pair of an input and an output channel. How many pairs?",
-        "There are 64 · 64 pairs; for each, 25 weights become 9 + 9.",
-    ),
-    check=checks.weights_saved,
-)
+@exercise("recall", number({
+    "That is the saving for one pair of channels. How many pairs of an input and an output channel are there?": 7,
+    "That is 64 times the saving of one window. Through how many input channels does each kernel reach?": 448,
+    "That counts biases, and the two convolutions have more of them. What is left without biases?": 28608,
+    "Which of the two has more weights?": -28672,
+    "That is the saving of one 3 × 3 convolution. How many of them see as much as one of 5 × 5?": 65536,
+    "These are the weights of the 5 × 5 convolution. How many do two of 3 × 3 have?": 102400,
+    "These are the weights of the two 3 × 3 convolutions. How many does one of 5 × 5 have?": 73728,
+    "These are the weights of one 3 × 3 convolution. How many do two of them save?": 36864,
+    "That is a share of the weights. How many weights is it?": 0.28,
+    "That is a share in per cent. How many weights is it?": 28,
+}, otherwise="How many weights has a window of each size, and how many windows are there?"))  # fmt: skip
 def weights_saved():
+    """A 5 × 5 convolution with 64 channels in and 64 out is replaced by two 3 × 3 convolutions, again with 64 channels
+    everywhere. How many weights does that save? Biases do not count.
+
+    Hint: A window of h × w has h · w weights for each pair of an input and an output channel. How many pairs?
+    Hint: There are 64 · 64 pairs; for each, 25 weights become 9 + 9.
+    """
     pairs = 64 * 64  # of an input and an output channel
     return pairs * 5 * 5 - 2 * pairs * 3 * 3
 
 
-@exercise(
-    "recall",
-    question=(
-        "A VGG has the architecture `((2, 64), (2, 128), (3, 256), (3, 512), (3, 512))` and three dense layers."
-        " Which number stands in its name?"
-    ),
-    hints=(
-        "The name counts the layers that have weights. Does a pooling have any?",
-        "The first number of each pair counts convolutions. Add them up, then add the dense layers.",
-    ),
-    check=checks.layers_with_weights,
-)
+@exercise("recall", number({
+    "These are the convolutions. Which other layers have weights?": 13,
+    "These are the blocks. How many convolutions stand in them?": 5,
+    "A block counts once there. How many convolutions stand in them?": 8,
+    "All convolutions and one dense layer: do the hidden ones have weights?": 14,
+    "All convolutions and two dense layers: does the output layer have weights?": 15,
+    "Convolutions and poolings: which of them have weights, and which layers are left out?": 18,
+    "The poolings are among them. How many weights has a pooling?": 21,
+    "That is VGG-11. How many convolutions does this architecture have?": 11,
+    "That is VGG-19. How many convolutions does this architecture have?": 19,
+}, otherwise="Which number of each pair counts layers, and what comes after the blocks?"))  # fmt: skip
 def layers_with_weights():
+    """A VGG has the architecture `((2, 64), (2, 128), (3, 256), (3, 512), (3, 512))` and three dense layers. Which
+    number stands in its name?
+
+    Hint: The name counts the layers that have weights. Does a pooling have any?
+    Hint: The first number of each pair counts convolutions. Add them up, then add the dense layers.
+    """
     arch = ((2, 64), (2, 128), (3, 256), (3, 512), (3, 512))
     return sum(num_convs for num_convs, channels in arch) + 3
 
 
-@exercise(
-    "recall",
-    question=(
-        "`narrower(VGG11, 4)` is VGG-11 at a quarter of its width. The images stay the same. By which factor do the"
-        " multiply-adds of its first convolution shrink?"
-    ),
-    hints=(
-        "The multiply-adds are input channels × output channels × 3 × 3 × places. Which of these factors change?",
-        "The first convolution has 64 output channels and then 16. How many input channels has it, before and after?",
-    ),
-    check=checks.quarter_width_saving,
-)
+@exercise("recall", number({
+    "That is right where input and output channels both shrink. How many input channels has the first one?": 16,
+    "The image keeps its channel. What becomes of the 64 output channels?": 1,
+    "Which of the factors input channels, output channels, window and places change, and by how much?": 2,
+    "Maps and windows keep their size. Which numbers of channels change?": 64,
+    "That is the share that is left. How many times less is it?": 0.25,
+    "That is a share, and the input channels shrink in it too. How many has the first convolution?": 0.0625,
+}, otherwise="Which of the factors input channels, output channels, window and places change?"))  # fmt: skip
 def quarter_width_saving():
+    """`narrower(VGG11, 4)` is VGG-11 at a quarter of its width. The images stay the same. By which factor do the
+    multiply-adds of its first convolution shrink?
+
+    Hint: The multiply-adds are input channels × output channels × 3 × 3 × places. Which of these factors change?
+    Hint: The first convolution has 64 output channels and then 16. How many input channels has it, before and after?
+    """
     before, after = 1 * 64, 1 * 16  # input × output channels; windows and places stay
     return before // after
 
 
-@exercise(
-    "change one line",
-    question=(
-        "Build VGG-11 at an eighth of its width for images of shape (1, 32, 32), with 256 units in each hidden dense"
-        " layer. The dropout stays at 0.5."
-    ),
-    hints=(
-        "`narrower` divides the channels of an architecture. Which arguments of `vgg` speak of images and of units?",
-        "It is `vgg(…, side=…, units=…)`, and the architecture is `narrower(VGG11, 8)`.",
-    ),
-    check=checks.for_small_pictures,
-)
+SMALL = narrower(VGG11, 8)
+
+
+def small(pool=None, activation=None, **layers):
+    """Build the next exercise's network with other poolings or activations in its blocks, or other dense layers."""
+    net = vgg(SMALL, side=32, units=256)
+    for block in net[: len(SMALL)]:
+        block[-1] = pool or block[-1]
+        for i, layer in enumerate(block):
+            block[i] = activation if activation and isinstance(layer, nn.ReLU) else layer
+    for name, layer in layers.items():
+        net[int(name[1:])] = layer
+    return net
+
+
+class Unscaled(nn.Module):
+    """A dropout that leaves what it keeps as it is."""
+
+    def forward(self, X):
+        return X * (torch.rand(X.shape) < 0.5).to(X) if self.training else X
+
+
+SHARES = [n / 20 for n in range(2, 19) if n != 10]
+HALF = "One half is dropped instead of two. After which layers does the dropout stand?"
+
+
+@exercise("change one line", network((1, 32, 32), {
+    "It waits for images of side 224 and has 4,096 hidden units. Which arguments set the two?": lambda: vgg(SMALL),
+    "Its dense part waits for images of side 224. Which argument says how large?": lambda: vgg(SMALL, units=256),
+    "It has the paper's 4,096 hidden units. Which argument sets them?": lambda: vgg(SMALL, side=32),
+    "You divide the hidden units by 8 as well. How many does the question ask for?": lambda: vgg(SMALL, 32, 512),
+    "It is built for images of side 64. How large are these?": lambda: vgg(SMALL, 64, 256),
+    "Its channels are those of the full VGG-11. Which function divides them?":
+        [partial(vgg, VGG11, side, units) for side in (224, 32) for units in (4096, 256)],
+    **{f"Its channels are divided by {ratio}. By how much for an eighth of the width?":
+       partial(vgg, narrower(VGG11, ratio), 32, 256) for ratio in (2, 4, 16)},
+    **{f"It has {n} convolutions. Which architecture has 8, and with the three dense layers 11?":
+       partial(vgg, narrower(arch, 8), 32, 256) for n, arch in ((10, VGG13), (13, VGG16), (16, VGG19))},
+    "It takes averages. Which pooling does VGG use?": lambda: small(nn.AvgPool2d(2)),
+    "Its convolutions have no ReLUs. What follows each convolution of a block?":
+        lambda: small(activation=nn.Identity()),
+    "Its dense layers have no ReLUs. What do three dense layers in a row amount to?":
+        lambda: small(_7=nn.Identity(), _10=nn.Identity()),
+    "A ReLU follows the last layer. May a score be negative?": lambda: nn.Sequential(small(), nn.ReLU()),
+    HALF: [lambda: small(_8=nn.Identity()), lambda: small(_11=nn.Identity())],
+    "What both hidden layers keep comes out up to 1 times as large, expected 4 times. What makes up for the rest?":
+        lambda: small(_8=Unscaled(), _11=Unscaled()),
+    **{f"What both hidden layers keep comes out up to {(1 - p) ** -2:.3g} times as large, expected 4 times. How large "
+       "is the share that is dropped?": lambda p=p: small(_8=nn.Dropout(p), _11=nn.Dropout(p)) for p in SHARES},
+}, otherwise="What should architecture, side and hidden units be?"))  # fmt: skip
 def for_small_pictures():
+    """Build VGG-11 at an eighth of its width for images of shape (1, 32, 32), with 256 units in each hidden dense
+    layer. The dropout stays at 0.5.
+
+    Hint: `narrower` divides the channels of an architecture. Which arguments of `vgg` speak of images and of units?
+    Hint: It is `vgg(…, side=…, units=…)`, and the architecture is `narrower(VGG11, 8)`.
+    """
     return vgg(narrower(VGG11, 8), side=32, units=256)
 
 
-@exercise(
-    "change one line",
-    question=(
-        "Build a block like `vgg_block(2, 8, 16)` that ends in 2 × 2 average pooling instead of max pooling. Feature"
-        " maps of shape (N, 8, 12, 12) go in, (N, 16, 6, 6) come out."
-    ),
-    hints=(
-        "`vgg_block` returns an `nn.Sequential`. At which place does its pooling stand?",
-        "The last layer of a Sequential is at place −1, and `block[-1] = …` exchanges it for an `nn.AvgPool2d`.",
-    ),
-    check=checks.average_pooling,
-)
+def block_of(num_convs, in_channels, out_channels, pool=nn.MaxPool2d, activations=None, each=False, window=3, pad=1):
+    """Return a VGG block with something else in it, as usual mistakes have it.
+
+    `activations` holds one module for each convolution, ReLUs if None; with `each`, a pooling follows each convolution.
+    """
+    layers = []
+    for activation in activations or [nn.ReLU()] * num_convs:
+        layers += [nn.Conv2d(in_channels, out_channels, window, padding=pad), activation]
+        layers += [pool(kernel_size=2, stride=2)] if each else []
+        in_channels = out_channels
+    return nn.Sequential(*layers, *([] if each else [pool(kernel_size=2, stride=2)]))
+
+
+def unchained_block(n, a, b, pool):
+    """Return a block in which every convolution takes the block's input channels."""
+    convs = [nn.Conv2d(a, b, 3, padding=1) for _ in range(n)]
+    return nn.Sequential(*[layer for conv in convs for layer in (conv, nn.ReLU())], pool(2))
+
+
+def shared_block(n, a, b, pool, apart=0):
+    """Return a block that runs one and the same convolution again and again, after `apart` others."""
+    layers = list(vgg_block(apart + 1, a, b)[:-1])
+    return nn.Sequential(*layers, *layers[-2:] * (n - apart - 1), pool(2))
+
+
+def late_block(n, a, b, pool):
+    """Return a block in which only the last convolution changes the number of channels."""
+    return nn.Sequential(*vgg_block(n, a, a)[:-3], nn.Conv2d(a, b, 3, padding=1), nn.ReLU(), pool(2))
+
+
+def activated(*kinds):
+    """Return a maker of blocks; of two kinds of activation, the second one follows the last convolution only."""
+    return lambda n, a, b, pool: block_of(n, a, b, pool, [kinds[0]()] * (n - 1) + [kinds[-1]()])
+
+
+def pooled(*args, **options):
+    """Return a maker of blocks that end in a max pooling of its own."""
+    return lambda n, a, b, pool: nn.Sequential(*vgg_block(n, a, b)[:-1], nn.MaxPool2d(*args, **options))
+
+
+BLOCK_MISTAKES = {  # each gets the block's numbers and the class of its pooling
+    "Every convolution of yours takes in_channels. How many channels does the second one get?": unchained_block,
+    "One convolution runs again and again. How many does the block need, each with weights of its own?": shared_block,
+    "After the first, one convolution runs again and again. How many does the block need?":
+        lambda n, a, b, pool: shared_block(n, a, b, pool, apart=min(1, n - 1)),
+    "Only your last convolution changes the channels. Which one does it in a VGG block?": late_block,
+    **{f"Your block has as many convolutions as one with num_convs = {other}. What does num_convs count?":
+       lambda n, a, b, pool, other=other: block_of(other, a, b, pool) for other in (1, 2, 3)},
+    "No ReLU follows your last convolution. How many ReLUs has the block?": activated(nn.ReLU, nn.Identity),
+    "A ReLU follows your last convolution only. What do two convolutions with nothing between amount to?":
+        activated(nn.Identity, nn.ReLU),
+    "Your block has no ReLU. What follows each convolution?": activated(nn.Identity),
+    "Your block has sigmoids. Which activation does VGG use?": activated(nn.Sigmoid),
+    "Nothing is padded. Which padding keeps the size?": partial(block_of, pad=0),
+    "A pooling follows every convolution of yours. How many times does a block halve the size?":
+        partial(block_of, each=True),
+    "Your pooling stands first. Where does it stand in a VGG block?":
+        lambda n, a, b, pool: nn.Sequential(pool(2), *vgg_block(n, a, b)[:-1]),
+    "Your block has no pooling. What halves the size?": lambda n, a, b, pool: vgg_block(n, a, b)[:-1],
+    "Your pooling has stride 1. How far apart do its windows begin if they do not overlap?": pooled(2, stride=1),
+    "You pool over 3 × 3, as AlexNet does. How large are VGG's poolings?": pooled(3, stride=2),
+    "You pool over 3 × 3. How large are VGG's poolings?": pooled(3, stride=2, padding=1),
+    "A row that is left over gets a window of its own. What is 9 // 2?": pooled(2, ceil_mode=True),
+    "Your block takes averages. Which pooling does VGG use?": lambda n, a, b, pool: block_of(n, a, b, nn.AvgPool2d),
+    "Your windows are 5 × 5. How large are VGG's?": partial(block_of, window=5, pad=2),
+}  # fmt: skip
+
+
+def average_of(*layers, rest=-1):
+    """Build the next exercise's block with other layers in the place of its pooling, or of more."""
+    return nn.Sequential(*vgg_block(2, 8, 16)[:rest], *layers)
+
+
+@exercise("change one line", check(Module([(4, 8, 12, 12), (1, 8, 12, 12)], noun="block"), mistakes={
+    "It still takes the largest number of a window. Which layer does that?": lambda: vgg_block(2, 8, 16),
+    "The max pooling is still there, before the average. How often is the size halved?":
+        lambda: average_of(nn.MaxPool2d(2), nn.AvgPool2d(2)),
+    "The average took the place of the last ReLU, and the max pooling is still there. Which place is the last?":
+        lambda: average_of(nn.AvgPool2d(2), nn.MaxPool2d(2), rest=-2),
+    "The average stands before the last ReLU, which is another thing here. Which place had the max pooling?":
+        lambda: average_of(nn.AvgPool2d(2), nn.ReLU(), rest=-2),
+    "The last ReLU has gone with the max pooling. Which layer should the average take the place of?":
+        lambda: average_of(nn.AvgPool2d(2), rest=-2),
+    "You average over 3 × 3. How large is a window of 2 × 2 average pooling?":
+        [lambda: average_of(nn.AvgPool2d(3, 2, padding=1)), lambda: average_of(nn.AvgPool2d(3, 2))],
+    "Your average has stride 1. How far apart do its windows begin if they do not overlap?":
+        lambda: average_of(nn.AvgPool2d(2, stride=1)),
+    "Your pooling takes sums. What makes averages of them?": lambda: average_of(nn.LPPool2d(1, 2)),
+    **{message: lambda make=make: make(2, 8, 16, pool=nn.AvgPool2d) for message, make in BLOCK_MISTAKES.items()},
+}, otherwise="Which layer of the block takes the largest number, and is all else as it was?"))  # fmt: skip
 def average_pooling():
+    """Build a block like `vgg_block(2, 8, 16)` that ends in 2 × 2 average pooling instead of max pooling. Feature maps
+    of shape (N, 8, 12, 12) go in, (N, 16, 6, 6) come out.
+
+    Hint: `vgg_block` returns an `nn.Sequential`. At which place does its pooling stand?
+    Hint: The last layer of a Sequential is at place -1, and `block[-1] = …` exchanges it for an `nn.AvgPool2d`.
+    """
     block = vgg_block(2, 8, 16)
     block[-1] = nn.AvgPool2d(kernel_size=2, stride=2)
     return block
 
 
-@exercise(
-    "build",
-    question=(
-        "Write `block(num_convs, in_channels, out_channels)`, which returns a VGG block as an `nn.Module`: `num_convs`"
-        " convolutions of 3 × 3 that keep the size, each followed by a ReLU, then one max pooling that halves it."
-        " (N, in_channels, H, W) becomes (N, out_channels, H // 2, W // 2)."
-    ),
-    hints=(
-        "Only the first convolution sees in_channels. How many channels arrive at the second one?",
-        "Collect the layers in a list, with `in_channels = out_channels` at the end of each round of the loop, and"
-        " return `nn.Sequential(*layers, nn.MaxPool2d(2))`.",
-    ),
-    check=checks.block,
-)
+@exercise("build", check(
+    Module(lambda num_convs, a, b: [(4, a, 8, 12), (1, a, 9, 7)], noun="block"), [(2, 4, 8), (1, 1, 4), (3, 8, 8)],
+    vgg_block, {message: partial(make, pool=nn.MaxPool2d) for message, make in BLOCK_MISTAKES.items()},
+    otherwise="What stands in the block, in which order, and with how many channels each?",
+    remark="Your blocks, {count} of them, return what the solution's return: {agreement}."))  # fmt: skip
 def block(num_convs, in_channels, out_channels):
+    """Write `block(num_convs, in_channels, out_channels)`, which returns a VGG block as an `nn.Module`: `num_convs`
+    convolutions of 3 × 3 that keep the size, each followed by a ReLU, then one max pooling that halves it.
+    (N, in_channels, H, W) becomes (N, out_channels, H // 2, W // 2).
+
+    Hint: Only the first convolution sees in_channels. How many channels arrive at the second one?
+    Hint: Collect the layers in a list, with `in_channels = out_channels` at the end of each round of the loop, and
+    return `nn.Sequential(*layers, nn.MaxPool2d(2))`.
+    """
     layers = []
     for _ in range(num_convs):
         layers += [nn.Conv2d(in_channels, out_channels, kernel_size=3, padding=1), nn.ReLU()]
@@ -137,22 +281,65 @@ def block(num_convs, in_channels, out_channels):
     return nn.Sequential(*layers, nn.MaxPool2d(kernel_size=2, stride=2))
 
 
-@exercise(
-    "build",
-    question=(
-        "Write `receptive_field(windows)`. `windows` is a list of pairs (window, stride), one for each convolution and"
-        " each pooling, from the image on. It returns how many pixels of the image, in width, one number of the last"
-        " output sees. For an empty list that is 1."
-    ),
-    hints=(
-        "A window of k has k − 1 steps between its first and its last place. How many pixels apart are two"
-        " neighbouring places there?",
-        "As many as the product of all strides before that layer. Start at 1, add (k − 1) · product for each layer,"
-        " and multiply the product by its stride afterwards.",
-    ),
-    check=checks.receptive_field,
-)
+counting = Function(partial(number_returned, expected="one whole number"), everywhere=True)
+
+
+def backwards(windows):
+    """Return the receptive field, counted from the output to the image."""
+    pixels = 1
+    for window, stride in reversed(windows):
+        pixels = (pixels - 1) * stride + window
+    return pixels
+
+
+def patch(windows, start=1, less=1, own=False, previous=False):
+    """Return the receptive field with something wrong in it: where it starts, k, or which strides count."""
+    pixels, step = start, 1
+    for window, stride in windows:
+        step *= stride if own else 1
+        pixels += (window - less) * step
+        step = step if own else stride if previous else step * stride
+    return pixels
+
+
+ADDS_K = "You add k for each layer. How many steps lie between the first and the last place of a window?"
+
+
+@exercise("build", check(counting, [
+    ([(3, 1), (3, 2), (3, 1)],),
+    ([(3, 1)],),
+    ([(2, 2), (3, 3), (2, 1), (4, 2)],),
+    ([(5, 1), (2, 2), (5, 1), (2, 2)],),  # LeNet
+    ([(1, 2), (1, 3), (3, 1)],),
+    ([(11, 4), (3, 2), (5, 1), (3, 2), (3, 1), (3, 1), (3, 1), (3, 2)],),  # AlexNet
+    ([pair for n, _ in VGG16 for pair in [(3, 1)] * n + [(2, 2)]],),
+    ([],),
+], backwards, {
+    "Your strides play no part. How many pixels apart are two neighbouring places after a stride of 2?":
+        lambda windows: patch([(k, 1) for k, s in windows]),
+    "You multiply by a layer's own stride before you add. Which strides lie before a layer's input?":
+        partial(patch, own=True),
+    ADDS_K: [partial(patch, less=0), partial(patch, start=0, less=0)],
+    "You add up the windows. By how much do neighbouring windows overlap, and what do strides change?":
+        lambda windows: sum(k for k, s in windows),
+    "That is one short. How much does an output see with no layer?": partial(patch, start=0),
+    "Only the stride of the layer just before counts. What about those before it?": partial(patch, previous=True),
+    "You walk from the last layer to the first. Whose strides lie between a layer and the image?":
+        lambda windows: patch(windows[::-1]),
+    "That is how far apart the patches of two neighbouring outputs are. How large is one of them?":
+        lambda windows: prod(s for k, s in windows),
+    "These are the pixels of the whole patch. How wide is it?": lambda windows: backwards(windows) ** 2,
+}, otherwise="What does one layer add, and how many pixels is one step of its input worth?"))  # fmt: skip
 def receptive_field(windows):
+    """Write `receptive_field(windows)`. `windows` is a list of pairs (window, stride), one for each convolution and
+    each pooling, from the image on. It returns how many pixels of the image, in width, one number of the last output
+    sees. For an empty list that is 1.
+
+    Hint: A window of k has k − 1 steps between its first and its last place. How many pixels apart are two neighbouring
+    places there?
+    Hint: As many as the product of all strides before that layer. Start at 1, add (k − 1) · product for each layer, and
+    multiply the product by its stride afterwards.
+    """
     pixels, step = 1, 1  # step: how many pixels lie between two neighbouring places
     for window, stride in windows:
         pixels += (window - 1) * step
@@ -160,21 +347,61 @@ def receptive_field(windows):
     return pixels
 
 
-@exercise(
-    "build",
-    question=(
-        "Write `convolution_weights(arch, in_channels=1)`: how many weights and biases the convolutions of a VGG have."
-        " `arch` holds a pair (num_convs, out_channels) for each block, as `VGG11` does; `in_channels` are the channels"
-        " of the image."
-    ),
-    hints=(
-        "A convolution has in · out · 3 · 3 weights and one bias for each output channel. What is `in` for each?",
-        "Two loops, over the blocks and over the convolutions of a block. After each convolution, its output channels"
-        " are the input channels of the next one.",
-    ),
-    check=checks.convolution_weights,
-)
+def channel_pairs(arch, in_channels=1, carried="each"):
+    """Return (input, output) channels of each convolution; `carried`: after 'each' one, each 'block', or 'never'."""
+    pairs = []
+    for num_convs, out_channels in arch:
+        for _ in range(num_convs):
+            pairs.append((in_channels, out_channels))
+            in_channels = out_channels if carried == "each" else in_channels
+        in_channels = in_channels if carried == "never" else out_channels
+    return pairs
+
+
+def counted(arch, in_channels=1):
+    """Return the parameters of a VGG's convolutions, as PyTorch counts them."""
+    with torch.device("meta"):
+        convs = [nn.Conv2d(a, b, kernel_size=3) for a, b in channel_pairs(arch, in_channels)]
+    return sum(p.numel() for conv in convs for p in conv.parameters())
+
+
+def summed(count, first=0, **options):
+    """Return a count of weights: `count(a, b)` for each convolution from number `first` on."""
+    return lambda *args: sum(count(a, b) for a, b in channel_pairs(*args, **options)[first:])
+
+
+@exercise("build", check(counting, [
+    (((1, 4), (2, 6)),), (((3, 2),),), (((2, 3),), 2), (((3, 2), (1, 5)), 4),
+    (VGG11,), (VGG13,), (VGG16,), (VGG19,), (VGG16, 3),
+], counted, {
+    "These are the weights. What else does each output channel learn?": summed(lambda a, b: 9 * a * b),
+    "Every convolution of yours takes the channels of the image. How many does the second one get?":
+        summed(lambda a, b: 9 * a * b + b, carried="never"),
+    "Every convolution takes the channels that enter its block. How many does the second of a block get?":
+        summed(lambda a, b: 9 * a * b + b, carried="block"),
+    "Each block counts as one convolution. Which number of a pair says how many it has?":
+        lambda arch, *args: counted([(1, channels) for _, channels in arch], *args),
+    "Your in_channels play no part. Which convolution sees the image?": lambda arch, *args: counted(arch),
+    "Your windows have 3 weights. How many has one of 3 × 3?": summed(lambda a, b: 3 * a * b + b),
+    "Your windows have one weight. How many has one of 3 × 3?": summed(lambda a, b: a * b + b),
+    "You count a bias for each input channel. Does a bias belong to an input or to an output channel?":
+        summed(lambda a, b: 9 * a * b + a),
+    "You count a bias for each pair of channels. How many sums does a bias join at one place?":
+        summed(lambda a, b: 10 * a * b),
+    "You count one bias for each convolution. How many output channels has it?": summed(lambda a, b: 9 * a * b + 1),
+    "The first convolution is missing. What sees the image?": summed(lambda a, b: 9 * a * b + b, first=1),
+    "Every convolution of yours takes as many channels as it returns. How many does the first of a block get?":
+        summed(lambda a, b: 9 * b * b + b),
+}, otherwise="How many input and output channels has each convolution, and what is added to each sum?"))  # fmt: skip
 def convolution_weights(arch, in_channels=1):
+    """Write `convolution_weights(arch, in_channels=1)`: how many weights and biases the convolutions of a VGG have.
+    `arch` holds a pair (num_convs, out_channels) for each block, as `VGG11` does; `in_channels` are the channels of the
+    image.
+
+    Hint: A convolution has in · out · 3 · 3 weights and one bias for each output channel. What is `in` for each?
+    Hint: Two loops, over the blocks and over the convolutions of a block. After each convolution, its output channels
+    are the input channels of the next one.
+    """
     total = 0
     for num_convs, out_channels in arch:
         for _ in range(num_convs):
