@@ -87,7 +87,7 @@ class Batches:
         generator = torch.Generator().manual_seed(self.seed * 1_000_003 + number)  # on the CPU: same on any device
         return torch.randperm(len(self.images), generator=generator).to(self.images.device)
 
-    @arguments(start=Count(least=0))
+    @arguments(number=PLACE, start=Count(least=0))
     def epoch(self, number, start=0):
         """Return an iterator over the batches of epoch `number`, without the first `start` of them."""
         batches = self.order(number).split(self.batch_size)[start:]

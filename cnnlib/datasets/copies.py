@@ -2,7 +2,8 @@
 
 import copy
 
-from cnnlib.validation import Like, Number, arguments
+from cnnlib.datasets.batches import PLACE
+from cnnlib.validation import Count, Device, Like, Number, arguments
 
 
 @arguments(
@@ -37,6 +38,7 @@ class Copies:
     def seed(self):
         return self.batches.seed
 
+    @arguments(seed=PLACE)
     def reseed(self, seed):
         """Draw other orders from now on; return the object itself."""
         self.batches.reseed(seed)
@@ -48,10 +50,12 @@ class Copies:
     def __iter__(self):
         return map(self._copy, self.batches)
 
+    @arguments(number=PLACE, start=Count(least=0))
     def epoch(self, number, start=0):
         """Yield the batches of epoch `number`, leaving out the first `start` of them."""
         return map(self._copy, self.batches.epoch(number, start))
 
+    @arguments(device=Device(meta=True))
     def to(self, device):
         """Return the same batches with the pictures on `device`: the object itself if they are there already."""
         there = self.batches.to(device)

@@ -13,8 +13,8 @@ from pathlib import Path
 
 import torch
 
-from cnnlib.datasets.batches import Batches
-from cnnlib.validation import Count, arguments, told
+from cnnlib.datasets.batches import PLACE, Batches
+from cnnlib.validation import Callable, Choice, Count, arguments
 
 FOLDER = Path(__file__).parent / "data"
 
@@ -55,7 +55,7 @@ class DataFileError(OSError):
     """A data file is missing or damaged; the message says which one and how to get it back."""
 
 
-@arguments(num_train=Count(), num_test=Count())
+@arguments(batch_size=Count(), num_train=Count(), num_test=Count(), transform=Callable(), seed=PLACE)
 def load_data_fashion_mnist(batch_size, resize=None, *, num_train=None, num_test=None, transform=None, seed=0):
     """Load Fashion-MNIST as two iterables of mini-batches.
 
@@ -80,8 +80,8 @@ def load_data_fashion_mnist(batch_size, resize=None, *, num_train=None, num_test
     ------
     DataFileError
         If a file is missing or damaged.
-    TypeError, ValueError
-        If a size is not a whole number, less than 1, or more than there are images.
+    ValueError
+        If a size is more than there are images, or `resize` neither a number nor a pair.
     """
     with ThreadPoolExecutor(len(FILES)) as pool:  # unpacking leaves Python to the others
         list(pool.map(read_idx, [FOLDER / name for name in FILES]))
@@ -96,6 +96,7 @@ def load_data_fashion_mnist(batch_size, resize=None, *, num_train=None, num_test
     return tuple(sets)
 
 
+@arguments(prefix=Choice(("train", "t10k")))
 def load_arrays(prefix):
     """Return the images, uint8 (N, 1, 28, 28), and labels, int64 (N,), of the `train` or the `t10k` set.
 
@@ -103,11 +104,7 @@ def load_arrays(prefix):
     ------
     DataFileError
         If a file is missing or damaged.
-    ValueError
-        If `prefix` is neither of the two.
     """
-    if prefix not in ("train", "t10k"):
-        raise ValueError(f"prefix must be 'train' or 't10k', got {told(prefix)}.")
     images = read_idx(FOLDER / f"{prefix}-images-idx3-ubyte.gz")
     labels = read_idx(FOLDER / f"{prefix}-labels-idx1-ubyte.gz")
     return images, labels.long()

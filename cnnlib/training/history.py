@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass, field, fields
 
 from cnnlib.page.storage import file_path, replace
 from cnnlib.page.table import Table
-from cnnlib.validation import check_count, check_number, check_text, told
+from cnnlib.validation import Count, Kind, Like, Number, Text, arguments, told
 
 FORMAT = 1
 FORMULAS = ("=", "+", "-", "@", "\t", "\r")  # a cell that begins so is a formula to a spreadsheet
@@ -73,32 +73,29 @@ class History:
         """The test accuracy after the last epoch; NaN, which is above and below nothing, if none has ended."""
         return self.test_acc[-1] if self.test_acc else math.nan
 
+    @arguments(start=Count(least=-math.inf), stop=Count(least=-math.inf))
     def window(self, start, stop=None):
         """Return the mean loss and the accuracy over the steps `start` … `stop`, each example counted once.
 
         Both count from 0 as slices do: -20 is 20 steps before the end.
         """
-        check_count(start, "start", least=-math.inf)
-        if stop is not None:
-            check_count(stop, "stop", least=-math.inf)
         size = self.size[start:stop]
         if not size:
             return math.nan, math.nan
         loss = sum(a * b for a, b in zip(self.loss[start:stop], size, strict=True))
         return loss / sum(size), sum(self.correct[start:stop]) / sum(size)
 
+    @arguments(first_step=Count(least=0), test_acc=Number())
     def end_epoch(self, first_step, test_acc=None):
         """Close an epoch that began at step `first_step` (counted from 0).
 
         Raises
         ------
-        TypeError, ValueError
-            If there is no such step, or the accuracy is none; the record is then as it was.
+        ValueError
+            If there is no such step; the record is then as it was.
         """
-        if check_count(first_step, "first_step", least=0) >= self.steps:
+        if first_step >= self.steps:
             raise ValueError(f"an epoch needs a step: first_step must be less than {self.steps}, got {first_step}.")
-        if test_acc is not None:
-            check_number(test_acc, "test_acc")
         loss, acc = self.window(first_step)
         self.train_loss.append(loss)
         self.train_acc.append(acc)
@@ -106,9 +103,9 @@ class History:
         if test_acc is not None:
             self.test_acc.append(test_acc)
 
+    @arguments(loss=Number())
     def steps_until(self, loss):
         """Return after how many steps the batch loss was first below `loss`, or None if it never was."""
-        loss = check_number(loss, "loss")
         return next((step for step, value in enumerate(self.loss, 1) if value < loss), None)
 
     def to_json(self):
@@ -200,6 +197,7 @@ class History:
         return f"History: {self.summary()}"
 
 
+@arguments(below=Number())
 def compare(runs, *, below=None):
     """Put runs side by side.
 
@@ -226,8 +224,6 @@ def compare(runs, *, below=None):
         raise ValueError(
             f"compare needs at least one named run, and at least one history under each name, got {told(runs)}."
         )
-    if below is not None:
-        below = check_number(below, "below")
     columns = ["", "runs", "last train loss", "last train accuracy", "test accuracy"]
     if below is not None:
         columns.append(f"steps until loss < {below:g}")
@@ -244,20 +240,16 @@ def compare(runs, *, below=None):
 
 
 def _is_number(value):
-    """Tell whether a value is a number that can be computed with: no bool, nothing infinite, nothing too large."""
+    """Return whether a value is a number that can be computed with: no bool, nothing infinite, nothing too large."""
     return type(value) in (int, float) and abs(value) < LARGEST
 
 
 def _as_list(histories):
     histories = histories if isinstance(histories, list | tuple) else [histories]
-    for history in histories:
-        _check_history(history)
-    return list(histories)
+    return [HISTORY(history, "a history") for history in histories]
 
 
-def _check_history(history):
-    if not isinstance(history, History):
-        raise TypeError(f"a history must be a History, as `train` returns it, got {told(history)}.")
+HISTORY = Kind(History, "`train` returns one.")
 
 
 def spread(values):
@@ -269,6 +261,10 @@ def spread(values):
     return f"{statistics.mean(values):.3f} ± {statistics.stdev(values):.3f}"
 
 
+@arguments(
+    chapter=Count(most=99), name=Text(), cost=Like(("multiply_adds",), "a LayerTable, as `layer_table` returns it"),
+    history=HISTORY,
+)  # fmt: skip
 def growth_table(chapter, name, cost, history, folder="results"):
     """Note what a chapter's network costs and what it reached, and return the table of all chapters run here so far.
 
@@ -286,17 +282,8 @@ def growth_table(chapter, name, cost, history, folder="results"):
     Returns
     -------
     Table
-
-    Raises
-    ------
-    TypeError, ValueError
-        If an argument is of another kind, of another shape, or out of range.
     """
-    here = f"chapter{check_count(chapter, 'chapter', most=99):02d}.json"
-    check_text(name, "name")
-    _check_history(history)
-    if not hasattr(cost, "multiply_adds"):
-        raise TypeError(f"cost must be a LayerTable, as `layer_table` returns it, got {told(cost)}.")
+    here = f"chapter{chapter:02d}.json"
     last = history.test_acc[-3:]
     row = {
         "network": name,

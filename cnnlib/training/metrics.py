@@ -5,9 +5,10 @@ from numbers import Real
 
 import torch
 
-from cnnlib.validation import check_count, check_tensor, told
+from cnnlib.validation import Count, Tensor, arguments, told
 
 
+@arguments(n=Count(most=2**20, hint="An Accumulator adds up at least one quantity."))
 class Accumulator:
     """Add up `n` quantities over many batches.
 
@@ -24,7 +25,7 @@ class Accumulator:
     """
 
     def __init__(self, n):
-        self.data = [0.0] * check_count(n, "n", most=2**20, hint="An Accumulator adds up at least one quantity.")
+        self.data = [0.0] * n
 
     def add(self, *values):
         """Add one number, or tensor of one element, to each quantity.
@@ -105,7 +106,7 @@ class Timer:
 
 
 def count_correct(y_hat, y):
-    """Count the right predictions and leave the count, a 0-d tensor, on its device: nobody waits for it."""
+    """Count the right predictions and leave the count, a 0-d tensor, on its device, without synchronising."""
     predicted = y_hat.argmax(dim=1) if y_hat.dim() > 1 else y_hat
     return (predicted.to(y.dtype) == y).sum()
 
@@ -125,6 +126,7 @@ def count_near(y_hat, y):
     return ((y_hat - y).abs() <= 0.1).flatten(1).float().mean(dim=1).sum()
 
 
+@arguments(y_hat=Tensor((1, 2), "(N, classes) or (N,)", empty=True), y=Tensor((1,), "(N,)", empty=True))
 def accuracy(y_hat, y):
     """Count the right predictions of a batch (divide by `len(y)` for a share).
 
@@ -142,13 +144,9 @@ def accuracy(y_hat, y):
 
     Raises
     ------
-    TypeError
-        If one of them is no tensor.
     ValueError
-        If one has another shape, or the two hold different numbers of examples.
+        If the two hold different numbers of examples.
     """
-    check_tensor(y_hat, "y_hat", (1, 2), "(N, classes) or (N,)", empty=True)
-    check_tensor(y, "y", (1,), "(N,)", empty=True)
     if len(y_hat) != len(y):
         raise ValueError(f"as many predictions as labels are needed, got {len(y_hat)} and {len(y)}.")
     if not y_hat[:1].numel() and len(y):

@@ -11,7 +11,7 @@ import anywidget
 import traitlets
 
 from cnnlib.figures.style import COLOURS, FAINT
-from cnnlib.validation import check_count
+from cnnlib.validation import Count
 from cnnlib.widgets.pictures import ink_picture
 
 SIDE, MOST = 28, 64  # cells of a row: as many as a picture of Fashion-MNIST has, and at most
@@ -198,7 +198,7 @@ class DrawingPad(anywidget.AnyWidget):
     ink = traitlets.Any().tag(sync=True)
 
     def __init__(self, side=SIDE, **options):
-        if check_count(side, "side") > MOST:
+        if Count()(side, "side") > MOST:
             raise ValueError(f"side must be at most {MOST}, got {side}. Scale the drawing instead: picture(96, 96).")
         self._cells = int(side)  # what the page says of `side` counts for nothing
         super().__init__(side=self._cells, ink=[0] * side**2, **options)

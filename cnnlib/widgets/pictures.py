@@ -10,7 +10,7 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 
 from cnnlib.datasets import CLASSES, Batches, Copies
 from cnnlib.figures import Found
-from cnnlib.validation import check_batch, check_count, check_iterable
+from cnnlib.validation import Count, Iterable, check_batch
 
 FIRST = 500  # pictures that are taken of batches that cannot be had by number
 BYTES, SIDE = 2 * 2**20, 4096  # of a picture that is handed in, at most
@@ -30,7 +30,7 @@ class Pictures:
             self._count = len(inner.images)
         else:
             self._images, pairs, self._count = None, [], 0
-            for batch in check_iterable(batches, "batches"):
+            for batch in Iterable()(batches, "batches"):
                 X, y = check_batch(batch)
                 pairs.append((X[: FIRST - self._count], y[: FIRST - self._count]))
                 self._count += len(pairs[-1][0])
@@ -51,7 +51,7 @@ class Pictures:
 
     def check(self, number):
         """Return the number of a picture as an int; raise unless there is such a picture."""
-        if check_count(number, "picture", least=0) >= len(self):
+        if Count(least=0)(number, "picture") >= len(self):
             raise ValueError(f"there are {len(self):,} pictures, number 0 to {len(self) - 1}, got {number}.")
         return int(number)
 

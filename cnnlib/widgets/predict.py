@@ -10,12 +10,13 @@ from cnnlib.page import progress_file
 from cnnlib.page.announce import announced
 from cnnlib.page.escape import html_text, inert_markdown, markdown_text
 from cnnlib.page.frontend import kernel
-from cnnlib.validation import check_list, check_number, check_pair, check_text, told
+from cnnlib.validation import List, Number, Pair, Text, arguments, told
 from cnnlib.widgets.bundle import widget_bundle
 from cnnlib.widgets.naming import SPOKEN
 from cnnlib.widgets.routing import route
 
 
+@arguments(question=Text(), options=List())
 def guess(question, options):
     """Ask the reader for a prediction.
 
@@ -35,14 +36,13 @@ def guess(question, options):
     TypeError, ValueError
         If there are fewer than two options, two are alike, or they are neither texts nor the ends of a scale.
     """
-    check_text(question, "question")
-    if len(check_list(options, "options")) < 2:
+    if len(options) < 2:
         raise ValueError(f"a guess needs at least two options, or the two ends of a scale, got {options!r}.")
     if not isinstance(options[0], str):
-        low, high = check_pair(options, "the ends of a scale")
+        low, high = Pair()(options, "the ends of a scale")
         if low == high:
             raise ValueError(f"the ends of a scale must differ, got {told(options)}.")
-    elif len(set(check_list(options, "options", str))) < len(options):
+    elif len(set(List(str)(options, "options"))) < len(options):
         raise ValueError(f"the options must differ, got {told(options)}.")
     return Guess(question, options)
 
@@ -85,6 +85,7 @@ class Guess:
         text = f"Noted: {said}. Now run the experiment below. {progress_file.remark()}"
         self._note.value = f"<i>{html_text(text.rstrip())}</i>"
 
+    @arguments(because=Text())
     def reveal(self, outcome, because=""):
         """Show the guess and the outcome together.
 
@@ -100,9 +101,8 @@ class Guess:
         TypeError, ValueError
             If the outcome is none of the options, or no number on a scale.
         """
-        check_text(because, "because")
         if self.scale:
-            check_number(outcome, "the outcome")
+            Number()(outcome, "the outcome")
         if not self.scale and outcome not in self.options:
             raise ValueError(f"the outcome must be one of the options {list(self.options)}, got {outcome!r}.")
         shown = Reveal(self, outcome, because)

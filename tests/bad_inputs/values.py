@@ -1,12 +1,18 @@
-"""What a row of the table is, and the wrong values that many parameters share."""
+"""What a row of the table is, and the wrong values that follow from a rule."""
 
+import inspect
+import math
 from dataclasses import dataclass, field
+from functools import singledispatch
+from operator import attrgetter
 
 import numpy as np
 import torch
 from torch import nn
 
+from cnnlib import validation as v
 from cnnlib.models import lenet
+from cnnlib.models.limits import Arch
 
 T, V, EITHER = TypeError, ValueError, (TypeError, ValueError)
 HUGE, NAN, INF = 10**12, float("nan"), float("inf")
@@ -86,6 +92,105 @@ def tolerant(cases):
     return [case for case in cases if getattr(case.value, "dtype", None) is not torch.uint8]
 
 
-def rower(rows):
-    """Return a function that adds a Row to a list."""
-    return lambda name, function, right, /, **wrong: rows.append(Row(name, function, right, wrong))
+# What is wrong by a rule
+
+
+@singledispatch
+def wrong_by(rule):
+    """Return the wrong values for an argument with this rule."""
+    raise NotImplementedError(f"wrong values for {type(rule).__name__}")
+
+
+def _same(kind, cases):
+    wrong_by.register(kind)(lambda rule: cases)
+
+
+_same(v.Rate, RATES)
+_same(v.Example, SHAPES)
+_same(v.Callable, CALLED)
+_same(v.Factory, MAKERS)
+_same(v.Text, TEXTS)
+_same(v.Bool, SWITCHES)
+_same(v.Iterable, ITERABLES)
+_same(v.Pair, bad(T, 3, None, "ab", (0, "1")) + bad(V, (1,), (1, 2, 3), (2, 1), (0, NAN), (0, INF)))
+_same(
+    Arch, bad(T, None, 3, "11", [3], [(1, 2, 3)], [(1, "64")], [(1.0, 64)]) + bad(V, [], [(0, 64)], [(1, HUGE)])
+)  # fmt: skip
+
+
+@wrong_by.register
+def _(rule: v.Network):
+    with torch.device("meta"):
+        meta = nn.Sequential(nn.Flatten(), nn.Linear(2, 2))
+    computing = bad(V, meta, told="the device 'meta'") + bad(V, nn.LazyLinear(2), told="lazy layers")
+    return NETS + ([] if rule.abstract else computing)
+
+
+@wrong_by.register
+def _(rule: v.Tensor):
+    axes = [n for n in range(1, 6) if rule.dims and n not in rule.dims]
+    empty = [] if rule.empty else bad(V, torch.ones((0,) * (rule.dims or (1,))[0]))
+    cases = TENSORS + bad(V, *(torch.ones((1,) * n) for n in axes)) + empty
+    return without_meta(cases) if rule.meta else cases
+
+
+@wrong_by.register
+def _(rule: v.Number):
+    low = [] if rule.low is None else [rule.low, rule.low - 1]
+    least = [] if rule.least is None else [rule.least - 0.1]
+    return NUMBERS + bad(V, *low, *least, *([] if rule.most is None else [rule.most + 0.5]))
+
+
+@wrong_by.register
+def _(rule: v.Count):
+    low = bad(V, *(rule.least - 1, rule.least - 2)) if math.isfinite(rule.least) else []
+    return COUNTS + low + (bad(V, rule.most + 1, 10**20, words="at most") if rule.most is not None else [])
+
+
+@wrong_by.register
+def _(rule: v.Device):
+    return without_meta(DEVICES) if rule.meta else DEVICES
+
+
+@wrong_by.register
+def _(rule: v.Choice):
+    return bad(V, "other", "", 3, None, [], words=", ".join(map(repr, rule.options)))
+
+
+@wrong_by.register(v.Kind)
+@wrong_by.register(v.Like)
+def _(rule):
+    kind = getattr(rule, "kind", nn.Module)
+    return bad(T, None, 3, "a", [1], torch.ones(2), kind, words=rule.words)
+
+
+@wrong_by.register
+def _(rule: v.List):
+    few = bad(V, *([object()] * n for n in range(rule.least))) if rule.kind is object else bad(V, *[[]][: rule.least])
+    return LISTS + few + (bad(T, [None], [3j], words="list of") if rule.kind is not object else [])
+
+
+@wrong_by.register
+def _(rule: v.Dict):
+    return DICTS + (bad(T, {"a": None}, {"a": 3j}, words="dict of") if rule.kind is not object else [])
+
+
+def rower(rows, module=None):
+    """Return a function that adds a Row to a list: what is wrong by the function's rules, and what is wrong besides.
+
+    Parameters
+    ----------
+    module : module
+        Where `name` is looked up, unless the row brings a function of its own.
+    """
+
+    def row(name, /, *given, **wrong):
+        right = next(one for one in given if isinstance(one, dict))
+        function = next((one for one in given if one is not right), None) or attrgetter(name)(module)
+        name = name if module is None else f"{module.__name__}.{name}"
+        rules = getattr(function.__init__ if inspect.isclass(function) else function, "rules", {})
+        defaults = {p.name: p.default for p in inspect.signature(function).parameters.values()}
+        by_rule = {p: [case for case in wrong_by(rule) if case.value is not defaults[p]] for p, rule in rules.items()}
+        rows.append(Row(name, function, right, {p: by_rule.get(p, []) + wrong.get(p, []) for p in by_rule | wrong}))
+
+    return row

@@ -27,7 +27,7 @@ from cnnlib.models import (
     xavier_,
 )
 from cnnlib.training.metrics import count_correct, count_near
-from cnnlib.validation import check_list
+from cnnlib.validation import List, arguments
 
 SIDE = 28  # pixels of the pictures as they are
 
@@ -146,15 +146,15 @@ EXPERIMENTS = (
 )  # fmt: skip
 
 
+@arguments(names=List(str, 0))
 def find_experiments(names=()):
     """Return the experiments with these names, or of these chapters; all if none is named.
 
     Raises
     ------
-    TypeError, ValueError
-        If a name is no text, or belongs to no experiment and no chapter.
+    ValueError
+        If a name belongs to no experiment and no chapter.
     """
-    names = check_list(names, "names", str, least=0)
     known = {experiment.name for experiment in EXPERIMENTS} | {experiment.chapter for experiment in EXPERIMENTS}
     for name in names:
         if name not in known:

@@ -9,7 +9,7 @@ from cnnlib.course.full.experiments import EXPERIMENTS
 from cnnlib.page import storage
 from cnnlib.page.table import Table
 from cnnlib.training.history import History, spread
-from cnnlib.validation import check_choice, check_named
+from cnnlib.validation import Choice, Dict, arguments
 
 FILE = Path(__file__).parents[1] / "full_results.json"
 NAME, FORMAT = "cnnlib full results", 1
@@ -29,6 +29,7 @@ class FullResults:
         return "\n\n".join(filter(None, [self.note, self.table and repr(self.table)]))
 
 
+@arguments(chapter=Choice(tuple(dict.fromkeys(e.chapter for e in EXPERIMENTS))), here=Dict(History | list | tuple))
 def full_results(chapter, here=None):
     """Return what a chapter's networks reached at full size, beside what was reached here.
 
@@ -46,13 +47,10 @@ def full_results(chapter, here=None):
 
     Raises
     ------
-    TypeError, ValueError
-        If there is no such chapter, or `here` holds something else.
+    TypeError
+        If a list in `here` is empty, or holds something else than histories.
     """
-    check_choice(chapter, "chapter", list(dict.fromkeys(e.chapter for e in EXPERIMENTS)))
-    rows = []
-    for name, runs in ({} if here is None else check_named(here, "here", History | list | tuple)).items():
-        rows.append(_row(name, [runs] if isinstance(runs, History) else list(runs)))
+    rows = [_row(name, [runs] if isinstance(runs, History) else list(runs)) for name, runs in (here or {}).items()]
     records = [record for record in load() if record["settings"]["chapter"] == chapter]
     if records:
         return FullResults(Table(series.HEAD, [*rows, *series.summary(records).rows], left=3))
