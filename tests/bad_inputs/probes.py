@@ -47,7 +47,14 @@ def rows(t):
             net=NETS,
             input_shape=SHAPES + bad(V, (1, 9, 9), (3, 8, 8), (8,), words="cannot take"),
         )
-    for name in ("receptive_fields", "lesion_sites", "present_gradients", "random_direction"):
+    row(
+        "cnnlib.probes.receptive_fields",
+        probes.receptive_fields,
+        {"net": t.net},
+        net=NETS,
+        input_shape=without_none(SHAPES) + bad(V, (1, 9, 9), (3, 8, 8), (8,), words="cannot take"),
+    )
+    for name in ("lesion_sites", "present_gradients", "random_direction"):
         row(f"cnnlib.probes.{name}", getattr(probes, name), {}, net=NETS)
     names = bad(T, 3, None, words="a text") + bad(V, "9", "conv")
     row(

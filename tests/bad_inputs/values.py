@@ -161,7 +161,8 @@ def _(rule: v.Choice):
 @wrong_by.register(v.Like)
 def _(rule):
     kind = getattr(rule, "kind", nn.Module)
-    return bad(T, None, 3, "a", [1], torch.ones(2), kind, words=rule.words)
+    wrong = [value for value in (None, 3, "a", [1], torch.ones(2)) if not isinstance(value, kind)]
+    return bad(T, *wrong, kind, words=rule.words)
 
 
 @wrong_by.register
