@@ -286,7 +286,7 @@ def told(found, right):
 
 
 @exercise("build", check(Dropout(
-    observe, agree=drop_alike, explain=lambda *pair: told(*pair)[1], by_hand=("dropout",),
+    observe, agree=drop_alike, explain=lambda found, right, case: told(found, right)[1], by_hand=("dropout",),
     gradients=lambda weights, result, X, p, training: [weights * (result != 0) / (1 - p)],
 ), dropout_cases, F.dropout, {
     "One mask serves all images of the batch. Which shape has the tensor of random numbers?":

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from numbers import Real
 
 import torch
+from torch import nn
 
 
 class Wrong(Exception):
@@ -121,13 +122,15 @@ def same(a, b, rtol=1e-4, atol=1e-5):
         return True
     if isinstance(a, torch.Tensor) and isinstance(b, torch.Tensor):
         return a.shape == b.shape and torch.allclose(a.detach().double(), b.detach().double(), rtol, atol)
+    if isinstance(b, list) and isinstance(a, torch.Tensor) and a.dim():
+        a = list(a)  # stacked
     if isinstance(a, Mapping) and isinstance(b, Mapping):
         return a.keys() == b.keys() and all(same(a[key], b[key], rtol, atol) for key in a)
     if isinstance(a, list | tuple) and isinstance(b, list | tuple):
         return len(a) == len(b) and all(same(x, y, rtol, atol) for x, y in zip(a, b, strict=True))
     if isinstance(a, Real) and isinstance(b, Real):
         return abs(a - b) <= max(atol, rtol * abs(b))
-    return a is b or (type(a) is type(b) and a == b)
+    return a is b or (type(a) is type(b) and (isinstance(a, nn.Module) or a == b))
 
 
 def gap(found, right):
@@ -158,6 +161,10 @@ def call(function, *args, on=""):
     if is_blank(result):
         if result is None and not is_stub(function):
             raise Wrong("Your function returns None. Does every path through it end in `return`?")
+        if isinstance(result, tuple | list) and ... not in result and not is_stub(function):
+            which = ("first", "second", "third", "next")[min(result.index(None), 3)]
+            ask = "Which line should have made it, and what does that line return?"
+            raise Wrong(f"{on} the {which} part is None. {ask}".strip())
         raise Unanswered
     return result
 

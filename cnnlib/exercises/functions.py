@@ -24,11 +24,12 @@ class Value:
     same: Callable  # same(found, right): whether two of these agree
     show: Callable = str  # writes one in a message
     vague: Callable | None = None  # vague(found, right): the fact about a wrong one that agrees with no mistake
+    given: tuple = ()  # arguments for an answer that is a function and takes some
     remark, everywhere = "", False
 
     def subject(self, answer, solve):
         if callable(answer) and not isinstance(answer, type | nn.Module | torch.Tensor):
-            answer = call(answer)
+            answer = call(answer, *self.given[: len(arguments(answer) or ())])
         return self.read(answer)
 
     def reference(self, reference, solve):
@@ -36,7 +37,7 @@ class Value:
 
     def compare(self, found, right, case, solve):
         if self.same(found, right):
-            return 0.0
+            return gap(found, right) if isinstance(right, torch.Tensor) else 0.0
         vague = self.vague(found, right) if self.vague else ""
         return Difference(
             f"You answer {self.show(found)}.", lambda wrong: self.same(found, self.read(wrong)), "", vague
@@ -47,7 +48,7 @@ class Value:
 
 
 def number(mistakes=None, otherwise="Which step of the calculation would you like to go through again?", *,
-           within=1e-6, share=0.0, nearly=0.0, remark=None):  # fmt: skip
+           within=1e-6, share=0.0, nearly=0.0, read=None, remark=None):  # fmt: skip
     """Check one number, of any numeric type: right within `within`, or within a `share` of it.
 
     One that is right within `nearly` is asked how it was rounded.
@@ -62,7 +63,7 @@ def number(mistakes=None, otherwise="Which step of the calculation would you lik
             return f"{found:,.12g} is a little too {size}. Did you round on the way, or to fewer decimals?"
         return f"{found:,.12g} is too {size}."
 
-    run = Value(number_from, agrees, lambda value: f"{value:,.12g}", vague)
+    run = Value(read or number_from, agrees, lambda value: f"{value:,.12g}", vague)
     return check(run, mistakes=mistakes, otherwise=otherwise, remark=remark)
 
 
@@ -133,6 +134,21 @@ def tensor_from(result, case=None):
     return result.detach().cpu().clone()
 
 
+def tensors_from(result, case=None):
+    """Return a list of tensors, or the one tensor, that a function returned, or raise Wrong."""
+    if isinstance(result, torch.Tensor):
+        return tensor_from(result)
+    if not isinstance(result, tuple | list):
+        kind = type(result).__name__
+        raise Wrong(f"your function returns a `{kind}`, expected a list of tensors. What stands after `return`?")
+    for i, part in enumerate(result):
+        if isinstance(part, tuple) and len(part) == 1:
+            raise Wrong(f"part {i} is a tuple of one tensor. How do you take the tensor out of it?")
+        if not isinstance(part, torch.Tensor) and part is not ...:
+            raise Wrong(f"part {i} is of type `{type(part).__name__}`, expected a tensor. What did you put there?")
+    return [part if part is ... else tensor_from(part) for part in result]
+
+
 def number_returned(result, case=None, expected="one number"):
     """Return what a function returned as a number, or raise Wrong."""
     try:
@@ -140,7 +156,7 @@ def number_returned(result, case=None, expected="one number"):
     except Wrong as wrong:
         kind = f"`{result!r}`" if isinstance(result, str | bool | float) else f"a `{type(result).__name__}`"
         several = "several" in str(wrong)
-        ask = "Several numbers are in it: which is meant?" if several else "What does your `return` give back?"
+        ask = "There are several numbers in it: which is meant?" if several else "What does your `return` give back?"
         raise Wrong(f"your function returns {kind}, expected {expected}. {ask}") from None
 
 
@@ -157,7 +173,8 @@ class Function:
     read: Callable = tensor_from
     off: str = "your function's numbers are off"  # the fact about a tensor that differs
     part: Callable = "number {}".format  # what to call a part of a list or dict, by its index or key
-    explain: Callable | None = None  # explain(found, right): a question where no mistake agrees, or ""
+    things: str = "tensor"  # and what it is
+    explain: Callable | None = None  # explain(found, right, case): a question where no mistake agrees, or ""
     refuse: tuple = (type,)  # types that can be called and are no functions here
     nouns: dict = field(default_factory=dict)  # what to call an argument that is a module, if not by its name
     in_place: bool = False  # whether it may change the modules that it is given
@@ -196,12 +213,16 @@ class Function:
             raise Wrong(f"{on} {wrong}") from wrong
         expected = self.outcome(right, case)
         if self.agree(found, expected):
-            for snapshot in watched if not self.in_place else ():
+            for snapshot in sorted(watched, key=lambda snapshot: snapshot.module) if not self.in_place else ():
                 snapshot.compare(on)
             return self.gap(found, expected)
-        ask = self.explain(found, expected) if self.explain else whole_numbers(found, expected)
-        fact = f"{on} {self.difference(found, expected)}."
-        return Difference(fact, lambda wrong: self.agree(found, self.outcome(wrong, case)), ask)
+        ask = self.explain(found, expected, case) if self.explain else whole_numbers(found, expected)
+
+        def agrees(wrong):
+            outcome = self.outcome(wrong, case)
+            return self.agree(found, outcome) and not self.agree(expected, outcome)  # which may be no mistake here
+
+        return Difference(f"{on} {self.difference(found, expected)}.", agrees, ask)
 
     def outcome(self, function, case):
         """Return what is compared of a function that is not the reader's."""
@@ -223,8 +244,10 @@ class Function:
             lacking = ", ".join(f"`{key}`" for key in right if key not in found)
             more = ", ".join(f"`{key}`" for key in found if key not in right)
             return f"your dict lacks {lacking}" if lacking and not more else f"your dict has {more}"
+        if isinstance(right, list) and isinstance(found, torch.Tensor):
+            return f"your function returns one tensor of shape {tuple(found.shape)}, expected a list of {len(right)}"
         if isinstance(right, list) and len(found) != len(right):
-            return f"your function returns {counted(len(found), 'tensor')}, expected {len(right)}"
+            return f"your function returns {counted(len(found), self.things)}, expected {len(right)}"
         if isinstance(right, Mapping | list):
             keys = right if isinstance(right, Mapping) else range(len(right))
             key = next(key for key in keys if not self.agree(found[key], right[key]))
@@ -302,7 +325,12 @@ def duplicate(args):
         return args.detach().clone()
     if isinstance(args, list | tuple):
         return type(args)(map(duplicate, args))
-    return copy.deepcopy(args) if isinstance(args, nn.Module) else args
+    if not isinstance(args, nn.Module):
+        return args
+    module = copy.deepcopy(args)
+    for p, old in zip(module.parameters(), args.parameters(), strict=True):
+        p.grad = old.grad if old.grad is None else old.grad.clone()  # which is not copied
+    return module
 
 
 class Watch(TorchDispatchMode):

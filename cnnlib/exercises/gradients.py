@@ -1,31 +1,75 @@
-"""Exercises of chapter 6, the mathematics of residual gradients. In a notebook: `from cnnlib.exercises import
-gradients as exercises`.
+"""Exercises of chapter 6, residual gradients. In a notebook: `from cnnlib.exercises import gradients as exercises`."""
 
-Every exercise is its solution under a decorator, see `cnnlib.exercises.core`. The checkers, and what they
-say to the usual mistakes, are in `cnnlib.exercises.gradients_checks`.
-"""
+from collections import OrderedDict
+from collections.abc import Mapping
+from functools import partial
+from numbers import Real
 
 import torch
+from torch import nn
 from torch.nn import functional as F
 
-from cnnlib.exercises import gradients_checks as checks
 from cnnlib.exercises.core import exercise
+from cnnlib.exercises.engine import Case, Wrong, check, counted, same
+from cnnlib.exercises.functions import Function, Value, listing, number, number_from, number_returned, tensors_from
+from cnnlib.models import PreActivation, cifar_resnet
 
 
-@exercise(
-    "recall",
-    question=(
-        "A residual block computes h = W₁x + b₁, F(x) = W₂h + b₂ and y = x + F(x), with no activation anywhere. Which "
-        "two numbers is y, for x = (1, −1), W₁ = [[−1, 2], [1, 1]], b₁ = (2, 1), W₂ = [[1, 3], [−2, −2]] and "
-        "b₂ = (3, −3)? The matrices are written row by row."
-    ),
-    hints=(
-        "Each entry of W₁x is a row of W₁ times x: the first one is −1 · 1 + 2 · (−1). What is h?",
-        "h = (−1, 1). Now W₂h and b₂ make F(x), and one more addition makes y.",
-    ),
-    check=checks.y_of_the_block,
-)
+def two_numbers(answer):
+    """Return a pair of numbers, given in a list, a tuple or a tensor of any form."""
+    if isinstance(answer, str | Mapping | set) or not hasattr(answer, "__len__") or not hasattr(answer, "__getitem__"):
+        shown = f"`{answer!r}`" if isinstance(answer, str | int | float) else f"with a `{type(answer).__name__}` object"
+        raise Wrong(f"You answer {shown}, expected two numbers. Which ones is y?")
+    entries = answer.reshape(-1) if hasattr(answer, "reshape") else answer  # a row or a column
+    if len(entries) != 2:
+        count = counted(len(entries), "number")
+        raise Wrong(f"You answer with {count}, expected two. How many entries has x?")
+    if any(isinstance(entry, tuple | list) and len(entry) != 1 for entry in entries):
+        raise Wrong("You answer with two lists, expected two numbers. How many entries has x?")
+    return tuple(map(number_from, entries))
+
+
+def other_pair(found, right):
+    close = [name for name, a, b in zip(("first", "second"), found, right, strict=True) if same(a, b)]
+    ask = f"The {close[0]} number is right: which row of W₂ makes the other one?" if close else ""
+    return f"You answer ({found[0]:,.6g}, {found[1]:,.6g}). {ask}"
+
+
+@exercise("recall", check(Value(two_numbers, same, "({0[0]:,.6g}, {0[1]:,.6g})".format, other_pair), mistakes={
+    "That is F(x). What does the shortcut add?": (5, -3),
+    "The first bias is missing. What is h with it?": (1, 2),
+    "The second bias is missing. What is added to W₂h?": (3, -1),
+    "There is no bias in it. Where do b₁ and b₂ come in?": (-2, 5),
+    "That is W₂W₁x. Where do the two biases and the shortcut come in?": (-3, 6),
+    "You add b₁ after the product with W₂. Of which sum is it a part?": (3, 3),
+    "You took the columns of W₁ for its rows. Which of its numbers make the first entry of h?": (10, -8),
+    "You took the columns of W₂ for its rows. Which of its numbers make the first entry of W₂h?": (1, -9),
+    "You took the columns of both matrices for their rows. Which numbers of W₁ make the first entry of h?": (0, -8),
+    "W₁ and W₂ have changed places. Which one does x meet first?": (6, -3),
+    "The two layers have changed places. Which one does x meet first?": (-4, -2),
+    "The two biases have changed places. Which one goes with W₁?": (-6, 6),
+    "You cut h off at 0. Does this block have a ReLU?": (7, -6),
+    "You cut y off at 0. Does this block have a ReLU?": (6, 0),
+    "You cut F(x) off at 0. Does this block have a ReLU?": (6, -1),
+    "You cut h and y off at 0. Does this block have a ReLU?": (7, 0),
+    "The shortcut is in it twice. How often is x added?": (7, -5),
+    "You add h to F(x). Where does the shortcut begin?": (4, -2),
+    "You add x to h already, and then again. Where does the shortcut end?": (4, -4),
+    "That is x + h. What does the second layer make of h?": (0, 0),
+    "That is h. What does the second layer make of it?": (-1, 1),
+    "You subtract F(x). What does the block do with it?": (-4, 2),
+    "You multiply x and F(x). How does the block join them?": (5, 3),
+    "The two numbers have changed places. Which row of W₂ makes the first?": (-4, 6),
+    "That is x. What does the branch add to it?": (1, -1),
+}, otherwise="Which numbers are W₁x, then h, then W₂h?"))  # fmt: skip
 def y_of_the_block():
+    """A residual block computes h = W₁x + b₁, F(x) = W₂h + b₂ and y = x + F(x), with no activation anywhere. Which two
+    numbers is y, for x = (1, -1), W₁ = [[-1, 2], [1, 1]], b₁ = (2, 1), W₂ = [[1, 3], [-2, -2]] and b₂ = (3, -3)? The
+    matrices are written row by row.
+
+    Hint: Each entry of W₁x is a row of W₁ times x: the first one is -1 · 1 + 2 · (-1). What is h?
+    Hint: h = (-1, 1). Now W₂h and b₂ make F(x), and one more addition makes y.
+    """
     x = torch.tensor([1, -1])
     W1, b1 = torch.tensor([[-1, 2], [1, 1]]), torch.tensor([2, 1])
     W2, b2 = torch.tensor([[1, 3], [-2, -2]]), torch.tensor([3, -3])
@@ -33,80 +77,189 @@ def y_of_the_block():
     return (x + W2 @ h + b2).tolist()
 
 
-@exercise(
-    "recall",
-    question=(
-        "Fifty scalar blocks stand in a row, each y = x + 0.05 x. How many times as large is the gradient at the input "
-        "of the first block as the gradient at the output of the last? An answer within 1 % is right."
-    ),
-    hints=(
-        "What is dy/dx of one block, and how does the chain rule join fifty of them?",
-        "One block multiplies the gradient by 1.05. Fifty of them multiply it by 1.05 · 1.05 · … · 1.05.",
-    ),
-    check=checks.slope_of_fifty,
-)
+@exercise("recall", number({
+    "That is 1 + 50 · 0.05, which keeps only the terms of first order. What do fifty factors of 1.05 multiply to?": 3.5,
+    "That is 50 · 0.05. Where is the 1 of each shortcut, and does the chain rule add or multiply?": 2.5,
+    "That keeps the terms of first and second order. What do fifty factors of 1.05 multiply to?": 6.5625,
+    "That is e to the power 50 · 0.05, to which many more and smaller steps would lead. What do fifty factors of 1.05 "
+    "multiply to?": 2.718281828459045**2.5,
+    "That is one factor short. How many blocks are there?": 1.05**49,
+    "That is one factor too many. How many blocks are there?": 1.05**51,
+    "That is one block. What do fifty make of it?": 1.05,
+    "That is the slope of one branch. What is the slope of its block, and what do fifty make of it?": 0.05,
+    "You add fifty factors. Does the chain rule add or multiply?": 52.5,
+    "You add 1 for each shortcut. Does the chain rule add or multiply?": [51, 50],
+    "That is the factor the other way round, and smaller than 1. At which end is the gradient larger?": 1.05**-50,
+    "That is by how much it has grown. How many times as large is it?": 1.05**50 - 1,
+    "Each branch adds 0.05 x. Does a block make the gradient larger or smaller?": 0.95**50,
+    "The shortcuts alone would leave it as it is. What does each branch add?": 1,
+    "That is 0.05 to the power 50, a chain without shortcuts. What is dy/dx of a block?": 0,
+}, otherwise="What is dy/dx of one block, and how does the chain rule join fifty?", share=0.01,
+   remark="It is 11.47; the sum of the first-order terms alone would be 3.5."))  # fmt: skip
 def slope_of_fifty():
+    """Fifty scalar blocks stand in a row, each y = x + 0.05 x. How many times as large is the gradient at the input of
+    the first block as the gradient at the output of the last? An answer within 1 % is right.
+
+    Hint: What is dy/dx of one block, and how does the chain rule join fifty of them?
+    Hint: One block multiplies the gradient by 1.05. Fifty of them multiply it by 1.05 · 1.05 · … · 1.05.
+    """
     return (1 + 0.05) ** 50
 
 
-@exercise(
-    "recall",
-    question=(
-        "A shortcut does not save every gradient. A scalar block computes y = x + F(x): for which slope F′(x) of the "
-        "branch is dL/dx zero, whatever dL/dy is?"
-    ),
-    hints=(
-        "dL/dx is dL/dy times dy/dx. What is dy/dx of this block?",
-        "dy/dx = 1 + F′(x). When is that zero?",
-    ),
-    check=checks.when_it_vanishes,
-)
+def slope_from(answer):
+    """Return a slope; "never" is answered."""
+    never = "never", "none", "no", "nothing", "no slope", "it does not", "there is none"
+    if isinstance(answer, str) and answer.strip(" .!").lower() in never:
+        raise Wrong(f"You answer `{answer}`. But a branch may work against its shortcut: which slope undoes it?")
+    return number_from(answer)
+
+
+@exercise("recall", number({
+    "Then the branch passes nothing, and the shortcut everything: dy/dx = 1. What would make dy/dx zero?": 0,
+    "Then both ways pass the same, and dy/dx = 2. What would make dy/dx zero?": 1,
+    "Then the gradient comes through with the other sign: dy/dx = -1. What would make dy/dx zero?": -2,
+    "Then dy/dx = 3. What would make dy/dx zero?": 2,
+    "Then dy/dx = 1.5. What would make dy/dx zero?": 0.5,
+    "Then dy/dx = 0.5: half of the gradient comes through. What would make dy/dx zero?": -0.5,
+}, otherwise="What is dy/dx = 1 + F′(x) for that slope?", read=slope_from,
+   remark="Such a branch undoes its shortcut; slopes near 0, as those of a new block, leave the gradient as it "
+          "is."))  # fmt: skip
 def when_it_vanishes():
+    """A shortcut does not save every gradient. A scalar block computes y = x + F(x): for which slope F′(x) of the
+    branch is dL/dx zero, whatever dL/dy is?
+
+    Hint: dL/dx is dL/dy times dy/dx. What is dy/dx of this block?
+    Hint: dy/dx = 1 + F′(x). When is that zero?
+    """
     return -1
 
 
-@exercise(
-    "change one line",
-    question=(
-        "A block computes h = W₁x and y = x + W₂h. The last line makes the Jacobian of the branch alone; make it that "
-        "of the whole block, with dyᵢ/dxⱼ in row i and column j, and hand in the tensor.\n\n"
-        "```python\n"
-        "W1 = torch.tensor([[1.0, 2.0], [0.0, -1.0], [3.0, 1.0]])\n"
-        "W2 = torch.tensor([[1.0, 0.0, -1.0], [2.0, 1.0, 1.0]])\n"
-        "jacobian = W2 @ W1\n"
-        "```"
-    ),
-    hints=(
-        "What is the Jacobian of y = x alone, which a block without its branch would be?",
-        "Jacobians of a sum add up. `torch.eye(2)` is the one of the identity.",
-    ),
-    check=checks.jacobian_of_the_block,
-)
+def matrix_from(answer):
+    """Return a 2 × 2 matrix, given as a tensor, an array or rows of numbers, arrays or tensors."""
+    if isinstance(answer, list | tuple):
+        answer = [row.tolist() if hasattr(row, "tolist") else row for row in answer]
+    try:
+        found = torch.as_tensor(answer).detach().cpu().double()
+    except (TypeError, ValueError, RuntimeError):
+        kind = type(answer).__name__
+        raise Wrong(f"What you hand in is of type `{kind}`, expected a tensor. Which variable holds it?") from None
+    if found.shape == (3, 3):
+        raise Wrong("Your tensor has the shape (3, 3), as a map from h to h. Which of the two matrices meets x first?")
+    if found.shape != (2, 2):
+        raise Wrong(f"Your tensor has the shape {tuple(found.shape)}, expected (2, 2). How many numbers are y and x?")
+    return found
+
+
+EYE, BRANCH = torch.eye(2), torch.tensor([[-2.0, 1], [5, 4]])  # W2 @ W1
+
+
+@exercise("change one line", check(Value(matrix_from, same, listing, given=(torch.zeros(2),)), mistakes={
+    "That is the branch alone. Which matrix does the shortcut add?": BRANCH,
+    "You add 1 to every entry. Of which yᵢ and xⱼ is the derivative 1 in y = x, and of which 0?": 1 + BRANCH,
+    "That is the shortcut alone. What does the branch add?": EYE,
+    "You subtract the branch. What does the block do with it?": EYE - BRANCH,
+    "You subtract the shortcut. What does the block do with it?": BRANCH - EYE,
+    "Its rows and columns have changed places. In which row stands the derivative of y₁?": EYE + BRANCH.T,
+    "That is the branch alone, with rows and columns exchanged. What does the shortcut add?": BRANCH.T,
+    "You add 1 to every entry, and exchange rows and columns. What is the Jacobian of y = x?": 1 + BRANCH.T,
+    "The shortcut is in it twice. How often is x added?": 2 * EYE + BRANCH,
+    "You add the branch twice. What is the Jacobian of y = x?": 2 * BRANCH,
+    "You multiply the two entry by entry. Do the Jacobians of a sum multiply or add?": EYE * BRANCH,
+}, otherwise="What is the Jacobian of each of the two terms of y?",
+   remark="It is the Jacobian of the whole block: {agreement}."))  # fmt: skip
 def jacobian_of_the_block():
+    """A block computes h = W₁x and y = x + W₂h. The last line makes the Jacobian of the branch alone; make it that of
+    the whole block, with dyᵢ/dxⱼ in row i and column j, and hand in the tensor.
+
+    ```python
+    W1 = torch.tensor([[1.0, 2.0], [0.0, -1.0], [3.0, 1.0]])
+    W2 = torch.tensor([[1.0, 0.0, -1.0], [2.0, 1.0, 1.0]])
+    jacobian = W2 @ W1
+    ```
+
+    Hint: What is the Jacobian of y = x alone, which a block without its branch would be?
+    Hint: Jacobians of a sum add up. `torch.eye(2)` is the one of the identity.
+    """
     W1 = torch.tensor([[1.0, 2.0], [0.0, -1.0], [3.0, 1.0]])
     W2 = torch.tensor([[1.0, 0.0, -1.0], [2.0, 1.0, 1.0]])
     return torch.eye(2) + W2 @ W1
 
 
-@exercise(
-    "change one line",
-    question=(
-        "A block of the first paper computes y = relu(x + F(x)). The function below should make dL/dx out of "
-        "`gradient`, which is dL/dy; `branch_vjp(v)` is the vector-Jacobian product v · dF/dx. But it is right only "
-        "for a block without the ReLU. Mend it, and hand in the function.\n\n"
-        "```python\n"
-        "def x_gradient(gradient, y, branch_vjp):\n"
-        "    return gradient + branch_vjp(gradient)\n"
-        "```"
-    ),
-    hints=(
-        "Which step of the forward pass came last? The backward pass goes through it first, before the two ways part.",
-        "A ReLU passes a gradient on where its output is positive: multiply by `y > 0`, and give what is left to both "
-        "ways. A new line before the `return` is fine.",
-    ),
-    check=checks.masked,
-)
+def vjp(function, x, v):
+    """Return v · J, with J the Jacobian of a function at x."""
+    x = x.detach().clone().requires_grad_()
+    return torch.autograd.grad(function(x), x, v)[0]
+
+
+class Branch:
+    """The vector-Jacobian product of a function at a point, which can be shown in a message."""
+
+    def __init__(self, compute, x, text="that of a random branch"):
+        self.compute, self.x, self.text = compute, x, text
+
+    def __call__(self, v):
+        return torch.func.vjp(self.compute, self.x)[1](v)[0]
+
+    def __repr__(self):
+        return self.text
+
+
+def masked_cases():
+    W = torch.tensor([[1.0, 2, 0], [1, -3, 0], [0, 1, 1]])
+    dense, kernel = torch.randn(4, 4), torch.randn(3, 3, 3, 3) / 3
+    branches = [
+        Branch(lambda x: x @ W.T, torch.tensor([1.0, 2, 1]), f"v ↦ v · {listing(W)}"),
+        Branch(lambda x: torch.tanh(x @ dense), torch.randn(5, 4)),
+        Branch(lambda x: F.conv2d(x.sigmoid(), kernel, padding=1), torch.randn(2, 3, 4, 4)),
+    ]
+    gradients = [torch.tensor([-2.0, 5, 1]), *(torch.randn_like(branch.x) for branch in branches[1:])]
+    return [(g, F.relu(b.x + b.compute(b.x)), b) for g, b in zip(gradients, branches, strict=True)]
+
+
+def block_gradient(gradient, y, branch):
+    """Return dL/dx of relu(x + F(x)), by autograd through the whole block."""
+    return vjp(lambda x: F.relu(x + branch.compute(x)), branch.x, gradient)
+
+
+def both(mask):
+    """Return dL/dx where the shortcut and the branch get what `mask` makes of the gradient and y."""
+    return lambda g, y, vjp: mask(g, y) + vjp(mask(g, y))
+
+
+@exercise("change one line", check(Function(), masked_cases, block_gradient, {
+    "Everything comes through the ReLU. Where y is 0, does its input change the output?": both(lambda g, y: g),
+    "The shortcut gets all of the gradient. Does it not end before the ReLU, too?":
+        lambda g, y, vjp: g + vjp(g * (y > 0)),
+    "The branch gets all of the gradient. Does it not end before the ReLU, too?":
+        lambda g, y, vjp: g * (y > 0) + vjp(g),
+    "You mask the sum, which belongs to x. Which comes first on the way back, the ReLU or the two ways?":
+        lambda g, y, vjp: (g + vjp(g)) * (y > 0),
+    "You mask twice. How many ReLUs stand after the addition?":
+        lambda g, y, vjp: (g * (y > 0) + vjp(g * (y > 0))) * (y > 0),
+    "You multiply by y itself. What is the slope of a ReLU where y is positive?": both(lambda g, y: g * y),
+    "Your mask is the other way round. Where does a ReLU pass on its input?": both(lambda g, y: g * (y <= 0)),
+    "Your mask looks at the sign of the gradient. Whose sign decides what a ReLU passes on?":
+        both(lambda g, y: g * (g > 0)),
+    "The mask is right, the shortcut is gone. What does it pass on?": lambda g, y, vjp: vjp(g * (y > 0)),
+    "The mask is right, the branch is gone. What does F pass on?": lambda g, y, vjp: g * (y > 0),
+    "The shortcut passes on the mask. What does it get to pass on?": lambda g, y, vjp: (y > 0) + vjp(g * (y > 0)),
+    "The branch gets the mask alone. What should it get?": lambda g, y, vjp: g * (y > 0) + vjp(1.0 * (y > 0)),
+}, otherwise="What is left of the gradient behind the ReLU, and who gets it?"))  # fmt: skip
 def masked():
+    """A block of the first paper computes y = relu(x + F(x)). The function below should make dL/dx out of `gradient`,
+    which is dL/dy; `branch_vjp(v)` is the vector-Jacobian product v · dF/dx. But it is right only for a block without
+    the ReLU. Mend it, and hand in the function.
+
+    ```python
+    def x_gradient(gradient, y, branch_vjp):
+        return gradient + branch_vjp(gradient)
+    ```
+
+    Hint: Which step of the forward pass came last? The backward pass goes through it first, before the two ways part.
+    Hint: A ReLU passes a gradient on where its output is positive: multiply by `y > 0`, and give what is left to both
+    ways. A new line before the `return` is fine.
+    """
+
     def x_gradient(gradient, y, branch_vjp):
         gradient = gradient * (y > 0)
         return gradient + branch_vjp(gradient)
@@ -114,26 +267,74 @@ def masked():
     return x_gradient
 
 
-@exercise(
-    "change one line",
-    question=(
-        "From each of several seeds, an odd number of them, a plain network and one with shortcuts are built, and one "
-        "number is measured in each: `plain[i]` and `skip[i]` belong to the same seed. How many times as large is "
-        "skip's number as plain's, in the median over the seeds? The function below leaves the pairs out of account. "
-        "Mend it, and hand in the function.\n\n"
-        "```python\n"
-        "def ratio(plain, skip):\n"
-        "    plain, skip = torch.tensor(plain), torch.tensor(skip)\n"
-        "    return (skip.median() / plain.median()).item()\n"
-        "```"
-    ),
-    hints=(
-        "Each seed has a ratio of its own. Which comes first, the ratio or the median?",
-        "`skip / plain` divides pair by pair. What is the median of that?",
-    ),
-    check=checks.paired_ratio,
-)
+def ratio_cases():
+    drawn = [([1.0, 2.0, 4.0], [5.0, 14.0, 6.0])]
+    for seeds in (5, 9):
+        plain = torch.randn(seeds).exp()
+        drawn.append((plain.tolist(), (plain * 3 * (1.5 * torch.randn(seeds)).exp()).tolist()))
+    return drawn
+
+
+def middle(values):
+    return torch.as_tensor(values).double().median().item()
+
+
+def mean(values):
+    return torch.as_tensor(values).double().mean().item()
+
+
+def pairs(plain, skip):
+    return [b / a for a, b in zip(plain, skip, strict=True)]
+
+
+def median_ratio(plain, skip):
+    return middle(pairs(plain, skip))
+
+
+@exercise("change one line", check(Function(number_returned, everywhere=True), ratio_cases, median_ratio, {
+    "That is the ratio of the medians, which may belong to different seeds. Which numbers share a seed?":
+        lambda p, s: middle(s) / middle(p),
+    "That is the ratio of the medians, and the wrong way round. Which numbers share a seed?":
+        lambda p, s: middle(p) / middle(s),
+    "That is the ratio of the means. Which numbers share a seed?": lambda p, s: mean(s) / mean(p),
+    "You divide plain's number by skip's. Which of the two is so many times as large as the other?":
+        lambda p, s: median_ratio(s, p),
+    "That is the mean of the ratios, which one large ratio can pull up. Where is their middle?":
+        lambda p, s: mean(pairs(p, s)),
+    "That is the geometric mean of the ratios. Where is their middle?":
+        lambda p, s: torch.tensor(pairs(p, s)).log().mean().exp().item(),
+    "That is the mean of plain's numbers divided by skip's. Which way round is the ratio, and where is the middle?":
+        lambda p, s: mean(pairs(s, p)),
+    "You sort both lists before you divide. What becomes of the pairs?":
+        lambda p, s: median_ratio(sorted(p), sorted(s)),
+    "You divide every number of skip by every one of plain. Which of them share a seed?":
+        lambda p, s: middle([b / a for a in p for b in s]),
+    "That is the median of the differences. How many times as large is skip's number?":
+        lambda p, s: middle([b - a for a, b in zip(p, s, strict=True)]),
+    "That is the share of the seeds for which skip's number is larger. How many times as large is it?":
+        lambda p, s: sum(b > a for a, b in zip(p, s, strict=True)) / len(p),
+    "That is the ratio in the middle of the list, unsorted. What has to be done before the middle is the median?":
+        lambda p, s: pairs(p, s)[len(p) // 2],
+    "That is the ratio of the first seed. Where is the middle of all of them?": lambda p, s: pairs(p, s)[0],
+    "That is the largest ratio. Where is the middle?": lambda p, s: max(pairs(p, s)),
+    "That is the smallest ratio. Where is the middle?": lambda p, s: min(pairs(p, s)),
+}, otherwise="Which ratio has each seed, and which of them is in the middle?"))  # fmt: skip
 def paired_ratio():
+    """From each of several seeds, an odd number of them, a plain network and one with shortcuts are built, and one
+    number is measured in each: `plain[i]` and `skip[i]` belong to the same seed. How many times as large is skip's
+    number as plain's, in the median over the seeds? The function below leaves the pairs out of account. Mend it, and
+    hand in the function.
+
+    ```python
+    def ratio(plain, skip):
+        plain, skip = torch.tensor(plain), torch.tensor(skip)
+        return (skip.median() / plain.median()).item()
+    ```
+
+    Hint: Each seed has a ratio of its own. Which comes first, the ratio or the median?
+    Hint: `skip / plain` divides pair by pair. What is the median of that?
+    """
+
     def ratio(plain, skip):
         plain, skip = torch.tensor(plain), torch.tensor(skip)
         return (skip / plain).median().item()
@@ -141,44 +342,204 @@ def paired_ratio():
     return ratio
 
 
-@exercise(
-    "build",
-    question=(
-        "Write `input_gradient(block, x, gradient)` for a block that computes y = x + F(x), with `block.residual(x)` "
-        "for F(x) and nothing after the addition; `gradient` is dL/dy. It returns the two tensors whose sum is dL/dx: "
-        "first what comes through the identity, then what comes through F. The block may be in training mode or in "
-        "evaluation mode. It keeps its weights, its mode and every `.grad`, and `x` stays as it is, too, without a "
-        "`requires_grad`; only running statistics may move, as they do in every forward pass in training mode."
-    ),
-    hints=(
-        "What does dL/dy · I look like? For the other part no Jacobian is needed, only its product with the gradient.",
-        "`x.detach().requires_grad_()` is a tensor that can be differentiated, and not `x` itself. "
-        "`torch.autograd.grad(outputs, inputs, grad_outputs)` returns vector-Jacobian products, one for each input, "
-        "and stores nothing.",
-    ),
-    check=checks.input_gradient,
-)
+class Small(nn.Module):
+    """A block of dense layers, in double precision."""
+
+    def __init__(self, *layers):
+        super().__init__()
+        self.layers = nn.Sequential(*layers).double()
+
+    def residual(self, x):
+        return self.layers(x)
+
+    def forward(self, x):
+        return x + self.residual(x)
+
+
+def with_gradients(net):
+    """Give each weight a `.grad`, as if someone were in the middle of a step."""
+    for p in net.parameters():
+        p.grad = torch.ones_like(p)
+    return net
+
+
+def block_cases():
+    W, b = torch.tensor([[1.0, 2], [0, 3]]), torch.tensor([1.0, -1])
+    x, gradient = torch.tensor([3.0, 1]), torch.tensor([1.0, 2])
+    line, curve = Small(nn.Linear(2, 2)), Small(nn.Linear(4, 7), nn.Tanh(), nn.Linear(7, 4))
+    seen = [PreActivation(4, 4).double() for _ in range(2)]
+    with torch.no_grad():
+        line.layers[0].weight.copy_(W)
+        line.layers[0].bias.copy_(b)
+        for norm in (norm for block in seen for norm in (block.norm1, block.norm2)):  # as after training
+            norm.weight.uniform_(0.5, 1.5), norm.bias.normal_()
+            norm.running_mean.normal_(), norm.running_var.uniform_(0.2, 1.2)
+    shown = f"For F(x) = W x + b, W = {listing(W)}, b = {listing(b)}, x = {listing(x)}, gradient = {listing(gradient)},"
+
+    def case(on, block, *shape):
+        return Case((block, torch.randn(shape).double(), torch.randn(shape).double()), on)
+
+    return [
+        Case((line, x.double(), gradient.double()), shown),
+        case("For a block of two dense layers and five examples,", curve, 5, 4),
+        case("For a `PreActivation` block in evaluation mode,", seen[0].eval(), 3, 4, 5, 6),
+        case("For a `PreActivation` block in training mode, whose weights have a `.grad` already,",
+             with_gradients(seen[1]), 3, 4, 5, 6),
+    ]  # fmt: skip
+
+
+def identity(part):
+    """Return an answer that is wrong in what it returns for the identity."""
+    return lambda block, x, g: (part(block, x, g), ...)
+
+
+def residual(part):
+    """Return an answer that is wrong in what it returns for F."""
+    return lambda block, x, g: (..., part(block, x, g))
+
+
+def explain_parts(found, right, case):
+    """Return a question for parts that agree with no mistake, or ''."""
+    if same(found, right):
+        return "It is right to single precision only: where do you leave the dtype of x?"
+    shapes = isinstance(found, list) and len(found) == 2 and any(part.shape != case.args[1].shape for part in found)
+    return "Is it a whole Jacobian, or its product with the gradient?" if shapes else ""
+
+
+@exercise("build", check(Function(
+    tensors_from, part=("what you return for the identity", "what you return for F").__getitem__,
+    refuse=(type, nn.Module), nouns={"block": "block"}, agree=partial(same, rtol=1e-9, atol=1e-11),
+    explain=explain_parts, things="thing",
+), block_cases, lambda block, x, g: (g, vjp(block.residual, x, g)), {
+    "That is the sum of the two parts. What stands after `return`?":
+        lambda block, x, g: g + vjp(block.residual, x, g),
+    "Your function returns the two parts in the other order. Which one comes first?":
+        lambda block, x, g: (vjp(block.residual, x, g), g),
+    "It holds ones, the slope of y = x. What does that slope multiply?":
+        identity(lambda block, x, g: torch.ones_like(g)),
+    "That is x, on the way forward. What comes back on the shortcut?": identity(lambda block, x, g: x),
+    "That is y, on the way forward. What comes back on the shortcut?": identity(lambda block, x, g: block(x)),
+    "That is all of dL/dx. Which part of it comes through I?":
+        identity(lambda block, x, g: g + vjp(block.residual, x, g)),
+    "That is the part that comes through F. What does I pass on?":
+        identity(lambda block, x, g: vjp(block.residual, x, g)),
+    "It holds zeros. What does I pass on?": identity(lambda block, x, g: torch.zeros_like(g)),
+    "That is all of dL/dx, the identity's part with it. Through what should the product go, `block` or "
+    "`block.residual`?": residual(lambda block, x, g: g + vjp(block.residual, x, g)),
+    "You subtract the identity's part. Is it in the product that you subtract it from?":
+        residual(lambda block, x, g: vjp(block.residual, x, g) - g),
+    "That is J · gradient, a Jacobian-vector product. On which side of J does dL/dy stand?":
+        residual(lambda block, x, g: torch.autograd.functional.jvp(block.residual, x, g)[1]),
+    "That is the gradient of the sum of F(x), as if dL/dy were all ones. Where does `gradient` come in?":
+        residual(lambda block, x, g: vjp(block.residual, x, torch.ones_like(g))),
+    "You multiply entry by entry. Through how many entries of y does one entry of x reach the loss?":
+        residual(lambda block, x, g: g * vjp(block.residual, x, torch.ones_like(g))),
+    "That is F(x), on the way forward. What comes back through F?": residual(lambda block, x, g: block.residual(x)),
+    "You send the gradient forward through F. What does its Jacobian make of it?":
+        residual(lambda block, x, g: block.residual(g)),
+    "These are the numbers of the other mode. What does batch normalisation do in this one?":
+        residual(lambda block, x, g: vjp(block.train(not block.training).residual, x, g)),
+    "That is dL/dy itself. What does F's Jacobian make of it?": residual(lambda block, x, g: g),
+    "It holds zeros. What does F's Jacobian make of the gradient?": residual(lambda block, x, g: torch.zeros_like(g)),
+    "`torch.func` allows no layer that counts its batches in place, as batch normalisation does in training. What does "
+    "`torch.autograd.grad` return, with `gradient` as its third argument?":
+        residual(lambda block, x, g: torch.func.vjp(block.residual, x)[1](g)[0]),
+}, otherwise="What does the chain rule give for each of the two terms of x + F(x)?",
+   remark="For {count} blocks, both parts: {agreement}."))  # fmt: skip
 def input_gradient(block, x, gradient):
+    """Write `input_gradient(block, x, gradient)` for a block that computes y = x + F(x), with `block.residual(x)` for
+    F(x) and nothing after the addition; `gradient` is dL/dy. It returns the two tensors whose sum is dL/dx: first what
+    comes through the identity, then what comes through F. The block may be in training mode or in evaluation mode. It
+    keeps its weights, its mode and every `.grad`, and `x` stays as it is, too, without a `requires_grad`; only running
+    statistics may move, as they do in every forward pass in training mode.
+
+    Hint: What does dL/dy · I look like? For the other part no Jacobian is needed, only its product with the gradient.
+    Hint: `x.detach().requires_grad_()` is a tensor that can be differentiated, and not `x` itself.
+    `torch.autograd.grad(outputs, inputs, grad_outputs)` returns vector-Jacobian products, one for each input, and
+    stores nothing.
+    """
     x = x.detach().requires_grad_()
     (through_residual,) = torch.autograd.grad(block.residual(x), x, gradient)
     return gradient, through_residual
 
 
-@exercise(
-    "build",
-    question=(
-        "Residual blocks in a row compute x₁ = x + F₀(x), x₂ = x₁ + F₁(x₁) and so on, so that in the end "
-        "x_L = x + F₀(x) + F₁(x₁) + … Write `unrolled(branches, x)`, which returns the list of these terms, F₀(x), "
-        "F₁(x₁), …, without x itself. `branches` is the list of the functions F₀, F₁, …; `x` stays as it is."
-    ),
-    hints=(
-        "Which input does the second branch see, x or what left the first block?",
-        "Go through the branches: compute the term, keep it, add it to x by `x = x + term`. What would `x += term` "
-        "write into?",
-    ),
-    check=checks.unrolled,
-)
+def chain_cases():
+    def dense(width):
+        layer, scale = torch.randn(width, width), torch.randn(width)
+        return lambda x: torch.tanh(x @ layer) * scale
+
+    return [
+        Case(([lambda x: 2 * x, lambda x: x * x], torch.tensor([1.0, 2])),
+             "For F₀(x) = 2x, F₁(x) = x² and x = [1, 2],"),
+        Case(([dense(3)], torch.randn(4, 3)), "For one random branch,"),
+        Case(([dense(4) for _ in range(5)], torch.randn(2, 4)), "For five random branches,"),
+        Case(([dense(3), nn.Identity(), dense(3)], torch.randn(5, 3)),
+             "For three branches, the second of which returns the very tensor that it gets,"),
+    ]  # fmt: skip
+
+
+def terms_of(branches, x):
+    terms = []
+    for branch in branches:
+        terms.append(branch(x).clone())
+        x = x + terms[-1]
+    return terms
+
+
+def states_of(branches, x):
+    """Return x, x₁, …, x_L."""
+    states = [x]
+    for term in terms_of(branches, x):
+        states.append(states[-1] + term)
+    return states
+
+
+def composed(branches, x):
+    terms = []
+    for branch in branches:
+        x = branch(x)
+        terms.append(x)
+    return terms
+
+
+def in_place(branches, x):
+    terms = []
+    for branch in branches:
+        terms.append(branch(x))
+        x += terms[-1]
+    return terms
+
+
+@exercise("build", check(Function(tensors_from, part="term {}".format), chain_cases, terms_of, {
+    "That is the sum of the terms. Where do you keep each of them?": lambda *args: sum(terms_of(*args)),
+    "That is x_L, what leaves the last block. Where do you keep what each block adds?":
+        lambda *args: states_of(*args)[-1],
+    "Every branch sees x itself. What does the second branch see, when a block stands before it?":
+        lambda branches, x: [branch(x) for branch in branches],
+    "Each branch sees what the branch before it returned. What does the shortcut add to that?": composed,
+    "These are x₁, x₂, …, what leaves the blocks. What did each add?": lambda *args: states_of(*args)[1:],
+    "These are x, x₁, …, what the branches get. What comes out?": lambda *args: states_of(*args)[:-1],
+    "These are x, x₁, x₂, …, the inputs and outputs of blocks. What does each block add?": states_of,
+    "x stands at the front. Is it one of the terms?": lambda branches, x: [x, *terms_of(branches, x)],
+    "These are sums of the terms so far. What does each block add?":
+        lambda branches, x: [state - x for state in states_of(branches, x)[1:]],
+    "You begin with the last branch. Which one does x meet first?": lambda branches, x: terms_of(branches[::-1], x),
+    "The terms come in the other order. Which is the first block's?": lambda *args: terms_of(*args)[::-1],
+    "The last term is missing. How many blocks are there?": lambda *args: terms_of(*args)[:-1],
+    "The first term is missing. What does the first branch see?": lambda *args: terms_of(*args)[1:],
+    "A term that you have kept changes afterwards: it shares its memory with x, into which `+=` writes. How do you add "
+    "without writing into a tensor?": in_place,
+}, otherwise="Which tensor does each branch see, and what does it return?",
+   remark="For {count} rows of blocks, all terms: {agreement}."))  # fmt: skip
 def unrolled(branches, x):
+    """Residual blocks in a row compute x₁ = x + F₀(x), x₂ = x₁ + F₁(x₁) and so on, so that in the end x_L = x + F₀(x) +
+    F₁(x₁) + … Write `unrolled(branches, x)`, which returns the list of these terms, F₀(x), F₁(x₁), …, without x itself.
+    `branches` is the list of the functions F₀, F₁, …; `x` stays as it is.
+
+    Hint: Which input does the second branch see, x or what left the first block?
+    Hint: Go through the branches: compute the term, keep it, add it to x by `x = x + term`. What would `x += term`
+    write into?
+    """
     terms = []
     for branch in branches:
         terms.append(branch(x))
@@ -186,24 +547,144 @@ def unrolled(branches, x):
     return terms
 
 
-@exercise(
-    "build",
-    question=(
-        "Write `gradient_probe(net, X, y)` for an `nn.Sequential` and the loss `F.cross_entropy(net(X), y)`. It "
-        "catches the outputs of the network's children by hooks and returns a dict: from the name of each child, such "
-        'as `"0"`, to the L2 norm of the loss\'s gradient with respect to the output of that child, a float. The '
-        "children's own children do not count. Afterwards the network has the hooks, the mode and every `.grad` that "
-        "it had before."
-    ),
-    hints=(
-        "`net.named_children()` gives names and modules. What does a module hand to a forward hook, and what does "
-        "`register_forward_hook` return, by which the hook can be taken away?",
-        "Let each hook keep its output under a name of its own; a function that is given the name and returns the hook "
-        "does it. Then `torch.autograd.grad(loss, outputs)` returns all the gradients and stores none.",
-    ),
-    check=checks.gradient_probe,
-)
+def probe_cases():
+    named = OrderedDict(
+        stem=nn.Conv2d(1, 4, 3), act=nn.ReLU(), pool=nn.MaxPool2d(2), flat=nn.Flatten(), head=nn.Linear(16, 3)
+    )
+    small = nn.Sequential(nn.Linear(3, 4), nn.Tanh(), nn.Linear(4, 3))
+    resting = with_gradients(cifar_resnet(8, 4)).eval()
+    resting[2].register_forward_hook(someone_elses)
+    return [
+        Case((small, torch.randn(6, 3), torch.tensor([0, 1, 2, 2, 1, 0])),
+             "For a network of two dense layers and a Tanh,"),
+        Case((nn.Sequential(named), torch.randn(5, 1, 6, 6), torch.tensor([0, 2, 1, 1, 0])),
+             "For a network whose children are `stem`, `act`, `pool`, `flat` and `head`,"),
+        Case((cifar_resnet(8, 4), torch.randn(4, 1, 8, 8), torch.arange(4)),
+             "For a residual network in training mode,"),
+        Case((resting, torch.randn(3, 1, 8, 8), torch.arange(3)),
+             "For a residual network in evaluation mode, which has a hook and a `.grad` in each weight already,"),
+    ]  # fmt: skip
+
+
+def someone_elses(module, *tensors):
+    """A hook that does nothing, and was there first."""
+
+
+def walk(net, X):
+    """Return what enters and what leaves each child, by sending X from child to child."""
+    inputs, outputs, X = {}, {}, X.clone().requires_grad_()
+    for name, child in net.named_children():
+        inputs[name] = X
+        X = outputs[name] = child(X)
+    return inputs, outputs
+
+
+def norms(net, X, y, norm=torch.linalg.vector_norm, loss=F.cross_entropy, of="outputs"):
+    """Return a number for the loss's gradient with respect to what leaves, or enters, each child."""
+    inputs, outputs = walk(net, X)
+    tensors = outputs if of == "outputs" else inputs
+    gradients = torch.autograd.grad(loss(list(outputs.values())[-1], y), list(tensors.values()))
+    return {name: float(norm(g)) for name, g in zip(tensors, gradients, strict=True)}
+
+
+def weights_in(net, X, y, least=1):
+    """Return, for each child with weights of `least` axes, the norm of the gradient of all of these."""
+    loss, found = F.cross_entropy(net(X), y), {}
+    for name, child in net.named_children():
+        parameters = [p for p in child.parameters() if p.dim() >= least]
+        if parameters:
+            gradients = torch.autograd.grad(loss, parameters, retain_graph=True)
+            found[name] = torch.cat([g.flatten() for g in gradients]).norm().item()
+    return found
+
+
+def reversed_names(*args):
+    right = norms(*args)
+    return dict(zip(right, list(right.values())[::-1], strict=True))
+
+
+def norms_in(result, case):
+    """Return a dict of norms, or raise Wrong."""
+    if not isinstance(result, Mapping):
+        kind = type(result).__name__
+        raise Wrong(f"your function returns a `{kind}`, expected a dict. What should its keys be?")
+    children, keys = [name for name, _ in case.args[0].named_children()], list(result)
+    inner = [key for key in keys if isinstance(key, str) and "." in key]
+    for found, fact in (
+        (not keys, "is empty. When does a hook run, and when do you fill it?"),
+        (len(keys) == 1 and keys[0] in children,
+         f"has `{keys and keys[0]}` only. Which name does each hook know when it runs, its own or the loop's last?"),
+        (any(isinstance(key, nn.Module) for key in keys),
+         "has keys that are modules, expected names. Which method gives both?"),
+        (all(isinstance(key, int) for key in keys),
+         f"has keys that are numbers, expected the names {', '.join(children)}. Which method gives them?"),
+        (any(key.endswith((".weight", ".bias")) for key in inner),
+         f"has `{inner and inner[0]}`, the name of a weight. With respect to what should the gradient be?"),
+        (inner, f"has `{inner and inner[0]}`, which is inside a child. Which method names the children alone?"),
+        ("" in keys, "has an empty name, that of the whole network. Which method names its children alone?"),
+    ):  # fmt: skip
+        if found:
+            raise Wrong(f"your dict {fact}")
+    for name, value in result.items():
+        if isinstance(value, bool | torch.Tensor) or not isinstance(value, Real):
+            kind, ask = type(value).__name__, "Which method turns a tensor of one number into one?"
+            raise Wrong(f"the value of `{name}` is of type `{kind}`, expected a float. {ask}")
+    return dict(result)
+
+
+def explain_norms(found, right, case):
+    """Return a question for a dict whose keys are not the children's names, or ''."""
+    missing = [name for name in right if name not in found]
+    if set(found) - set(right):
+        return "Which method of the network gives the names of its children?"
+    if missing and any(True for name in missing for _ in case.args[0].get_submodule(name).parameters()):
+        return "When does its hook run?"
+    return "Does a child without weights have an output?" if missing else ""
+
+
+@exercise("build", check(Function(
+    norms_in, part="the number of `{}`".format, explain=explain_norms, refuse=(type, nn.Module),
+    nouns={"net": "network"}, agree=partial(same, atol=0.0)), probe_cases, norms, {
+    "These are norms of the outputs, on the way forward. Of what should the norm be?":
+        lambda net, X, y: {name: output.norm().item() for name, output in walk(net, X)[1].items()},
+    "These are squares of the norms. What is missing at the end?": partial(norms, norm=lambda g: g.square().sum()),
+    "You divide by the number of entries under the root. Does the L2 norm take a mean or a sum?":
+        partial(norms, norm=lambda g: g.square().mean().sqrt()),
+    "That is the sum of the absolute values. What does L2 stand for?": partial(norms, norm=lambda g: g.abs().sum()),
+    "That is the mean of the absolute values. What is the L2 norm?": partial(norms, norm=lambda g: g.abs().mean()),
+    "That is the largest absolute value. What is the L2 norm?": partial(norms, norm=lambda g: g.abs().max()),
+    "That is the sum of the gradient's entries. What is its L2 norm?": partial(norms, norm=torch.sum),
+    "That is the mean of the gradient's entries. What is its L2 norm?": partial(norms, norm=torch.mean),
+    "That is the spread of the gradient's entries. What is its L2 norm?": partial(norms, norm=torch.std),
+    "That is the mean of one norm for each example. What is the norm of the whole tensor?":
+        partial(norms, norm=lambda g: g.flatten(1).norm(dim=1).mean()),
+    "These belong to what enters each child. With respect to which of its tensors should the gradient be?":
+        partial(norms, of="inputs"),
+    "They are as many times too large as there are examples. Is the loss a sum or a mean over the batch?":
+        partial(norms, loss=partial(F.cross_entropy, reduction="sum")),
+    "You differentiate the sum of scores. Where is the loss?": partial(norms, loss=lambda scores, y: scores.sum()),
+    "You differentiate the mean score. Where is the loss?": partial(norms, loss=lambda scores, y: scores.mean()),
+    "There is a softmax before the loss. Does `F.cross_entropy` take scores or probabilities?":
+        partial(norms, loss=lambda scores, y: F.cross_entropy(scores.softmax(1), y)),
+    "These are gradients with respect to weights. With respect to what should they be?":
+        [weights_in, partial(weights_in, least=2)],
+    "The numbers are right and stand under the wrong names. In which order do hooks fire on the way back?":
+        reversed_names,
+    "These are the numbers of the other mode. Which line switches it?":
+        lambda net, X, y: norms(net.train(not net.training), X, y),
+}, otherwise="With respect to which tensor is the gradient, and which norm of it is taken?",
+   remark="For {count} networks, all norms: {agreement}."))  # fmt: skip
 def gradient_probe(net, X, y):
+    """Write `gradient_probe(net, X, y)` for an `nn.Sequential` and the loss `F.cross_entropy(net(X), y)`. It catches
+    the outputs of the network's children by hooks and returns a dict: from the name of each child, such as `"0"`, to
+    the L2 norm of the loss's gradient with respect to the output of that child, a float. The children's own children do
+    not count. Afterwards the network has the hooks, the mode and every `.grad` that it had before.
+
+    Hint: `net.named_children()` gives names and modules. What does a module hand to a forward hook, and what does
+    `register_forward_hook` return, by which the hook can be taken away?
+    Hint: Let each hook keep its output under a name of its own; a function that is given the name and returns the hook
+    does it. Then `torch.autograd.grad(loss, outputs)` returns all the gradients and stores none.
+    """
     outputs, handles = {}, []
 
     def keep(name):
