@@ -247,7 +247,8 @@ def test_a_place_depends_on_its_patch_alone(name):
 def test_behind_a_branch_no_field_is_known():
     layers = layers_with_maps(resnet18(2), torch.rand(1, 1, 64, 64))
     known = [name for name, layer in layers.items() if layer.field]
-    assert known == ["0.0", "0.1", "0.2", "0.3", "1.0.conv1", "1.0.bn1"]
+    assert known == ["0.0", "0.1", "0.2", "0.3", *(f"1.0.{part}" for part in ("conv1", "bn1", "conv2", "bn2"))]
+    assert layers["1.0.conv2"].field.size == 11 + 2 * 4 * 2
     assert layers["2.0"].kind == "Residual" and layers["5"].shape == (16, 1, 1)
     layers = layers_with_maps(resnet_v1(side=8), torch.rand(1, 1, 8, 8))
     assert layers["2"].field is None and layers["2.add"].field is None and layers["0"].field.size == 3
@@ -259,7 +260,7 @@ def test_behind_a_branch_no_field_is_known():
         nn.Conv2d(1, 1, (3, 1)),
         nn.Conv2d(1, 1, 3, padding=1, padding_mode="reflect"),
         nn.Upsample(scale_factor=2),
-        nn.AdaptiveAvgPool2d(4),
+        nn.AdaptiveAvgPool2d(3),
         nn.ConvTranspose2d(1, 1, 3),
         nn.InstanceNorm2d(1),
     ],
@@ -270,7 +271,7 @@ def test_behind_what_is_no_square_window_no_field_is_known(odd):
     assert len(layers) == 2 and not any(layer.field for layer in layers.values())
 
 
-def test_layers_that_run_in_another_order_have_no_field():
+def test_fields_follow_the_order_in_which_layers_run():
     class Turned(nn.Module):
         def __init__(self):
             super().__init__()
@@ -279,7 +280,8 @@ def test_layers_that_run_in_another_order_have_no_field():
         def forward(self, X):
             return self.last(self.first(X))
 
-    assert not any(layer.field for layer in layers_with_maps(Turned(), torch.rand(1, 1, 9, 9)).values())
+    layers = layers_with_maps(Turned(), torch.rand(1, 1, 9, 9))
+    assert [(name, layer.field.size) for name, layer in layers.items()] == [("first", 3), ("last", 7)]
 
 
 # The drawing

@@ -6,7 +6,7 @@ from torch import nn
 from cnnlib.figures.drawing import Drawing, Line, Rect, Words
 from cnnlib.figures.style import COLOURS, FAINT, INK
 from cnnlib.models.cifar_resnet import ZeroPad, is_block
-from cnnlib.models.modes import evaluating
+from cnnlib.probes.hooks import device_of, dtype_of, looking, watching
 from cnnlib.validation import check_computing, check_example, check_text, send
 
 WIDTH, MIDDLE, TALL = 1000, 150, 84  # pixels
@@ -74,19 +74,13 @@ def draw_blocks(net, input_shape, title=""):
 
 def _blocks(net, input_shape):
     """Yield each block with the channels and the side of its output, in the order of their calls."""
-    found = []
-    hooks = [
-        module.register_forward_hook(lambda m, args, output: found.append((m, tuple(output.shape[1:3]))))
-        for module in net.modules()
-        if is_block(module)
-    ]
-    parameter = next(net.parameters(), torch.zeros(1))
-    try:
-        with torch.no_grad(), evaluating(net):
-            send(net, torch.zeros(1, *input_shape, device=parameter.device, dtype=parameter.dtype))
-    finally:
-        for hook in hooks:
-            hook.remove()
+    found, blocks = [], {name: module for name, module in net.named_modules() if is_block(module)}
+
+    def note(name, module, inputs, output):
+        found.append((module, tuple(output.shape[1:3])))
+
+    with watching(blocks, note), looking(net):
+        send(net, torch.zeros(1, *input_shape, device=device_of(net), dtype=dtype_of(net)))
     return found
 
 

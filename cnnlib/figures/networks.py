@@ -74,5 +74,5 @@ def _size(net, layer):
     kernel = getattr(module, "kernel_size", None)
     if kernel is None:
         return ""
-    kernel = kernel if isinstance(kernel, int) else kernel[0]
-    return f"{kernel}×{kernel}"
+    height, width = (kernel, kernel) if isinstance(kernel, int) else kernel
+    return f"{height}×{width}"

@@ -25,7 +25,7 @@ def draw_receptive_fields(image, networks, text="What the middle output of some 
     check_text(text, "text")
     for name, fields in check_named(networks, "networks", dict).items():
         for field in check_named(fields, f"the layers of {name!r}").values():
-            if not hasattr(field, "size") or callable(field.size):
+            if not hasattr(field, "sizes"):
                 raise TypeError(f"each layer must be a Field that receptive_fields found, got {told(field)}.")
         if len(fields) > len(COLOURS):
             raise ValueError(f"at most {len(COLOURS)} layers can be told apart, got {len(fields)} for {name!r}.")
@@ -38,11 +38,13 @@ def draw_receptive_fields(image, networks, text="What the middle output of some 
     for axes, (name, fields) in zip(grid, networks.items(), strict=True):
         axes.imshow(image, cmap="gray_r", alpha=0.55, interpolation="nearest")
         for number, (label, field) in enumerate(fields.items()):
-            corner = (side - field.size) / 2 - 0.5
+            height, width = field.sizes
+            corner = ((side - width) / 2 - 0.5, (side - height) / 2 - 0.5)
             style = {"color": COLOURS[number], "linestyle": DASHES[number], "linewidth": 3, "fill": False}
-            square = Rectangle((corner, corner), field.size, field.size, label=f"{label}: {field.size}", **style)
+            words = f"{height}" if height == width else f"{height} × {width}"
+            square = Rectangle(corner, width, height, label=f"{label}: {words}", **style)
             axes.add_patch(square)
-        most = max([side, *(field.size for field in fields.values())])
+        most = max([side, *(size for field in fields.values() for size in field.sizes)])
         axes.set_xlim(side / 2 - most / 2 - 1.5, side / 2 + most / 2 + 0.5)
         axes.set_ylim(side / 2 + most / 2 + 0.5, side / 2 - most / 2 - 1.5)
         axes.set_axis_off()

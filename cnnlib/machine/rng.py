@@ -8,11 +8,13 @@ from contextlib import contextmanager
 
 import torch
 
+DRAW_NONE = ("cpu", "meta")  # beside the CPU's generator: a network on "meta" has shapes alone
+
 
 def random_state(device):
     """Return where the random numbers stand that a training on `device` draws from: the CPU's, then the device's."""
     states = [torch.get_rng_state()]
-    if device.type != "cpu":
+    if device.type not in DRAW_NONE:
         states.append(torch.get_device_module(device).get_rng_state(*_number(device)))
     return states
 
@@ -20,7 +22,7 @@ def random_state(device):
 def set_random_state(device, states):
     """Set the random numbers to where `random_state` found them."""
     torch.set_rng_state(states[0])
-    if device.type != "cpu" and len(states) > 1:  # a state from another device brings none for this one
+    if device.type not in DRAW_NONE and len(states) > 1:  # a state from another device brings none for this one
         torch.get_device_module(device).set_rng_state(states[1], *_number(device))
 
 
@@ -49,7 +51,7 @@ def seed_all(device, seed):
     if device.type == "cuda":
         with torch.cuda.device(device):
             torch.cuda.manual_seed(seed)
-    elif device.type != "cpu":
+    elif device.type not in DRAW_NONE:
         torch.get_device_module(device).manual_seed(seed)
 
 

@@ -7,10 +7,9 @@ from cnnlib.probes.gradients import gradient_norms, present_gradients
 from cnnlib.probes.landscape import loss_along, random_direction
 from cnnlib.probes.lesions import Site, lesion_sites, swapped, without
 from cnnlib.probes.receptive import receptive_fields
-from cnnlib.probes.shapes import LayerTable, layer_table
 from cnnlib.probes.statistics import Statistics, relu_statistics
 from cnnlib.probes.unrolled import GradientParts, gradient_parts
-from cnnlib.probes.walk import Step, Walk, walk_layers
+from cnnlib.probes.walk import LayerTable, Step, Walk, layer_table, walk_layers
 
 __all__ = [
     "FlowProbe",

@@ -5,16 +5,15 @@ themselves are found; the paper also projects each activation back to the pixels
 
 import math
 import time
-from contextlib import contextmanager
 from dataclasses import dataclass
 
 import torch
 from torch import nn
 
-from cnnlib.models.batch_norm import BatchNorm
-from cnnlib.models.modes import evaluating
 from cnnlib.probes.given import check_layer
-from cnnlib.probes.receptive import WINDOWS, Field, receptive_fields
+from cnnlib.probes.hooks import batch_for, dtype_of, first_tensor, looking, watching
+from cnnlib.probes.receptive import Field
+from cnnlib.probes.trace import trace
 from cnnlib.validation import (
     check_batch,
     check_computing,
@@ -27,7 +26,6 @@ from cnnlib.validation import (
 )
 
 QUIET = (nn.Identity, nn.Dropout, nn.Dropout2d)  # in evaluation they give what they got: no layers to look at
-POINTWISE = (*QUIET, nn.ReLU, nn.Sigmoid, nn.Tanh, nn.GELU, nn.LeakyReLU, nn.ELU, nn.SiLU, nn.BatchNorm2d, BatchNorm)
 ROOM = 2**23  # numbers in the largest map of a pass, 32 MB, if no layer has more than 64 maps of the picture's size
 
 
@@ -35,8 +33,8 @@ ROOM = 2**23  # numbers in the largest map of a pass, 32 MB, if no layer has mor
 class MapLayer:
     """A layer whose output is maps, of `shape` (channels, height, width).
 
-    `field` is what one of its outputs sees; None where that cannot be followed: behind a branch, or behind a layer that
-    is no convolution or pooling and does not act on each pixel by itself.
+    `field` is what one of its outputs sees; None where that is no square or cannot be followed: where branches have
+    joined, or behind a layer that is no convolution or pooling and does not act on each pixel by itself.
     """
 
     name: str
@@ -75,28 +73,16 @@ def layers_with_maps(net, X):
     """
     check_computing(net)
     check_tensor(X, "X", shape="(N, C, H, W)")
-    names, steps = {module: name for name, module in net.named_modules()}, []
-    hooks = [module.register_forward_hook(lambda *step: steps.append(step)) for module in names]
-    X = X.to(_parameter(net))
-    try:
-        with torch.no_grad(), evaluating(net):
-            send(net, X)
-    finally:
-        for hook in hooks:
-            hook.remove()
-    fields, last, straight = iter(receptive_fields(net)), X, True
-    layers, field = {}, Field("", "", 1, 1, 0)
-    for module, args, output in steps:
-        if not any(module.children()):
-            straight = straight and len(args) == 1 and args[0] is last and isinstance(module, (*WINDOWS, *POINTWISE))
-            if straight and isinstance(module, WINDOWS):
-                field = next(fields, field)
-                straight = field.name == names[module] and _is_square(module)
-            last = output
-        if names[module] and not isinstance(module, (*QUIET, nn.Sequential)) and _is_map(output):
-            seen = field if straight and output is last else None
-            layer = MapLayer(names[module], type(module).__name__, tuple(output.shape[1:]), seen)
-            layers.setdefault(layer.name, layer)
+    with looking(net):
+        calls = trace(net, batch_for(net, X, dtype_of(net)), example=False)
+    layers, padded = {}, False
+    for call in calls:
+        padded = padded or getattr(call.module, "padding_mode", "zeros") != "zeros"  # with pixels from elsewhere
+        if call.name and not isinstance(call.module, (*QUIET, nn.Sequential)) and call.is_map:
+            patch = call.patch
+            straight = patch and not patch.joined and not padded and all(len(set(sides)) == 1 for sides in patch.sides)
+            field = Field.of(call.name, call.kind, patch) if straight else None
+            layers.setdefault(call.name, MapLayer(call.name, call.kind, call.output_shape, field))
     return layers
 
 
@@ -121,10 +107,9 @@ def maps_and_output(net, X, layer):
         If the network has no layer of that name, cannot take the pictures, or they do not pass the layer.
     """
     check_tensor(X, "X", shape="(N, …)")
-    kept = []
-    with _watching(net, layer, kept.append):
-        output = send(net, X.to(_parameter(net)))
-    return _only(kept, layer).cpu(), output.detach().cpu()
+    with looking(check_computing(net)):
+        maps, output = _pass(net, X, layer)
+    return maps.cpu(), output.detach().cpu()
 
 
 def strongest_places(net, batches, layer, count=9, num=500, one_each=False, seconds=math.inf):
@@ -160,21 +145,14 @@ def strongest_places(net, batches, layer, count=9, num=500, one_each=False, seco
     count, num = check_count(count, "count"), check_count(num, "num")
     check_switch(one_each, "one_each")
     seconds = seconds if seconds == math.inf else check_number(seconds, "seconds", least=0)
-    best, seen, kept, ends = None, 0, [], time.perf_counter() + seconds
-
-    def keep(maps):
-        kept.append(maps)
-        raise _Enough
-
-    with _watching(net, layer, keep):
+    best, seen, ends = None, 0, time.perf_counter() + seconds
+    check_layer(check_computing(net), layer)
+    with looking(net):
         for batch in check_iterable(batches, "batches"):
             X = check_batch(batch)[0][: num - seen]
             for few in X.split(max(1, min(64, ROOM // (64 * X[0].numel())))):
-                try:
-                    send(net, few.to(_parameter(net)))
-                except _Enough:
-                    pass
-                best = _merge(best, _strongest(_only(kept, layer), layer, count, one_each, seen), count)
+                maps, _ = _pass(net, few, layer, maps_alone=True)
+                best = _merge(best, _strongest(maps, layer, count, one_each, seen), count)
                 seen += len(few)
                 if time.perf_counter() > ends:
                     break
@@ -190,36 +168,29 @@ class _Enough(Exception):
     """The layer has answered: what comes behind it need not be computed."""
 
 
-@contextmanager
-def _watching(net, layer, function):
-    """Hand a copy of a layer's first output in each pass to a function; in evaluation, without gradients."""
-    watched = check_layer(check_computing(net), layer)
-    calls = []
-    begin = net.register_forward_pre_hook(lambda module, args: calls.clear())
+def _pass(net, X, layer, maps_alone=False):
+    """Return a copy of what a layer gives in its first call, and what the network returns."""
+    kept, output = [], None
 
-    def note(module, args, output):
-        calls.append(module)
-        if len(calls) == 1:
-            function(output.detach().clone())
+    def keep(name, module, inputs, output):
+        if not kept:
+            kept.append(torch.empty(0) if (tensor := first_tensor(output)) is None else tensor.detach().clone())
+        if maps_alone:
+            raise _Enough
 
-    hook = watched.register_forward_hook(note)
-    try:
-        with torch.no_grad(), evaluating(net):
-            yield
-    finally:
-        begin.remove()
-        hook.remove()
-
-
-def _only(kept, layer):
+    with watching({layer: check_layer(net, layer)}, keep):
+        try:
+            output = first_tensor(send(net, batch_for(net, X, dtype_of(net))))
+        except _Enough:
+            pass
     if not kept:
         raise ValueError(f"no picture passes layer {layer!r}: the network has it, but does not use it. Choose another.")
-    return kept.pop()
+    return kept[0], output
 
 
 def _strongest(maps, layer, count, one_each, first):
     """Return values, pictures, rows and columns, (C, K) each, of a batch whose first picture has number `first`."""
-    if not _is_map(maps):
+    if maps.dim() != 4 or not maps.is_floating_point():
         raise ValueError(f"layer {layer!r} gives {tuple(maps.shape)}, not maps (N, C, H, W). Choose another layer.")
     width = maps.shape[-1]
     maps = torch.where(maps.isnan(), -torch.inf, maps).flatten(2).transpose(0, 1)  # (C, N, H·W)
@@ -254,18 +225,3 @@ def _leading(values, count):
     taken = above | (equal & (equal.cumsum(1, dtype=torch.int32) <= room))
     index = taken.nonzero()[:, 1].reshape(-1, count)
     return index.gather(1, values.gather(1, index).argsort(dim=1, descending=True, stable=True))
-
-
-def _is_map(output):
-    return isinstance(output, torch.Tensor) and output.dim() == 4 and output.is_floating_point()
-
-
-def _is_square(window):
-    sides = (getattr(window, key, 1) for key in ("kernel_size", "stride", "padding", "dilation"))
-    alike = all(not isinstance(side, tuple) or len(set(side)) == 1 for side in sides)
-    return alike and getattr(window, "padding_mode", "zeros") == "zeros"
-
-
-def _parameter(net):
-    """Return a tensor of the type and on the device that the network computes with."""
-    return next(net.parameters(), torch.empty(0))

@@ -1,9 +1,9 @@
 """What a network makes of an image on its way through."""
 
-import torch
+from collections import Counter
 
-from cnnlib.models.modes import evaluating
-from cnnlib.probes.given import check_layer, check_names, device_of
+from cnnlib.probes.given import check_layer, check_names
+from cnnlib.probes.hooks import batch_for, call_name, copy_of, first_tensor, innermost, looking, watching
 from cnnlib.validation import check_computing, check_tensor, send
 
 
@@ -20,31 +20,26 @@ def feature_maps(net, X, layers=None):
     Returns
     -------
     dict of str to Tensor
-        The outputs on the CPU, in the order of the calls, without gradients.
+        Copies of the outputs on the CPU, in the order of the calls, without gradients: what each layer gave, whatever a
+        later one writes over it. Of a tuple or dict, its first tensor. A layer that is called again has a further
+        entry, 'name (2)'.
 
     Raises
     ------
     TypeError, ValueError
         If `net` is no network, has no layer of that name, or cannot take X.
     """
-    modules = dict(check_computing(net).named_modules())
+    check_computing(net)
     check_tensor(X, "X", shape="(N, …)")
-    if layers is None:
-        layers = [name for name, module in modules.items() if not any(module.children())]
-    layers = list(check_names(layers))
-    for name in layers:
-        check_layer(net, name, "each layer")
-    outputs, hooks = {}, []
-    for name in layers:
+    layers = innermost(net) if layers is None else list(check_names(layers))
+    outputs, calls = {}, Counter()
 
-        def keep(module, args, output, name=name):
-            outputs[name] = output.detach().cpu()
+    def keep(name, module, inputs, output):
+        tensor = first_tensor(output)
+        if tensor is not None:
+            outputs[call_name(name, calls)] = copy_of(tensor)
 
-        hooks.append(modules[name].register_forward_hook(keep))
-    try:
-        with torch.no_grad(), evaluating(net):
-            send(net, X.to(device_of(net)))
-    finally:
-        for hook in hooks:
-            hook.remove()
+    modules = {name: check_layer(net, name, "each layer") for name in layers}
+    with watching(modules, keep), looking(net):
+        send(net, batch_for(net, X))
     return outputs

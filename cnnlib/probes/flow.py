@@ -5,7 +5,13 @@ from collections import Counter
 import torch
 
 from cnnlib.probes.given import check_layer, check_names
+from cnnlib.probes.hooks import call_name, first_tensor
 from cnnlib.validation import check_count, check_net
+
+WRITTEN_OVER = (
+    "its output is a view (Flatten, reshape, x[:, 1:]) that was written over in the same pass, by a layer with "
+    "inplace=True or by +=, and autograd then knows another tensor. Write out of place there: nn.ReLU(), out = out + x."
+)
 
 
 class FlowProbe:
@@ -28,6 +34,8 @@ class FlowProbe:
     activations, gradients : dict of str to float
         Root mean square of each layer's output, and of the loss's gradient with respect to it, in the order of the
         calls. A layer that is called again in the same pass has a further entry, 'name (2)'.
+    missing : dict of str to str
+        The layers whose gradient autograd does not know, and why.
     readings : int
         How many passes were read.
 
@@ -35,11 +43,6 @@ class FlowProbe:
     ------
     TypeError, ValueError
         If `net` is no network, has no layer of that name, or `every` is not a whole number of at least 1.
-
-    Notes
-    -----
-    The gradient is missing for a layer whose output is a view that a later layer changes in place (Flatten, then
-    ReLU(inplace=True)): autograd then knows another tensor.
     """
 
     def __init__(self, net, layers=None, every=1):
@@ -50,7 +53,7 @@ class FlowProbe:
         self._layers = {name: check_layer(net, name, "each layer") for name in layers}
         self._passes, self._reading, self._hooks = 0, False, []
         self._forward, self._backward = {}, {}  # name: 0-d tensor
-        self._calls = Counter()
+        self._calls, self._views = Counter(), {}  # views by name: an empty tensor and its version
         self._leaves = []  # hooks on tensors that outlive the pass
 
     def __enter__(self):
@@ -83,6 +86,12 @@ class FlowProbe:
         backward = self._backward
         return _numbers({name: backward[name] for name in self._forward if name in backward})
 
+    @property
+    def missing(self):
+        """Why there is no gradient with respect to a layer's output: PyTorch rewrites the graph behind a view."""
+        lost = [name for name in self._views if name not in self._backward]
+        return {name: WRITTEN_OVER for name in lost if _is_written_over(*self._views[name])}
+
     def _begin(self, args):
         self._reading = False
         if torch.is_grad_enabled():
@@ -90,7 +99,7 @@ class FlowProbe:
             self._passes += 1
         if self._reading:
             self.readings += 1
-            self._forward, self._backward, self._calls = {}, {}, Counter()
+            self._forward, self._backward, self._calls, self._views = {}, {}, Counter(), {}
             for hook in self._leaves:
                 hook.remove()
             self._leaves = []
@@ -101,15 +110,22 @@ class FlowProbe:
     def _note(self, args, output, name):
         if not self._reading:
             return
-        output = next(iter(output), None) if isinstance(output, tuple | list) else output
-        if not isinstance(output, torch.Tensor) or not (output.is_floating_point() or output.is_complex()):
+        output = first_tensor(output)
+        if output is None or not (output.is_floating_point() or output.is_complex()):
             return
-        self._calls[name] += 1
-        name = name if self._calls[name] == 1 else f"{name} ({self._calls[name]})"
+        name = call_name(name, self._calls)
         self._forward[name] = _root_mean_square(output)
         if output.requires_grad:
             gradients = self._backward  # of this reading: a pass backward that comes late writes to its own
-            hook = output.register_hook(lambda gradient: gradients.__setitem__(name, _root_mean_square(gradient)))
+            view = ()
+            if output._is_view():
+                view = self._views[name] = _version_of(output)
+
+            def keep(gradient):
+                if not view or not _is_written_over(*view):
+                    gradients[name] = _root_mean_square(gradient)
+
+            hook = output.register_hook(keep)
             if output.is_leaf:
                 self._leaves.append(hook)
 
@@ -126,6 +142,17 @@ class _Hook:
 
     def __deepcopy__(self, memo):
         return _Hook(None, None)
+
+
+def _version_of(view):
+    """Return a tensor without numbers that counts what is written into a view and its base, and the count so far."""
+    counter = view.detach()
+    counter.data = view.detach().new_empty(0)
+    return counter, counter._version
+
+
+def _is_written_over(counter, version):
+    return counter._version != version
 
 
 @torch.no_grad()

@@ -26,11 +26,6 @@ def check_names(layers):
     return layers if isinstance(layers, dict) else check_iterable(layers, "layers")
 
 
-def device_of(net):
-    """Return the device of a network's first weight; the CPU for a network without weights."""
-    return next((weight.device for weight in net.parameters()), torch.device("cpu"))
-
-
 def check_scored(X, y):
     """Raise unless X is a batch and y has a class for each of its examples, whole numbers of shape (N,)."""
     check_tensor(X, "X", shape="(N, …)")

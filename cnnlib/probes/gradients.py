@@ -6,6 +6,7 @@ import torch
 from torch import nn
 
 from cnnlib.probes.given import check_scored, check_scores
+from cnnlib.probes.hooks import batch_for, device_of, random_kept
 from cnnlib.validation import (
     check_callable,
     check_computing,
@@ -36,7 +37,7 @@ def gradient_norms(net, X, y, loss=None):
     -------
     dict of str to float
         Name of the weight ('0.weight', …) to the root mean square of its gradient, from the first layer to the
-        last; biases are left out.
+        last; 0 for a weight that the loss does not use. Biases are left out.
 
     Raises
     ------
@@ -53,19 +54,17 @@ def gradient_norms(net, X, y, loss=None):
     weights = {name: p for name, p in net.named_parameters() if p.dim() > 1 and p.requires_grad}
     if not weights:
         raise ValueError(f"net must have weights to train, got {type(net).__name__} without any.")
-    device = next(iter(weights.values())).device
     buffers = {name: buffer.clone() for name, buffer in net.named_buffers()}
-    borrowed = torch.random.fork_rng([device] if device.type == "cuda" else [])
-    with torch.enable_grad(), borrowed:
+    with torch.enable_grad(), random_kept(net):
         try:
-            scores = torch.func.functional_call(net, buffers, (X.to(device),))
+            scores = torch.func.functional_call(net, buffers, (batch_for(net, X),))
         except (RuntimeError, ValueError, TypeError, IndexError, NotImplementedError) as error:
-            raise explain_forward_error(copy.deepcopy(net), X.to(device), error) from error
+            raise explain_forward_error(copy.deepcopy(net), batch_for(net, X), error) from error
         if loss is None:
             check_scores(scores, X)
             check_labels(y.long(), scores.shape[1])
-        value = (loss or nn.functional.cross_entropy)(scores, y.to(device))
-        gradients = torch.autograd.grad(value, list(weights.values()))
+        value = (loss or nn.functional.cross_entropy)(scores, y.to(device_of(net)))
+        gradients = torch.autograd.grad(value, list(weights.values()), allow_unused=True, materialize_grads=True)
     return {name: g.square().mean().sqrt().item() for name, g in zip(weights, gradients, strict=True)}
 
 

@@ -90,7 +90,7 @@ def loss_along(net, direction, distances, X, y):
             torch.set_rng_state(random)
             for name, weight in net.named_parameters():
                 weight.copy_(start[name] + distance * direction[name])
-            losses.append(nn.functional.cross_entropy(_scores(net, X, y), y).item())
+            losses.append(nn.functional.cross_entropy(_scores(net, X.clone(), y), y).item())
     return losses
 
 

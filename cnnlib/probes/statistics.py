@@ -8,8 +8,7 @@ import torch
 from torch import nn
 
 from cnnlib.models.batch_norm import BatchNorm
-from cnnlib.models.modes import in_mode
-from cnnlib.probes.given import device_of
+from cnnlib.probes.hooks import batch_for, copy_of, looking, watching
 from cnnlib.validation import check_computing, check_count, check_tensor, explain_forward_error
 
 NORMS = (nn.modules.batchnorm._BatchNorm, BatchNorm)
@@ -36,7 +35,7 @@ class Statistics:
 
 
 def relu_statistics(net, X, number):
-    """Look at the input of ReLU number `number` (counted from 0) for a batch, in both modes.
+    """Look at the input of ReLU number `number` (counted from 0 in the order in which they run), in both modes.
 
     The network, its running statistics and the random numbers stay as they are.
 
@@ -55,43 +54,39 @@ def relu_statistics(net, X, number):
     TypeError, ValueError
         If `net` is no network, has no ReLU of that number, or cannot take X.
     """
+    check_computing(net)
     check_tensor(X, "X", shape="(N, …)")
     number = check_count(number, "number", least=-math.inf)
-    relus, norm = [], None  # each ReLU with the normalisation between the ReLU before it and itself, if there is one
-    for module in check_computing(net).modules():
-        if isinstance(module, NORMS):
-            norm = module
-        elif isinstance(module, nn.ReLU):
-            relus.append((module, norm))
-            norm = None
-    if not 0 <= number < len(relus):
-        raise ValueError(f"the network has {len(relus)} ReLUs, number 0 to {len(relus) - 1}, got number {number}.")
-    relu, norm = relus[number]
-    training, entered = _look(net, X, relu, norm, True)
-    evaluation, _ = _look(net, X, relu, norm, False)
+    training, norm, entered = _look(net, X, number, True)
+    evaluation, _, _ = _look(net, X, number, False)
     if norm is None:
         return Statistics(training, evaluation)
     axes = [0, *range(2, entered.dim())]  # all but the channels
-    batch = entered.mean(axes), entered.var(axes)
-    return Statistics(training, evaluation, *batch, norm.running_mean.cpu().clone(), norm.running_var.cpu().clone())
+    running = [None if moments is None else copy_of(moments) for moments in (norm.running_mean, norm.running_var)]
+    return Statistics(training, evaluation, entered.mean(axes), entered.var(axes), *running)
 
 
-def _look(net, X, relu, norm, training):
-    """Return what enters `relu`, flat, and what enters `norm`, with the network in the given mode."""
-    seen, device = {}, device_of(net)
+def _look(net, X, number, training):
+    """Return what enters a ReLU, flat, in the given mode; the normalisation before it or None; what enters that."""
+    found, waiting, count = [], (None, None), 0
 
-    def keep(module, args):
-        seen[module] = args[0].clone()  # a ReLU may work in place
+    def enter(name, module, inputs):
+        nonlocal waiting, count
+        if isinstance(module, NORMS):
+            waiting = module, copy_of(inputs[0]) if count == number else None
+        else:
+            if count == number:
+                found.extend([copy_of(inputs[0]).flatten(), *waiting])
+            waiting, count = (None, None), count + 1
 
-    hooks = [module.register_forward_pre_hook(keep) for module in (relu, norm) if module]
+    modules = {name: module for name, module in net.named_modules() if isinstance(module, (nn.ReLU, *NORMS))}
     buffers = {name: buffer.clone() for name, buffer in net.named_buffers()}  # a pass in training mode updates these
-    try:
-        borrowed = torch.random.fork_rng([device] if device.type == "cuda" else [])
-        with torch.no_grad(), borrowed, in_mode(net, training):
-            torch.func.functional_call(net, buffers, (X.to(device),))
-    except (RuntimeError, ValueError, TypeError, IndexError, NotImplementedError) as error:
-        raise explain_forward_error(copy.deepcopy(net), X.to(device), error) from error
-    finally:
-        for hook in hooks:
-            hook.remove()
-    return seen[relu].flatten().cpu(), seen[norm].cpu() if norm else None
+    with looking(net, training):
+        try:
+            with watching(modules, before=enter):
+                torch.func.functional_call(net, buffers, (batch_for(net, X),))
+        except (RuntimeError, ValueError, TypeError, IndexError, NotImplementedError) as error:
+            raise explain_forward_error(copy.deepcopy(net), batch_for(net, X), error) from error
+    if not found:
+        raise ValueError(f"the network has {count} ReLUs, number 0 to {count - 1}, got number {number}.")
+    return found

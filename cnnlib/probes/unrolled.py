@@ -127,13 +127,13 @@ def gradient_parts(net, X, y, block=1, last=None):
                 "of one stage of a residual network."
             )
     with torch.enable_grad():
-        start = send(net[: first + block - 1], X).detach().requires_grad_()
+        start = send(net[: first + block - 1], X.clone()).detach().requires_grad_()
         inputs, branches, x = [], [], start
-        for one in blocks:
+        for one in blocks:  # each is given a copy: what follows may work in place, and x must stay what it was
             inputs.append(x)
-            branches.append(one.residual(x))
-            x = one(x)
-        scores = send(head, x)
+            branches.append(one.residual(x.clone()))
+            x = one(x.clone())
+        scores = send(head, x.clone())
         check_scores(scores, X)
         check_labels(y.long(), scores.shape[1])
         loss = F.cross_entropy(scores, y)

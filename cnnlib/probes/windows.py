@@ -4,13 +4,14 @@
 
 from dataclasses import dataclass, replace
 
-import torch
+from torch import nn
 from torch.nn.modules import conv, pooling
 from torch.overrides import TorchFunctionMode
 
 from cnnlib.models.cifar_resnet import ZeroPad
+from cnnlib.probes.hooks import tensors_in
 
-POOLS = (pooling._MaxPoolNd, pooling._AvgPoolNd)
+POOLS = (pooling._MaxPoolNd, pooling._AvgPoolNd, pooling._LPPoolNd)
 # functions that work on each place of a map by itself; batch normalisation does when it evaluates
 POINTWISE = set(
     "relu relu6 leaky_relu elu selu celu gelu silu mish prelu sigmoid tanh hardtanh hardsigmoid hardswish softplus "
@@ -47,7 +48,7 @@ class Window:
         return places + 1 - self._starts_outside(places)
 
     def _starts_outside(self, places):
-        """Tell whether the last of the places, rounded up, would begin in the padding behind: it is left out."""
+        """Return whether the last of the places, rounded up, would begin in the padding behind: it is left out."""
         return self.ceil and places * self.stride >= self.size + self.padding[0]
 
     @property
@@ -81,6 +82,17 @@ class Patch:
     counts: tuple
     joined: bool = False
 
+    @property
+    def sides(self):
+        """The sizes, strides and starts, whose two numbers are the same for a square patch."""
+        return self.sizes, self.strides, self.starts
+
+    @classmethod
+    def of_pixels(cls, counts):
+        """Return the patches of the pixels of a picture."""
+        ones, zeros = (1,) * len(counts), (0,) * len(counts)
+        return cls(ones, ones, zeros, tuple(counts))
+
     def through(self, windows):
         """Return the patch behind a layer with a window along each axis."""
         axes = list(zip(self.sizes, self.strides, self.starts, windows, strict=True))
@@ -96,7 +108,12 @@ class Patch:
         """Return the patch of what sees all places at once."""
         each = zip(self.sizes, self.strides, self.counts, strict=True)
         sizes = tuple(size + (count - 1) * stride for size, stride, count in each)
-        return Patch(sizes, (0, 0), self.starts, (1, 1), self.joined)
+        return replace(self, sizes=sizes, strides=(0,) * len(sizes), counts=(1,) * len(sizes))
+
+    def padded(self, before, behind):
+        """Return the patch where so many places of padding are put before and behind, or cut off if negative."""
+        sides = zip(self.counts, before, behind, strict=True)
+        return self.through([Window(size, 1, padding=pair) for size, *pair in sides])
 
     def middle(self):
         """Return (top, left) of the patch that the middle place sees."""
@@ -104,18 +121,22 @@ class Patch:
         return tuple(start + count // 2 * stride for start, stride, count in each)
 
 
-class NoChannels(ValueError):
-    """PyTorch takes the batch for the channels where they are missing, and goes on."""
+def axes_of(module):
+    """Return along how many axes a convolution or pooling moves its window; 0 for any other layer."""
+    if not isinstance(module, (conv._ConvNd, *POOLS)):
+        return 0
+    return int(next(c.__name__ for c in type(module).__mro__ if c.__module__.startswith("torch.nn"))[-2])  # Conv2d: 2
 
 
 def windows_of(module, incoming):
     """Return one Window an axis for a convolution or pooling that is given an example of this shape, else ()."""
-    if not isinstance(module, (conv._ConvNd, *POOLS)):
+    axes = axes_of(module)
+    if not axes or len(incoming) != axes + 1:
         return ()
-    axes = int(next(c.__name__ for c in type(module).__mro__ if c.__module__.startswith("torch.nn"))[-2])  # Conv2d: 2
-    given = {"dilation": 1, "output_padding": 0} | vars(module)
+    given = {"dilation": 1, "output_padding": 0, "padding": 0} | vars(module)
+    given["stride"] = given["kernel_size"] if given["stride"] is None else given["stride"]
     kernel, stride, dilation, extra = (
-        value if isinstance(value := given[key], tuple) else (value,) * axes
+        tuple(value) if isinstance(value := given[key], tuple | list) else (value,) * axes
         for key in ("kernel_size", "stride", "dilation", "output_padding")
     )
     padding = given["padding"]
@@ -123,68 +144,92 @@ def windows_of(module, incoming):
         total = [d * (k - 1) for d, k in zip(dilation, kernel, strict=True)]
         padding = [(t // 2, t - t // 2) for t in total]
     else:
-        padding = (0,) * axes if padding == "valid" else padding if isinstance(padding, tuple) else (padding,) * axes
-        padding = [(p, p) for p in padding]
-    if len(incoming) != axes + 1:
-        raise NoChannels(f"{type(module).__name__} needs channels and {axes} more axes, got {incoming}.")
+        padding = 0 if padding == "valid" else padding
+        padding = [(p, p) for p in (padding if isinstance(padding, tuple | list) else (padding,) * axes)]
     ceil, transposed = given.get("ceil_mode", False), isinstance(module, conv._ConvTransposeNd)
-    sides = incoming[-axes:]
     return tuple(
         Window(size, k, s, p, d, ceil, transposed, e)
-        for size, k, s, p, d, e in zip(sides, kernel, stride, padding, dilation, extra, strict=True)
+        for size, k, s, p, d, e in zip(incoming[1:], kernel, stride, padding, dilation, extra, strict=True)
     )
 
 
-class Follow(TorchFunctionMode):
-    """Note, for every tensor that a forward pass makes from X, the patch of the picture that one place of it sees."""
+def sides_of_pad(pad):
+    """Return what F.pad puts before and behind each axis, the first axis first: (left, right, top, bottom) → …"""
+    return tuple(pad[-2::-2]), tuple(pad[::-2])
 
-    def __init__(self, X):
+
+class Follow(TorchFunctionMode):
+    """Note, for every tensor that a forward pass makes from X, the patch of the picture that one place of it sees.
+
+    `weigh` is called with each parameter from which a tensor is made.
+    """
+
+    def __init__(self, X, weigh):
         super().__init__()
         sides = tuple(X.shape[2:])
-        start = Patch((1, 1), (1, 1), (0, 0), sides) if len(sides) == 2 else None
-        self._seen = {id(X): (X, start)}  # with the tensor itself: else its id would be given to another
+        self._weigh = weigh
+        # with the tensor itself: else its id would be given to another
+        self._seen = {id(X): (X, Patch.of_pixels(sides) if len(sides) == 2 else None)}
+
+    def patch(self, tensor):
+        """Return the patch that one place of a tensor sees, or None."""
+        return self._seen.get(id(tensor), (None, None))[1]
 
     def __torch_function__(self, func, types, args=(), kwargs=None):
         output = func(*args, **(kwargs or {}))
-        given = [value for part in args for value in (part if isinstance(part, tuple | list) else [part])]
-        known = [self._seen[id(value)] for value in given if id(value) in self._seen]
-        if isinstance(output, torch.Tensor) and known:
-            self._seen[id(output)] = output, self._after(func.__name__.strip("_"), known, output)
+        name, made = func.__name__.strip("_"), list(tensors_in(output))
+        if not made and name != "setitem":  # X.shape
+            return output
+        given = list(tensors_in([args, kwargs or {}]))
+        known = [self._seen[id(tensor)] for tensor in given if id(tensor) in self._seen]
+        if made and name not in ("to", "type_as"):
+            for tensor in given:
+                if isinstance(tensor, nn.Parameter):
+                    self._weigh(tensor)
+        if known and (name == "setitem" or output is args[0]) and (name not in POINTWISE or len(known) > 1):
+            for whole in (args[0], args[0]._base):  # others' numbers stand in a part of it
+                if whole is not None:
+                    self._seen[id(whole)] = whole, None
+        for tensor in made if known else ():
+            patch = self._after(name, known, args, tensor) if tensor is output else None
+            fits = patch and (tensor.dim() != 4 or patch.counts == tuple(tensor.shape[2:]))
+            self._seen[id(tensor)] = tensor, patch if fits else None
         return output
 
-    def leave(self, module, rule, windows, X, output):
-        """Note what a layer made, and return its patch."""
-        known = self._seen.get(id(X), (X, None))[1]
-        axes = windows if windows and not windows[0].transposed else ()
-        if known and rule == "adaptive":
-            axes = tuple(Window(i, i // o, i // o) for i, o in zip(X.shape[2:], output.shape[2:], strict=True)
-                         if i % o == 0)  # fmt: skip
-        if known and len(axes) == 2:
-            self._seen[id(output)] = output, known.through(axes)
-        elif known and isinstance(module, ZeroPad):  # every stride-th place
-            self._seen[id(output)] = output, known.through([Window(n, 1, module.stride) for n in known.counts])
-        return self._seen.get(id(output), (output, None))[1]
+    def leave(self, module, windows, patch, output):
+        """Note what a layer made of a tensor that had this patch."""
+        if windows:
+            self._seen[id(output)] = output, None if windows[0].transposed or not patch else patch.through(windows)
+        elif patch and isinstance(module, ZeroPad):  # every stride-th place
+            self._seen[id(output)] = output, patch.through([Window(n, 1, module.stride) for n in patch.counts])
 
-    def _after(self, name, known, output):
+    def _after(self, name, known, args, output):
         patches = [patch for _, patch in known]
         one, X = patches[0], known[0][0]
         if None in patches:
             return None
         if name in POINTWISE or all(patch.counts == (1, 1) for patch in patches):
             return _join(patches)
+        if name == "pad" and len(args) > 1 and len(args[1]) == 4:
+            return one.padded(*sides_of_pad(args[1]))
+        if name.startswith("adaptive_") and output.dim() == 4:
+            sides = list(zip(one.counts, output.shape[2:], strict=True))
+            even = all(size % places == 0 for size, places in sides)
+            return one.through([Window(i, i // o, i // o) for i, o in sides]) if even else None
         if name in ("flatten", "reshape", "view") and output.dim() == 2:
             return one
-        if (name == "linear" and X.dim() == 2) or (name in ("mean", "amax") and output.shape == X.shape[:2]):
+        if (name == "linear" and X.dim() == 2) or (name in ("mean", "amax") and output.numel() == X.shape[:2].numel()):
             return one.whole()
         return None
 
 
 def _join(patches):
     """Return the patch that holds the patches of several paths, or None if their places do not lie alike."""
+    if len(patches) == 1:
+        return patches[0]
     if len({(patch.strides, patch.counts) for patch in patches}) > 1:
         return None
     starts = tuple(map(min, zip(*(patch.starts for patch in patches), strict=True)))
     ends = [[start + size for start, size in zip(p.starts, p.sizes, strict=True)] for p in patches]
     sizes = tuple(max(axis) - start for axis, start in zip(zip(*ends, strict=True), starts, strict=True))
-    joined = len(patches) > 1 or patches[0].joined
-    return replace(patches[0], sizes=sizes, starts=starts, joined=joined)
+    return replace(patches[0], sizes=sizes, starts=starts, joined=True)

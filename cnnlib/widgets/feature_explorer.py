@@ -11,11 +11,13 @@ import torch
 from torch import nn
 
 from cnnlib.figures import draw_feature_explorer
+from cnnlib.machine.rng import borrowed_random
 from cnnlib.models.copying import copy_network
 from cnnlib.page.announce import alert
 from cnnlib.page.escape import one_line
 from cnnlib.page.frontend import kernel
 from cnnlib.probes import layers_with_maps, maps_and_output, strongest_places
+from cnnlib.probes.hooks import random_left_alone
 from cnnlib.validation import check_switch
 from cnnlib.widgets.bundle import widget_bundle
 from cnnlib.widgets.controls import LABEL
@@ -73,7 +75,7 @@ class FeatureExplorer(View):
         self.settings = {"picture": self._pictures.check(picture), "layer": None, "channel": 0, "search": True,
                          "apart": False, "invert": True, "draw": False}  # fmt: skip
         self.upload = None  # (name, grey of shape (H, W)) of a picture that was handed in or drawn
-        self.net, self.layers, self._copy = net, {}, None
+        self.net, self.layers, self._copy, self._made_of = net, {}, None, None
         self._seen, self._places = {}, {}  # maps and output of the last picture; (layer, apart): Places
         self._widget = self._drawing = None
         self._slow = self._draws = False  # whether a search takes long; whether it draws random numbers in evaluation
@@ -89,14 +91,17 @@ class FeatureExplorer(View):
         """Copy a network as it stands, and find its layers."""
         if not isinstance(net, nn.Module):
             raise TypeError(f"net must be an nn.Module, got {type(net).__name__}. Build it first: lenet(), say.")
-        self._copy, self._draws = copy_network(net).eval(), True
+        self._copy = copy_network(net).eval()
         self._seen, self._places = {}, {}
-        with self._apart():
-            before = torch.get_rng_state()
-            self.layers = layers_with_maps(self._copy, self._picture()[0])
-            # few networks draw in evaluation; to put numbers back for the others might rewind a run in its thread
-            draws = not torch.equal(torch.get_rng_state(), before)
-        self._draws = draws
+        made_of = [net, *((name, type(m)) for name, m in net.named_modules()), *(p.shape for p in net.parameters())]
+        if made_of != self._made_of:  # in training only the weights are others
+            self._made_of, self._draws = None, True
+            with self._apart():
+                before = torch.get_rng_state()
+                self.layers = layers_with_maps(self._copy, self._picture()[0])
+                # few networks draw in evaluation; to put numbers back for the others might rewind a run in its thread
+                draws = not torch.equal(torch.get_rng_state(), before)
+            self._made_of, self._draws = made_of, draws
         if not self.layers:
             raise ValueError("the network has no layer that gives maps (N, C, H, W). Take one with convolutions.")
         if self.settings["layer"] not in self.layers:
@@ -106,12 +111,8 @@ class FeatureExplorer(View):
     @contextlib.contextmanager
     def _apart(self):
         """Let a network that draws random numbers draw the same each time, and leave those of everybody else."""
-        if not self._draws:
-            yield
-            return
         device = next(self._copy.parameters(), torch.empty(0)).device
-        with torch.random.fork_rng([device] if device.type == "cuda" else []):
-            torch.default_generator.manual_seed(0)
+        with random_left_alone(), borrowed_random(device, 0) if self._draws else contextlib.nullcontext():
             yield
 
     def _picture(self):

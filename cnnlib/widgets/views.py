@@ -87,9 +87,9 @@ def describe_network(net, input_shape):
     """Draw a network to scale, under a line that says what it costs and how far its last map sees."""
     walk = walk_layers(net, input_shape)
     head = f"{walk.parameters:,} parameters · {walk.multiply_adds:,} multiply-adds a picture"
-    seen = [step.patch.sizes[0] for step in walk if step.patch and len(step.output_shape) == 3]
+    seen = [step.patch.sizes for step in walk if step.patch and len(step.output_shape) == 3]
     if seen:
-        head += f" · the last map sees {seen[-1]} pixels"
+        head += f" · the last map sees {' × '.join(map(str, dict.fromkeys(seen[-1])))} pixels"
     return draw_volumes({head: (walk, input_shape)}, "The network that the controls describe, drawn to scale")
 
 
@@ -205,10 +205,10 @@ class Reconstructions(View):
         """Reconstruct the pictures, with and without the code."""
         net = trainer.net
         with evaluating(net), torch.no_grad():
-            whole = net(self._X)
+            whole = net(self._X.clone())  # into which a layer in place may write
             hook = net.encoder.register_forward_hook(lambda module, args, code: torch.zeros_like(code))
             try:
-                empty = net(self._X)
+                empty = net(self._X.clone())
             finally:
                 hook.remove()
         rows = {"picture": self._X, "reconstruction": whole, "with the code at zero": empty}

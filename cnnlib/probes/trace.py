@@ -1,0 +1,172 @@
+"""One forward pass, written down call by call: shapes, the weights that were used, multiply-adds, and the patch of the
+picture that one output sees. What counts layers or follows receptive fields stands on this one walk.
+"""
+
+from contextlib import nullcontext
+from dataclasses import dataclass, field
+
+import torch
+from torch import nn
+from torch.nn.modules import pooling
+from torch.utils._python_dispatch import TorchDispatchMode
+
+from cnnlib.probes.hooks import device_of, dtype_of, first_tensor, innermost, kind_of, looking, watching
+from cnnlib.probes.windows import Follow, Patch, axes_of, windows_of
+from cnnlib.validation import check_example, check_net, explain_forward_error
+
+ADAPTIVE = (pooling._AdaptiveAvgPoolNd, pooling._AdaptiveMaxPoolNd)
+FAULTS = (RuntimeError, ValueError, TypeError, IndexError, NotImplementedError, AssertionError)
+
+
+@dataclass(eq=False)
+class Call:
+    """One call of a module.
+
+    Attributes
+    ----------
+    name : str
+    module : nn.Module
+    innermost : bool
+        Whether it is made of no other modules.
+    input_shape, output_shape : tuple of int
+        Of the first tensor of each, without the batch; empty where there is none.
+    is_map : bool
+        Whether the output is maps, (N, C, H, W).
+    windows : tuple of Window
+        One an axis, empty for a layer without any.
+    weights : list of nn.Parameter
+        Of an innermost module all that it has, else those that its own code uses.
+    multiply_adds : int
+        Of its own code, for the whole batch.
+    patch : Patch or None
+        None where it is not defined.
+    """
+
+    name: str
+    module: nn.Module
+    innermost: bool
+    input_shape: tuple
+    patch: Patch | None
+    output_shape: tuple = ()
+    is_map: bool = False
+    windows: tuple = ()
+    weights: list = field(default_factory=list)
+    multiply_adds: int = 0
+
+    @property
+    def kind(self):
+        """The name of its class."""
+        return kind_of(self.module)
+
+    @property
+    def is_window(self):
+        """Whether it is a convolution or a pooling."""
+        return bool(axes_of(self.module)) or isinstance(self.module, ADAPTIVE)
+
+
+def trace(net, X, calls=None, example=True):
+    """Send a batch through a network as it stands, and return its Calls in the order in which they ended.
+
+    `calls` is the list to note them in, for whoever wants to know how far a pass got that failed. `example` says
+    that X is one example, for which multiply-adds are counted, and which is refused without channels.
+    """
+    calls, leaves = [] if calls is None else calls, set(innermost(net).values())
+    running = [Call("", net, False, (), None)]  # the innermost last; the first stands for code outside of modules
+    follow = Follow(X, lambda weight: running[-1].weights.append(weight))
+
+    def enter(name, module, inputs):
+        if example and inputs and inputs[0] is X and axes_of(module) not in (0, X.dim() - 2):
+            raise NoChannels(
+                f"{kind_of(module)} needs channels and {axes_of(module)} more axes, got {tuple(X.shape[1:])}."
+            )
+        shape, patch = (tuple(inputs[0].shape[1:]), follow.patch(inputs[0])) if inputs else ((), None)
+        running.append(Call(name, module, module in leaves, shape, patch))
+
+    def leave(name, module, inputs, output):
+        while (call := running.pop()).module is not module:  # of calls that ended in an exception, which was caught
+            pass
+        output = first_tensor(output)
+        if call.innermost:
+            call.weights = list(module.parameters())
+        if output is not None:
+            shape = output.shape
+            call.output_shape, call.is_map = tuple(shape[1:]), len(shape) == 4 and output.is_floating_point()
+            windows = windows_of(module, call.input_shape) if call.innermost else ()
+            call.windows = windows if call.output_shape[1:] == tuple(window.output for window in windows) else ()
+            follow.leave(module, call.windows, call.patch, output)
+            if isinstance(module, nn.RNNBase | nn.Bilinear):  # one operator: each weight is used at each place
+                weights = sum(p.numel() for name, p in module.named_parameters() if "weight" in name)
+                call.multiply_adds = weights * shape[:-1].numel()
+            elif isinstance(module, nn.Linear):  # without what parametrizations make its weights of
+                call.multiply_adds = shape.numel() * module.in_features
+        call.patch = follow.patch(output)
+        calls.append(call)
+
+    modules = {name: module for name, module in net.named_modules() if ".parametrizations." not in f".{name}."}
+    try:
+        with watching(modules, leave, enter), follow, _Counting(running) if example else nullcontext():
+            net(X)
+    except FAULTS as error:
+        explained = error if isinstance(error, NoChannels) else explain_forward_error(net, X, error)
+        if explained is error:
+            raise
+        raise explained from error
+    return calls
+
+
+def trace_example(net, input_shape):
+    """Send one example of zeros through a network in evaluation mode; return its Calls. Nothing else is changed.
+
+    Raises
+    ------
+    TypeError
+        If `net` is no nn.Module, or `input_shape` no tuple of whole numbers.
+    ValueError
+        If the network cannot take this shape, or has lazy layers.
+    """
+    check_net(net)
+    shape, calls = check_example(input_shape), []
+    if any(nn.parameter.is_lazy(p) for p in net.parameters()):
+        raise ValueError("net has lazy layers, which have no weights yet. Send a batch through it first: net(X).")
+    X = torch.zeros(1, *shape, device=device_of(net), dtype=dtype_of(net))
+    with looking(net):  # evaluating, so that one example is enough for batch normalisation
+        try:
+            return trace(net, X, calls)
+        except FAULTS as error:
+            done = sum(call.innermost for call in calls)
+            raise ValueError(
+                f"the network cannot take an example of shape {shape}; {done} layers went well. {error} "
+                "input_shape is that of one example, without the batch."
+            ) from error
+
+
+class NoChannels(ValueError):
+    """PyTorch takes the batch for the channels where they are missing, and goes on."""
+
+
+class _Counting(TorchDispatchMode):
+    """Add the multiply-adds of every matrix product and convolution to the call that is running."""
+
+    def __init__(self, running):
+        super().__init__()
+        self.running = running
+
+    def __torch_dispatch__(self, func, types, args=(), kwargs=None):
+        output = func(*args, **(kwargs or {}))
+        self.running[-1].multiply_adds += _multiply_adds(func.__name__.partition(".")[0], args, output)
+        return output
+
+
+def _multiply_adds(name, args, output):
+    """Return the multiply-adds of one of PyTorch's operators, as `torch.utils.flop_counter`, which imports Triton."""
+    if name in ("mm", "bmm", "mv", "dot", "linear"):
+        return output.numel() * args[0].shape[-1]
+    if name in ("addmm", "baddbmm", "addmv"):
+        return output.numel() * args[1].shape[-1]
+    if name.endswith("convolution"):
+        X, weight, transposed = args[0], args[1], args[6]
+        return (X if transposed else output).numel() * weight[0].numel()  # where a whole window of weights is used
+    if name.startswith("_scaled_dot_product"):
+        query, key, value = args[:3]
+        return query.shape[:-1].numel() * key.shape[-2] * (key.shape[-1] + value.shape[-1])
+    return 0
