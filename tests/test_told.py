@@ -135,6 +135,8 @@ WRONG = {
         {"loss": nn.BCEWithLogitsLoss()}, ValueError, r"y.float\(\)"),
     "regression without `correct`": (lambda: cnn(classes=1), [(X, X[:, :1, 0, 0])], {"loss": nn.MSELoss()}, ValueError,
         "correct=lambda"),
+    "classes of pixels": (lambda: nn.Conv2d(3, 10, 1), [(X, torch.zeros(8, 8, 8).long())], {}, ValueError,
+        "correct=lambda"),
     "loss given as a class": (cnn, BATCH, {"loss": nn.CrossEntropyLoss}, TypeError, r"CrossEntropyLoss\(\)"),
     "loss without gradients": (cnn, BATCH, {"loss": lambda out, y: F.cross_entropy(out, y).item()}, TypeError,
         r"Leave out .item\(\)"),
@@ -245,6 +247,15 @@ def test_softmax_before_the_loss(name):
     assert len(caught) == 1 and caught[0].filename == __file__
 
 
+@pytest.mark.filterwarnings("ignore:the network's outputs are probabilities")
+def test_softmax_is_told_on_the_panel():
+    panel = Playground("soft", lambda s: cnn(nn.Softmax(1)), lambda s: (BATCH, None), [], lr=0.1, num_epochs=1)
+    panel.runner.start()
+    panel.runner.wait(30)
+    assert "Leave out the softmax" in panel.status.value
+    panel.close()
+
+
 # name: network, data, further arguments
 RIGHT = {
     "batch of one, larger maps": (lambda: cnn()[:1].append(nn.BatchNorm2d(4)).extend(cnn()[1:]), FIRST, {}),
@@ -261,6 +272,8 @@ RIGHT = {
     "soft labels": (cnn, [(X, F.one_hot(y, 10).float())], {"loss": nn.CrossEntropyLoss()}),
     "several labels": (cnn, [(X, F.one_hot(y, 10).float())], {"loss": nn.BCEWithLogitsLoss()}),
     "ignored label": (cnn, [(X, y.where(y > 2, 255))], {"loss": nn.CrossEntropyLoss(ignore_index=255)}),
+    "classes of pixels and their count": (lambda: nn.Conv2d(3, 10, 1), [(X, torch.zeros(8, 8, 8).long())],
+        {"correct": lambda out, y: (out.argmax(1) == y).float().mean((1, 2)).sum()}),
     "regression": (lambda: cnn(classes=1), [(X, X[:, :1, 0, 0])],
         {"loss": nn.MSELoss(), "correct": lambda out, y: ((out - y).abs() < 0.1).sum().item()}),
     "loader": (cnn, DataLoader(TensorDataset(X, y), 4), {}),

@@ -12,6 +12,7 @@ import warnings
 import torch
 from torch import nn
 
+from cnnlib.machine.faults import is_fault
 from cnnlib.models.failures import EXPLAINED, explain_loss_error, explain_outputs, scores_among
 from cnnlib.training.metrics import count_correct
 from cnnlib.validation import check_callable, check_labels, told
@@ -41,7 +42,7 @@ class Objective:
         self.loss = nn.CrossEntropyLoss() if loss is None else check_callable(loss, "loss")
         self.correct = check_callable(correct, "correct")
         self._own, self._trains = loss is not None, trains
-        self._noticed = False
+        self._noticed, self.remark = False, ""
 
     def check(self, outputs, labels, look=True):
         """Raise unless labels and outputs fit each other so that they can be counted; `look` at the labels' values too.
@@ -58,6 +59,8 @@ class Objective:
                 return
             if self._own:
                 raise _uncountable(scores, labels)
+        if scores.dim() > 2 and labels.shape == (len(scores), *scores.shape[2:]):  # a class for each pixel
+            raise _uncountable(scores, labels)
         soft = self._own and scores.dim() == 2 and labels.shape == scores.shape
         if not soft and (not self._own or _is(self.loss, (*CROSS_ENTROPY, *NLL))):
             if scores.dim() != 2:
@@ -73,6 +76,8 @@ class Objective:
         try:
             loss = self.loss(outputs, labels)
         except (*EXPLAINED, AttributeError) as error:
+            if is_fault(error):
+                raise
             explained = explain_loss_error(self.loss, outputs, labels, error)
             if explained is error:
                 raise
@@ -87,7 +92,7 @@ class Objective:
         return loss
 
     def count(self, outputs, labels):
-        """Return how much of a batch is right, a 0-d tensor on its device: nothing waits for it."""
+        """Return how much of a batch is right, a 0-d tensor on its device, without synchronising."""
         with torch.no_grad():
             if self.correct is not count_correct:
                 right = torch.as_tensor(self.correct(outputs, labels))
@@ -104,7 +109,7 @@ class Objective:
             return count_correct(scores, labels if labels.dim() == 1 else labels.argmax(1))
 
     def _notice(self, outputs):
-        """Warn of outputs that the loss takes for something else, once per run."""
+        """Warn of outputs that the loss takes for something else, once per run; `remark` keeps what was said."""
         if not isinstance(outputs, torch.Tensor) or outputs.dim() != 2 or outputs.shape[1] == 1:
             return
         rows = outputs.detach().float()
@@ -115,12 +120,11 @@ class Objective:
             said = "NLLLoss takes logarithms of probabilities. Write nn.LogSoftmax(1), or take cross-entropy of scores"
         else:
             return
-        warnings.warn(
+        self.remark = (
             f"the network's outputs are probabilities already (each row sums to 1), but {said}: so trained, the "
-            "network learns slowly and its loss stays high.",
-            RuntimeWarning,
-            stacklevel=_level(),
+            "network learns slowly and its loss stays high."
         )
+        warnings.warn(self.remark, RuntimeWarning, stacklevel=_level())
 
 
 def check_trainable(net):
