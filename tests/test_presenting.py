@@ -350,6 +350,7 @@ OUTPUTS = {  # what a cell leaves, and what a page shows of it
 }  # fmt: skip
 
 
+@pytest.mark.filterwarnings("ignore")  # Sphinx's own of its extensions
 @pytest.mark.parametrize("kind", ["book", "deck"])
 def test_every_kind_of_output_is_rendered(tmp_path, kind):
     for package in ("latex2mathml", "myst_nb", "furo", "sphinx_revealjs"):
