@@ -525,7 +525,7 @@ def test_bundle_holds_the_widget_and_a_picture(panel, pictures):
     assert bundle[WIDGET]["model_id"] == pg.box.model_id and bundle["image/png"].startswith(b"\x89PNG")
     assert not any(letter.isdigit() for letter in bundle["text/plain"])
     assert metadata["image/png"]["width"] == 1000 and size_of(pg.image.value) == (1000, 380)
-    assert pg.chart.chart._footer.get_text().startswith("lr 0.1, width 16. Run this cell")
+    assert pg.chart.chart._footer.get_text().startswith("learning rate 0.1, width 16. Run this cell")
 
 
 def test_a_picture_beside_the_training_disturbs_no_frame(panel, pictures, monkeypatch):

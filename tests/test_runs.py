@@ -346,7 +346,7 @@ def test_export_loads_again_equal(panel):
     (kind, text), (other, _) = map(decoded, links(pg.book.current))
     assert (kind, other) == ("application/json", "text/csv")
     assert all(link in pg.book.note.value for link in links(pg.book.current))
-    words = {"lr": "0.1", "width": "16", "activation": "S-shaped", "norm": "on"}
+    words = {"learning rate": "0.1", "width": "16", "activation": "S-shaped", "norm": "on"}
     again = History.from_json(text)
     assert again == replace(history, settings={**before, "run": "wide & deep", "controls": words})
     assert history.settings == before, "the export changed the run itself"
@@ -593,12 +593,12 @@ def test_a_run_knows_its_settings_in_the_words_of_the_page(panel):
     controls = [choice("activation", {"hard": nn.ReLU, "soft": nn.Tanh}), slider("p", 0.0, 1.0, 0.1, 0.1), switch("on")]
     pg = panel(controls=controls)
     go(pg, 3)
-    assert pg.book.current.settings == {"lr": "0.1", "activation": "hard", "p": "0.1", "on": "off"}
+    assert pg.book.current.settings == {"learning rate": "0.1", "activation": "hard", "p": "0.1", "on": "off"}
     for name, value in (("activation", nn.Tanh), ("p", 0.1 * 3), ("on", True)):
         pg.inputs[name].value = value
         rest(pg)
     go(pg, 3)
-    assert pg.book.current.settings == {"lr": "0.1", "activation": "soft", "p": "0.3", "on": "on"}
+    assert pg.book.current.settings == {"learning rate": "0.1", "activation": "soft", "p": "0.3", "on": "on"}
     assert "activation soft, p 0.3, on on" in footer_of(pg)
 
 

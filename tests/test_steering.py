@@ -192,7 +192,7 @@ def test_going_back_to_a_change_keeps_the_change(steered, weights):
     go(pg, 9)
     original, net = pg.book.current, weights(pg.runner.trainer.net)
     (_, moment) = original.moments
-    assert (moment.step, moment.label) == (8, "dropout 0.1, lr 0.02")
+    assert (moment.step, moment.label) == (8, "dropout 0.1, learning rate 0.02")
     pg.inputs["dropout"].value = 0.0
     go(pg, 9)
     fork(pg, moment)

@@ -18,6 +18,7 @@ class Control:
     """One setting. `make()` returns its widget; `live(trainer, value)` is called in the loop's thread, or is None.
 
     `words` has the words for values that are chosen by words; `check(value)` raises if it cannot have that value.
+    `label` is what the page calls it: beside its widget, at its marks and in the table of runs; its name if left out.
     """
 
     name: str
@@ -26,6 +27,11 @@ class Control:
     live: Callable | None = None
     words: dict | None = None
     check: Callable | None = None
+    label: str | None = None
+
+    def say(self, value):
+        """Return the label with the words for a value: 'batch norm off'."""
+        return f"{self.label or self.name} {self.label_of(value)}"
 
     def label_of(self, value):
         """Return the words for a value: those of the page, or 'on', '0.4', 'ReLU'."""
@@ -61,7 +67,7 @@ def slider(name, low, high, default, step=1, *, label=None, live=None):
     def check(value):
         check_count(value, name, least=low, most=high) if whole else check_number(value, name, least=low, most=high)
 
-    return Control(name, default, make, live, check=check)
+    return Control(name, default, make, live, check=check, label=label)
 
 
 def choice(name, options, default=None, *, label=None, live=None):
@@ -88,7 +94,7 @@ def choice(name, options, default=None, *, label=None, live=None):
         if not any(value is option or value == option for option in options.values()):
             raise ValueError(f"{name} must be one of {', '.join(map(str, options))}, got {told(value)}.")
 
-    return Control(name, default, make, live, dict(options), check)
+    return Control(name, default, make, live, dict(options), check, label)
 
 
 def switch(name, default=False, *, label=None, live=None):
@@ -101,7 +107,7 @@ def switch(name, default=False, *, label=None, live=None):
             value=default, description=label or name, indent=False, style=LABEL, layout={"width": "max-content"}
         )
 
-    return Control(name, default, make, live, check=lambda value: check_switch(value, name))
+    return Control(name, default, make, live, check=lambda value: check_switch(value, name), label=label)
 
 
 def _check_names(name, label, live):

@@ -30,6 +30,7 @@ from cnnlib.widgets.runner import borrowing
 BLOCKS = {"pre-activation": PreActivation, "post-activation": PostActivation}
 STARTS = {"default": default_, "He": kaiming_, "Xavier": xavier_}
 ACTIVATIONS = {"ReLU": nn.ReLU, "tanh": nn.Tanh}
+ROW = {"flex_flow": "row wrap", "align_items": "flex-end", "grid_gap": "4px 16px"}
 MOST = 100  # blocks: more cannot be told apart on the page
 
 
@@ -97,7 +98,7 @@ class GradientSum:
         for name, control in self.inputs.items():
             control.add_class(f"cnnlib-sum-{name}")
             control.observe(lambda change, name=name: self._set(name, change["new"]), "value")
-        row = ipywidgets.HBox([*self.inputs.values()], layout={"flex_flow": "row wrap", "grid_gap": "4px 16px"})
+        row = ipywidgets.HBox([*self.inputs.values()], layout=ROW)
         self._widget = ipywidgets.VBox([row, self.image])
         self._widget.add_class("cnnlib-gradient-sum")
         route(self._widget)

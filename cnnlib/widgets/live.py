@@ -12,6 +12,7 @@ import time
 import ipywidgets
 from IPython.display import display
 
+from cnnlib.machine.clock import Throttle
 from cnnlib.machine.device import describe_device
 from cnnlib.machine.memory import return_freed_memory
 from cnnlib.page.frontend import is_live, kernel, subshell_is_open, why_static
@@ -26,10 +27,10 @@ from cnnlib.widgets.routing import open_channel, route
 from cnnlib.widgets.run_chart import RunChart
 from cnnlib.widgets.runner import pause_all
 
-SHARE = 0.02  # the part of the time that frames may take; axes and the last picture, once a run, come on top
+SHARE = 0.02  # the part of the time that frames take; the last picture, once a run, comes on top
 FRAME_EVERY = 0.4  # seconds between two frames at least: sending one takes a core from the loop for a moment
-RARELY = 10.0  # and at most: a machine that slept while one was drawn has not made drawing dear
 STATUS_EVERY = 1.0  # seconds between two updates of the status line, if no frame comes in between
+LR = "learning rate"  # what the page calls it
 STEP = 0.02  # of the slider, in powers of ten: 5 %
 PATIENCE = 4.0  # seconds after which a page without a second channel is told so
 LONG = 60.0  # seconds: who waits longer may load the page anew, and is told what happens then
@@ -74,7 +75,11 @@ def fit(net, train_iter, test_iter, num_epochs, lr, device=None, *, band=None, c
         keeper.warns = kernel() is None
     run = Fit(trainer, chart, keeper)
     remember(run)
-    run.train(left)
+    try:
+        run.train(left)
+    finally:
+        if keeper is not None:
+            keeper.release()
     return trainer.history
 
 
@@ -174,14 +179,16 @@ class Controls:
         self.image.add_class("cnnlib-chart")
         self.lr.add_class("cnnlib-lr")
         self.status.add_class("cnnlib-status")
-        self.box = ipywidgets.VBox([ipywidgets.HBox([self.lr, self.stop]), self.status, self.image])
+        steering = ipywidgets.HBox([self.lr, self.stop], layout={"align_items": "flex-end"})
+        self.box = ipywidgets.VBox([steering, self.status, self.image])
+        self.box.add_class("cnnlib-fit")
         self.lr.observe(self._set_lr, "value")
         self.stop.on_click(lambda button: trainer.stop())
         route(self.box)
         self.warning = ""
         self._shown_lr = trainer.lr
-        self._opened = self._drawn = self._told = time.perf_counter()
-        self._cost = 0.0
+        self._opened = self._told = time.perf_counter()
+        self.throttle = Throttle(SHARE, FRAME_EVERY)
 
     def bundle(self):
         """Return what the page is given: the controls, and the empty chart where they are not alive."""
@@ -191,20 +198,19 @@ class Controls:
     def _set_lr(self, change):
         if not math.isclose(change["new"], self.trainer.lr, rel_tol=1e-6):  # the page rounds what it is shown
             self.trainer.lr = change["new"]
+            self.throttle.steered()
 
     def __call__(self, trainer):
         """Look after the page, between two batches."""
         now = time.perf_counter()
-        due = now - self._drawn > max(FRAME_EVERY, min(self._cost / SHARE, RARELY))
-        drawn = due and self.chart.update(trainer.history)
+        drawn = self.throttle.due(self.chart.unseen(trainer.history))
         if drawn:
-            self.image.value = self.chart.chart.frame()
+            with self.throttle.frame():
+                self.chart.update(trainer.history)
+                self.image.value = self.chart.chart.frame()
         if drawn or now - self._told > STATUS_EVERY or not trainer.running:
             self._tell(trainer, now)
             self._told = now
-        if drawn:
-            self._drawn = time.perf_counter()
-            self._cost = self._drawn - now
 
     def _tell(self, trainer, now):
         p = trainer.progress
@@ -246,7 +252,7 @@ def lr_slider(lr, width):
     """Return a slider for the learning rate, logarithmic, with `lr` on one of its steps."""
     low, high = slider_range(lr)
     return ipywidgets.FloatLogSlider(
-        value=lr, min=low, max=high, step=STEP, description="learning rate", readout_format=".3g",
+        value=lr, min=low, max=high, step=STEP, description=LR, readout_format=".3g",
         tooltip="The learning rate, from the next batch on", style={"description_width": "initial"},
         layout={"width": width},
     )  # fmt: skip

@@ -13,6 +13,20 @@ import traitlets
 
 OURS = "[class*=cnnlib-]"
 
+# Labels stand above sliders, so that a long one leaves the track its length. In a dark theme ipywidgets draws the arrow
+# of a list dark on dark, and writes dark on the colours of buttons: white on these has a contrast of 5.
+STYLE = """
+:is(OURS, OURS *).widget-hslider { flex-flow: row wrap; height: auto; min-width: 220px; }
+:is(OURS, OURS *).widget-hslider > .widget-label {
+    flex: 0 0 100%; height: auto; margin: 0; text-align: left; white-space: normal; line-height: 1.2;
+}
+:is(OURS, OURS *).widget-hslider > .slider-container { flex: 1 1 140px; min-width: 140px; }
+OURS .jupyter-button.mod-success { background: #1a7f37; color: #fff; }
+OURS .jupyter-button.mod-warning { background: #9a5b00; color: #fff; }
+[data-jp-theme-light=false] OURS select { background-image: url("data:image/svg+xml,%3Csvg \
+xmlns='http://www.w3.org/2000/svg' viewBox='0 0 18 18'%3E%3Cpath d='M5 7l4 4 4-4z' fill='%23ddd'/%3E%3C/svg%3E"); }
+""".replace("OURS", OURS).replace("\\\n", "")
+
 # what a status line says when nobody answers any more
 GONE = "The kernel was restarted or has ended, and this run with it. To begin again, run the cells of this page anew."
 
@@ -99,7 +113,8 @@ class Namer(ipywidgets.HTML):
 
     def __init__(self):
         code = " ".join(LOOK.split())
-        super().__init__(f'<img alt="" src="data:," onerror="{code}">', layout={"display": "none"})
+        text = f'<style>{STYLE}</style><img alt="" src="data:," onerror="{code}">'
+        super().__init__(text, layout={"display": "none"})
 
 
 class NamedImage(ipywidgets.Image):

@@ -17,6 +17,7 @@ from traitlets import TraitError
 
 from cnnlib.datasets.batches import SEEDS
 from cnnlib.figures.picture import Sheet
+from cnnlib.machine.clock import Throttle
 from cnnlib.machine.device import describe_device, try_gpu
 from cnnlib.machine.memory import returning_freed_memory
 from cnnlib.machine.rng import borrowed_random
@@ -30,7 +31,7 @@ from cnnlib.widgets.closing import close_whole
 from cnnlib.widgets.controls import Control, shown
 from cnnlib.widgets.last import pass_on, remember
 from cnnlib.widgets.listing import write_listing
-from cnnlib.widgets.live import FRAME_EVERY, STATUS_EVERY, lr_slider
+from cnnlib.widgets.live import FRAME_EVERY, LR, STATUS_EVERY, lr_slider
 from cnnlib.widgets.naming import NamedImage
 from cnnlib.widgets.pulse import Pulse
 from cnnlib.widgets.routing import route
@@ -38,7 +39,7 @@ from cnnlib.widgets.run_chart import RunChart
 from cnnlib.widgets.runner import Moment, Runner, borrowing
 from cnnlib.widgets.runs import RunBook
 
-SHARE = 0.04  # the part of the time that drawing may take: views that look into the network are dear
+SHARE = 0.03  # the part of the time that drawing takes: views that look into the network are dear
 VISIBLE = 4  # controls beside the learning rate that are always in view; the others fold away
 RARELY = 10.0  # seconds between two frames for a page that has fallen silent: perhaps its messages only have to wait
 AWAY = 2.0  # seconds that a panel may be off the page, as while the page is laid out anew, before it rests
@@ -93,15 +94,14 @@ class Playground:
         self._build, self._data = build, data
         options = {"optimizer": optimizer, "loss": loss, "correct": correct}
         self._options = {name: option for name, option in options.items() if option is not None}
-        rate = Control("lr", lr, lambda: lr_slider(lr, "26em"), _set_lr, check=check_lr)
+        rate = Control("lr", lr, lambda: lr_slider(lr, "26em"), _set_lr, check=check_lr, label=LR)
         self.controls = (rate, *controls)
         settings = {control.name: control.default for control in self.controls}
-        words = {control.name: control.label_of for control in self.controls}
-        self.runner = Runner(
-            self._make, settings, num_epochs, self._listen, seed, lambda name, value: words[name](value)
-        )
+        say = {control.name: control.say for control in self.controls}
+        self.runner = Runner(self._make, settings, num_epochs, self._listen, seed, lambda name, value: say[name](value))
         self._pen = threading.RLock()  # a cell may ask for the picture while the thread draws
-        self._drawn = self._told = self._cost = 0.0
+        self._told = self._followed = 0.0  # when the status line was written, and the table of runs
+        self.throttle = Throttle(SHARE, FRAME_EVERY)
         self._run = None  # the trainer whose run the chart shows
         self._handles, self._rest = [], "ready"
         self._cover = None  # an empty widget: what a live page shows of the picture that stays
@@ -159,7 +159,7 @@ class Playground:
         self.step.on_click(lambda button: self.runner.start(steps=1))
         self.stop.on_click(lambda button: self.runner.stop())
         self.reset.on_click(lambda button: self.runner.reset())
-        self.slower = _button("", "step-forward", "From the last finite weights, with a tenth of the rate", "warning")
+        self.slower = _button("", "step-forward", "From before the loss rose, with a smaller rate", "warning")
         self.slower.on_click(lambda button: self._go_on_slower())
         self.slower.layout.display = "none"
         self.status = ipywidgets.HTML("Ready. Press Start.")
@@ -169,12 +169,12 @@ class Playground:
         named = ((self.status, "status"), (self.slower, "slower"), (self.image, "chart"), (self.listing, "code"))
         for part, name in named:
             part.add_class(f"cnnlib-{name}")
-        row = {"layout": {"flex_flow": "row wrap", "grid_gap": "4px 12px"}}
+        row = {"layout": {"flex_flow": "row wrap", "align_items": "flex-end", "grid_gap": "4px 12px"}}
         others = [widget for name, widget in self.inputs.items() if name != "lr"]
         more = ipywidgets.HBox(others[VISIBLE:], **row)
         self.folds = [
             _fold("More controls", "sliders", more),
-            _fold("Runs", "list", self.book.widget),
+            _fold("Runs", "list", self.book.widget, self.book.write_table),
             _fold("Show the code", "code", self.listing, self._write_code),
         ][not others[VISIBLE:] :]
         self.box = ipywidgets.VBox([
@@ -214,6 +214,7 @@ class Playground:
         if name == "lr" and math.isclose(value, self.runner.settings["lr"], rel_tol=1e-6):
             return  # the page rounds what it is shown
         self.runner.set(name, value, control.live)
+        self.throttle.steered()
         if control.live is None:  # the network is another one
             for view in self.views:
                 view.settle(self)
@@ -241,7 +242,7 @@ class Playground:
         if not resting:
             remember(self)
         self.pulse.beating = not resting
-        due = now - self._drawn > self._pause()
+        due = self._is_due(trainer, now)
         if due or resting or (now - self._told > STATUS_EVERY and not self.pulse.behind):
             self._told = now
             self.status.value = self._line(runner)  # before anything is drawn: if that fails, this says so
@@ -250,17 +251,19 @@ class Playground:
             self._begin(trainer)
             due = False
         if (due or resting) and trainer is not None:
-            started = time.perf_counter()  # after a new network was taken note of, which happens once
-            self.chart.update(trainer.history, all=resting)
-            if runner.state not in ("failed", "out of memory"):  # perhaps because of a view
-                with borrowing:
-                    for view in self.views:
-                        view.show(trainer)
-            self.image.value = self.chart.chart.frame()
-            self._drawn = time.perf_counter()
-            self._cost = self._drawn - started
+            with self.throttle.frame():
+                self.chart.update(trainer.history, all=resting)
+                if runner.state not in ("failed", "out of memory"):  # perhaps because of a view
+                    with borrowing:
+                        for view in self.views:
+                            view.show(trainer)
+                self.image.value = self.chart.chart.frame()
+        if resting or now - self._followed > STATUS_EVERY:
+            self._followed = now
+            self._follow_run(trainer)
         if trainer is not None and self.book.current and self.book.current.moments is not runner.moments:
             self.book.current.moments = runner.moments
+            self._follow_run(trainer)
             self.book.refresh()
         if resting and runner.state != self._rest:
             self._rest = runner.state
@@ -271,28 +274,39 @@ class Playground:
         elif not resting:
             self._rest = "training"
 
-    def _pause(self):
-        """Return how many seconds lie between two frames: none are drawn for a page that lies behind another."""
-        if self.pulse.behind:
-            return math.inf
-        return max(RARELY if self.pulse.lost else FRAME_EVERY, min(self._cost / SHARE, RARELY))
+    def _is_due(self, trainer, now):
+        """Return whether to draw: never for a page that lies behind another, rarely for one that has fallen silent."""
+        away = self.pulse.behind or (self.pulse.lost and now - self.throttle.drawn < RARELY)
+        if away and not self.throttle.watched:
+            return False
+        return self.throttle.due(trainer is self._run is not None and self.chart.unseen(trainer.history))
+
+    def _follow_run(self, trainer):
+        """Have the table of runs say how the present one stands: its steps, and its settings as they are now."""
+        if trainer is self._run is not None and self.book.current is not None:
+            self.book.current.settings = self._settings_in_words()
+            if self.book.widget.layout.display != "none":
+                self.book.write_table()
 
     def _begin(self, trainer):
         """Put an empty chart in place for a new network; earlier runs stay as thin lines."""
         before = self._run
         self.book.archive(before is not None and before.history.steps > before.num_batches // 10)
         self._run = trainer
-        settings = {control.name: self._words(control) for control in self.controls}
-        self.book.begin(trainer.history, settings, self.runner.moments)
+        self.book.begin(trainer.history, self._settings_in_words(), self.runner.moments)
         self._new_chart()
-        self._drawn = time.perf_counter()
+        self.throttle.drawn = time.perf_counter()  # but not paid for: it happens once
         self._write_code()
         with borrowing:
             for view in self.views:
                 view.begin(trainer)
 
-    def _words(self, control):
-        return control.label_of(self.runner.settings[control.name])
+    def _settings_in_words(self):
+        now, words = self.runner.settings, {}
+        for control in self.controls:
+            label = control.label if control.label and control.label not in words else control.name
+            words[label] = control.label_of(now[control.name])
+        return words
 
     def _new_chart(self):
         """Draw the axes and the earlier runs; the frames that follow are cheap."""
@@ -314,7 +328,7 @@ class Playground:
     # Going on, going back, and the code of a run
 
     def _offer(self, runner):
-        """After a divergence, offer to go on with a tenth of the rate."""
+        """After a divergence, offer to go on from before it, with a smaller rate."""
         if runner.state == "diverged":
             self.slower.description = f"Go on with learning rate {runner.error.lr:.2g}"
         self.slower.layout.display = None if runner.state == "diverged" else "none"
@@ -389,10 +403,13 @@ class Playground:
             said = str(runner.error).partition(" at step ")[0]
             line += (
                 f"<br><b>{html_text(said[:1].upper() + said[1:])} at step {runner.error.step:,}. The weights are back "
-                f"to their last finite state: try a learning rate of {runner.error.lr:.2g}, then Start, or Reset.</b>"
+                f"to those from before the loss rose: try a learning rate of {runner.error.lr:.2g}, then Start, or "
+                "Reset.</b>"
             )
         if runner.state == "out of memory":
             line += alert(f"{runner.error} The run is kept: Start tries its next step again.")
+        if trainer.objective.remark:
+            line += alert(trainer.objective.remark)
         # what changes every second is not spoken; that it rests, and how it stands then, is
         role = "" if runner.state == "training" else " role='status'"
         return f"<div{role} style='font-size:1.1em'>{line}</div>"
@@ -406,7 +423,7 @@ class Playground:
         if runner.trainer is not None:
             now = runner.settings
             told = [c for i, c in enumerate(self.controls) if i <= VISIBLE or now[c.name] != c.default]
-            settings = ", ".join(f"{control.name} {self._words(control)}" for control in told)
+            settings = ", ".join(control.say(now[control.name]) for control in told)
             self.chart.chart.footer(f"{settings}. Run this cell in JupyterLab to train and change it.")
         chart = self.chart.chart.picture()
         drawings = [drawing for drawing in (view.static() for view in self.views) if drawing is not None]

@@ -1,5 +1,6 @@
 """The chart of a training run, drawn from its history: the same picture live, static and from a loaded record."""
 
+import math
 import re
 
 from cnnlib.figures.chart import Chart, Panel
@@ -45,6 +46,7 @@ class RunChart:
             self.chart.band(1, low, high, label)
         self.num_batches = num_batches
         self._points = 0  # of the training curves, drawn so far
+        self._last_mark = -math.inf, []  # step, labels
         self._tail = False  # whether the curves end in a point that the next one replaces
         self._steps = self._epochs = self._marks = self._end = 0
 
@@ -70,9 +72,19 @@ class RunChart:
             self.chart.add(end / self.num_batches, [None, None, acc])
             self._epochs += 1
         for step, label in history.marks[self._marks :]:
-            self.chart.mark((step - 1) / self.num_batches, LR.sub("learning rate ", label))
+            self._mark(step, LR.sub("learning rate ", label))
             self._marks += 1
         return before != (self._end, self._epochs, self._marks)
+
+    def _mark(self, step, label):
+        """Mark a step; what came before it at the same step is said with it, unless it is about the same thing."""
+        last, labels = self._last_mark
+        if step - last > 1:
+            labels = []
+        elif labels[-1].rsplit(" ", 1)[0] == label.rsplit(" ", 1)[0]:
+            labels = labels[:-1]
+        self._last_mark = step, [*labels, label]
+        self.chart.mark((step - 1) / self.num_batches, ", ".join(self._last_mark[1]))
 
     def unseen(self, history):
         """Return whether the history has marks that the chart has not."""

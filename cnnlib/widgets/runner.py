@@ -89,7 +89,7 @@ class Runner:
         Called in the thread as `listener(runner)` after a network is built, after every batch, and at the end.
     seed : int
     words : callable
-        `words(name, value)` returns what the marks on the chart call a value.
+        `words(name, value)` returns what a mark on the chart says of a setting that was changed to a value.
 
     Attributes
     ----------
@@ -104,7 +104,9 @@ class Runner:
         The points of this run to go back to: its start, and every change.
     """
 
-    def __init__(self, build, settings, num_epochs, listener, seed=0, words=lambda name, value: shown(value)):
+    def __init__(
+        self, build, settings, num_epochs, listener, seed=0, words=lambda name, value: f"{name} {shown(value)}"
+    ):
         self.build, self.settings, self.num_epochs, self.listener = build, dict(settings), num_epochs, listener
         self.seed, self.words = seed, words
         self.trainer, self.error, self.state = None, None, "ready"
@@ -291,7 +293,7 @@ class Runner:
             self.base, self.events = dict(origin.base), list(origin.events)
             self.moments = before[: before.index(origin) + 1] if origin in before else [origin]
         for name, value in moved.items():
-            trainer.history.marks.append((1, f"{name} {self.words(name, value)}"))
+            trainer.history.marks.append((1, self.words(name, value)))
         trainer.listeners.append(self._between)
         self._target = self.num_epochs
         self.trainer = trainer  # whole, as whoever looks at it may expect
@@ -332,11 +334,11 @@ class Runner:
             live(trainer, value)
             self.events.append((trainer.step, name, value))
             if name != "lr":  # the trainer marks that itself
-                trainer.history.marks.append((trainer.step + 1, f"{name} {self.words(name, value)}"))
+                trainer.history.marks.append((trainer.step + 1, self.words(name, value)))
         if changes and not trainer.step:
             self.moments = [Moment(0, "start", dict(self.settings), self.base, tuple(self.events))]
         if changes and trainer.step:
-            self._keep(trainer, ", ".join(f"{name} {self.words(name, value)}" for name, (_, value) in changes.items()))
+            self._keep(trainer, ", ".join(self.words(name, value) for name, (_, value) in changes.items()))
         self._keep_asked(trainer)
 
     def _keep_asked(self, trainer):

@@ -251,7 +251,7 @@ class RunBook:
     def refresh(self):
         """Write the table and the choices anew."""
         with self._filling():
-            self.table.value = self._table()
+            self.write_table()
             runs = list(reversed(self.runs))  # the current one first
             picked = self.pick.value if any(self.pick.value is run for run in runs) else next(iter(runs), None)
             if self._last_current is not self.current:
@@ -260,6 +260,10 @@ class RunBook:
             self.pick.options = options
             self.pick.value = picked
             self._fill()
+
+    def write_table(self):
+        """Write the table anew, and leave the choices below it as they are: one of them may be open."""
+        self.table.value = self._table()
 
     _last_current = None
 
