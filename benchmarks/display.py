@@ -68,9 +68,9 @@ def cnnlib_playground(rows):
     show, seconds = playground.Playground._show, []
 
     def note(panel, runner):
-        drawn, started = panel._drawn, time.perf_counter()
+        drawn, started = panel.throttle.drawn, time.perf_counter()
         show(panel, runner)
-        if panel._drawn != drawn and runner.state == "training":
+        if panel.throttle.drawn != drawn and runner.state == "training":
             seconds.append(time.perf_counter() - started)
 
     playground.Playground._show = note
