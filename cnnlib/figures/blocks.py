@@ -6,8 +6,9 @@ from torch import nn
 from cnnlib.figures.drawing import Drawing, Line, Rect, Words
 from cnnlib.figures.style import COLOURS, FAINT, INK
 from cnnlib.models.cifar_resnet import ZeroPad, is_block
+from cnnlib.models.failures import run_network
 from cnnlib.probes.hooks import device_of, dtype_of, looking, watching
-from cnnlib.validation import check_computing, check_example, check_text, send
+from cnnlib.validation import Example, Network, Text, arguments
 
 WIDTH, MIDDLE, TALL = 1000, 150, 84  # pixels
 STAGES = ("#9ecae1", "#fdd0a2", "#a1d99b", "#dadaeb", "#d9d9d9")  # light enough for what is drawn over them
@@ -18,6 +19,7 @@ KINDS = {  # of a shortcut: colour and dash
 }
 
 
+@arguments(net=Network(), input_shape=Example(), title=Text())
 def draw_blocks(net, input_shape, title=""):
     """Draw a residual or plain network: a box for each block, an arc for each shortcut.
 
@@ -36,12 +38,10 @@ def draw_blocks(net, input_shape, title=""):
 
     Raises
     ------
-    TypeError, ValueError
+    ValueError
         If the network has no such block, or cannot take such an example.
     """
-    check_computing(net)
-    check_text(title, "title")
-    blocks = [(module, shape) for module, shape in _blocks(net, check_example(input_shape))]
+    blocks = _blocks(net, input_shape)
     if not blocks:
         raise ValueError("the network has no residual or plain block to draw: build it by cifar_resnet or resnet18.")
     slot = min(64.0, (WIDTH - 150) / len(blocks))
@@ -80,7 +80,7 @@ def _blocks(net, input_shape):
         found.append((module, tuple(output.shape[1:3])))
 
     with watching(blocks, note), looking(net):
-        send(net, torch.zeros(1, *input_shape, device=device_of(net), dtype=dtype_of(net)))
+        run_network(net, torch.zeros(1, *input_shape, device=device_of(net), dtype=dtype_of(net)))
     return found
 
 

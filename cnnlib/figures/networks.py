@@ -7,12 +7,13 @@ from matplotlib.patches import Rectangle
 from cnnlib.figures.picture import Picture
 from cnnlib.figures.style import FAINT, FILL, FONT, INK, new_figure
 from cnnlib.probes import layer_table
-from cnnlib.validation import check_computing, check_example, check_text
+from cnnlib.validation import Example, Network, Text, arguments
 
 KINDS = {"Conv2d": "convolution", "AvgPool2d": "pooling", "MaxPool2d": "pooling", "Linear": "dense"}
 WIDTH = 10.0  # inches
 
 
+@arguments(net=Network(), input_shape=Example(), text=Text())
 def draw_network(net, input_shape, text="The layers of a network, drawn to scale"):
     """Draw what flows through a network: feature maps as stacks of squares, vectors as columns.
 
@@ -24,15 +25,7 @@ def draw_network(net, input_shape, text="The layers of a network, drawn to scale
     net : nn.Module
     input_shape : tuple of int
         Shape of one example: (1, 28, 28).
-
-    Raises
-    ------
-    TypeError, ValueError
-        If an argument is of another kind, of another shape, or out of range.
     """
-    check_computing(net)
-    check_text(text, "text")
-    input_shape = check_example(input_shape)
     layers = [layer for layer in layer_table(net, input_shape) if layer.kind in KINDS]
     stages = [("input", input_shape, "")]
     stages += [(KINDS[layer.kind], layer.output_shape, _size(net, layer)) for layer in layers]

@@ -4,9 +4,10 @@ from matplotlib.patches import Rectangle
 
 from cnnlib.figures.picture import Picture
 from cnnlib.figures.style import COLOURS, DASHES, FONT, INK, new_figure
-from cnnlib.validation import check_named, check_tensor, check_text, told
+from cnnlib.validation import Dict, Tensor, Text, arguments, told
 
 
+@arguments(image=Tensor((2, 3), "(1, H, W) or (H, W)"), networks=Dict(dict), text=Text())
 def draw_receptive_fields(image, networks, text="What the middle output of some layers sees of a picture"):
     """Draw an image once for each network, with a square for each named layer: what one of its outputs sees.
 
@@ -15,16 +16,9 @@ def draw_receptive_fields(image, networks, text="What the middle output of some 
     image : Tensor of shape (1, H, W) or (H, W)
     networks : dict of str to (dict of str to Field)
         The network's name, then a label and what `receptive_fields` found for the layer.
-
-    Raises
-    ------
-    TypeError, ValueError
-        If an argument is of another kind, of another shape, or out of range.
     """
-    check_tensor(image, "image", (2, 3), "(1, H, W) or (H, W)")
-    check_text(text, "text")
-    for name, fields in check_named(networks, "networks", dict).items():
-        for field in check_named(fields, f"the layers of {name!r}").values():
+    for name, fields in networks.items():
+        for field in Dict()(fields, f"the layers of {name!r}").values():
             if not hasattr(field, "sizes"):
                 raise TypeError(f"each layer must be a Field that receptive_fields found, got {told(field)}.")
         if len(fields) > len(COLOURS):

@@ -10,20 +10,12 @@ from dataclasses import dataclass
 import torch
 from torch import nn
 
-from cnnlib.probes.given import check_layer
+from cnnlib.models.failures import run_network
+from cnnlib.probes.given import BATCH, check_layer
 from cnnlib.probes.hooks import batch_for, dtype_of, first_tensor, looking, watching
 from cnnlib.probes.receptive import Field
 from cnnlib.probes.trace import trace
-from cnnlib.validation import (
-    check_batch,
-    check_computing,
-    check_count,
-    check_iterable,
-    check_number,
-    check_switch,
-    check_tensor,
-    send,
-)
+from cnnlib.validation import Bool, Count, Iterable, Network, Number, Tensor, Text, arguments, check_batch
 
 QUIET = (nn.Identity, nn.Dropout, nn.Dropout2d)  # in evaluation they give what they got: no layers to look at
 ROOM = 2**23  # numbers in the largest map of a pass, 32 MB, if no layer has more than 64 maps of the picture's size
@@ -57,6 +49,7 @@ class Places:
     num: int
 
 
+@arguments(net=Network(), X=Tensor(shape="(N, C, H, W)"))
 def layers_with_maps(net, X):
     """Find the layers whose output for a batch X of pictures, (N, C, H, W), is maps.
 
@@ -68,11 +61,9 @@ def layers_with_maps(net, X):
 
     Raises
     ------
-    TypeError, ValueError
-        If `net` is no network, X is no batch of pictures, or the network cannot take it.
+    ValueError
+        If the network cannot take X.
     """
-    check_computing(net)
-    check_tensor(X, "X", shape="(N, C, H, W)")
     with looking(net):
         calls = trace(net, batch_for(net, X, dtype_of(net)), example=False)
     layers, padded = {}, False
@@ -86,6 +77,7 @@ def layers_with_maps(net, X):
     return layers
 
 
+@arguments(net=Network(), X=BATCH, layer=Text())
 def maps_and_output(net, X, layer):
     """Return the maps of a layer for a batch of pictures, and what the network made of them, in one pass.
 
@@ -103,15 +95,15 @@ def maps_and_output(net, X, layer):
 
     Raises
     ------
-    TypeError, ValueError
+    ValueError
         If the network has no layer of that name, cannot take the pictures, or they do not pass the layer.
     """
-    check_tensor(X, "X", shape="(N, …)")
-    with looking(check_computing(net)):
+    with looking(net):
         maps, output = _pass(net, X, layer)
     return maps.cpu(), output.detach().cpu()
 
 
+@arguments(net=Network(), batches=Iterable(), layer=Text(), count=Count(), num=Count(), one_each=Bool())
 def strongest_places(net, batches, layer, count=9, num=500, one_each=False, seconds=math.inf):
     """Find the places in some pictures where each channel of a layer is largest, for all channels in one pass.
 
@@ -139,16 +131,14 @@ def strongest_places(net, batches, layer, count=9, num=500, one_each=False, seco
     Raises
     ------
     TypeError, ValueError
-        If the network has no layer of that name, the pictures do not pass it, a count is no whole number of at least
-        1, a batch is none, there is no picture, or the layer gives no maps.
+        If the network has no layer of that name, the pictures do not pass it, a batch is none, there is no picture,
+        the layer gives no maps, or `seconds` is no number of at least 0.
     """
-    count, num = check_count(count, "count"), check_count(num, "num")
-    check_switch(one_each, "one_each")
-    seconds = seconds if seconds == math.inf else check_number(seconds, "seconds", least=0)
+    seconds = seconds if seconds == math.inf else Number(least=0)(seconds, "seconds")
     best, seen, ends = None, 0, time.perf_counter() + seconds
-    check_layer(check_computing(net), layer)
+    check_layer(net, layer)
     with looking(net):
-        for batch in check_iterable(batches, "batches"):
+        for batch in batches:
             X = check_batch(batch)[0][: num - seen]
             for few in X.split(max(1, min(64, ROOM // (64 * X[0].numel())))):
                 maps, _ = _pass(net, few, layer, maps_alone=True)
@@ -180,7 +170,7 @@ def _pass(net, X, layer, maps_alone=False):
 
     with watching({layer: check_layer(net, layer)}, keep):
         try:
-            output = first_tensor(send(net, batch_for(net, X, dtype_of(net))))
+            output = first_tensor(run_network(net, batch_for(net, X, dtype_of(net))))
         except _Enough:
             pass
     if not kept:

@@ -2,11 +2,13 @@
 
 from collections import Counter
 
-from cnnlib.probes.given import check_layer, check_names
+from cnnlib.models.failures import run_network
+from cnnlib.probes.given import BATCH, Names, check_layer
 from cnnlib.probes.hooks import batch_for, call_name, copy_of, first_tensor, innermost, looking, watching
-from cnnlib.validation import check_computing, check_tensor, send
+from cnnlib.validation import Network, arguments
 
 
+@arguments(net=Network(), X=BATCH, layers=Names())
 def feature_maps(net, X, layers=None):
     """Return the output of layers for a batch of images.
 
@@ -27,11 +29,9 @@ def feature_maps(net, X, layers=None):
     Raises
     ------
     TypeError, ValueError
-        If `net` is no network, has no layer of that name, or cannot take X.
+        If the network has no layer of that name, or cannot take X.
     """
-    check_computing(net)
-    check_tensor(X, "X", shape="(N, …)")
-    layers = innermost(net) if layers is None else list(check_names(layers))
+    layers = innermost(net) if layers is None else list(layers)
     outputs, calls = {}, Counter()
 
     def keep(name, module, inputs, output):
@@ -41,5 +41,5 @@ def feature_maps(net, X, layers=None):
 
     modules = {name: check_layer(net, name, "each layer") for name in layers}
     with watching(modules, keep), looking(net):
-        send(net, batch_for(net, X))
+        run_network(net, batch_for(net, X))
     return outputs

@@ -4,9 +4,9 @@ from collections import Counter
 
 import torch
 
-from cnnlib.probes.given import check_layer, check_names
+from cnnlib.probes.given import Names, check_layer
 from cnnlib.probes.hooks import call_name, first_tensor
-from cnnlib.validation import check_count, check_net
+from cnnlib.validation import Count, Network, arguments
 
 WRITTEN_OVER = (
     "its output is a view (Flatten, reshape, x[:, 1:]) that was written over in the same pass, by a layer with "
@@ -14,6 +14,7 @@ WRITTEN_OVER = (
 )
 
 
+@arguments(net=Network(abstract=True), layers=Names(), every=Count())
 class FlowProbe:
     """Measure layers by hooks, in one training step of several.
 
@@ -42,14 +43,12 @@ class FlowProbe:
     Raises
     ------
     TypeError, ValueError
-        If `net` is no network, has no layer of that name, or `every` is not a whole number of at least 1.
+        If the network has no layer of that name.
     """
 
     def __init__(self, net, layers=None, every=1):
-        self.every = check_count(every, "every")
-        names = [name for name, _ in check_net(net).named_children()]
-        layers = names if layers is None else list(check_names(layers))
-        self.net, self.readings = net, 0
+        self.net, self.every, self.readings = net, every, 0
+        layers = [name for name, _ in net.named_children()] if layers is None else layers
         self._layers = {name: check_layer(net, name, "each layer") for name in layers}
         self._passes, self._reading, self._hooks = 0, False, []
         self._forward, self._backward = {}, {}  # name: 0-d tensor

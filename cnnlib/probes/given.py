@@ -1,8 +1,23 @@
 """What a probe asks of the network and of the batch that it is given, before it sends anything through."""
 
+from dataclasses import dataclass
+
 import torch
 
-from cnnlib.validation import check_iterable, check_tensor, check_text, told
+from cnnlib.validation import Iterable, Rule, Tensor, Text, told
+
+BATCH = Tensor(shape="(N, …)")
+LABELS = Tensor((1,), "(N,)")
+
+
+@dataclass(frozen=True)
+class Names(Rule):
+    """An iterable of names: a dict is one, a text is none."""
+
+    words = "an iterable of names"
+
+    def __call__(self, layers, name):
+        return layers if isinstance(layers, dict) else Iterable()(layers, name)
 
 
 def check_layer(net, layer, name="layer"):
@@ -16,20 +31,15 @@ def check_layer(net, layer, name="layer"):
         If the network has no layer of that name.
     """
     modules = dict(net.named_modules())
-    if check_text(layer, name) not in modules:
+    if Text()(layer, name) not in modules:
         raise ValueError(f"the network has no layer {layer!r}; it has {', '.join(filter(None, modules))}.")
     return modules[layer]
 
 
-def check_names(layers):
-    """Return `layers`; raise a TypeError unless they are an iterable of names: a dict is one, a text is none."""
-    return layers if isinstance(layers, dict) else check_iterable(layers, "layers")
-
-
 def check_scored(X, y):
     """Raise unless X is a batch and y has a class for each of its examples, whole numbers of shape (N,)."""
-    check_tensor(X, "X", shape="(N, …)")
-    check_tensor(y, "y", (1,), "(N,)")
+    BATCH(X, "X")
+    LABELS(y, "y")
     if not X.dim() or len(X) != len(y):
         raise ValueError(f"as many labels as examples are needed, got X of shape {tuple(X.shape)} and {told(y)} as y.")
     if y.is_floating_point() or y.is_complex() or y.dtype == torch.bool:

@@ -6,22 +6,15 @@ import torch
 from torch import nn
 
 from cnnlib.models.copying import copy_network
+from cnnlib.models.failures import run_network
 from cnnlib.models.modes import in_mode
-from cnnlib.probes.given import check_scored, check_scores
-from cnnlib.validation import (
-    check_computing,
-    check_iterable,
-    check_labels,
-    check_named,
-    check_net,
-    check_number,
-    send,
-    told,
-)
+from cnnlib.probes.given import BATCH, LABELS, check_scored, check_scores
+from cnnlib.validation import Dict, Iterable, Network, Number, arguments, check_labels, told
 
 TRANSPOSED = (nn.ConvTranspose1d, nn.ConvTranspose2d, nn.ConvTranspose3d)  # output channels in the second place
 
 
+@arguments(net=Network(abstract=True))
 def random_direction(net):
     """Draw a random direction in weight space, normalised filter by filter (section 4 of the paper).
 
@@ -33,13 +26,8 @@ def random_direction(net):
     -------
     dict of str to Tensor
         One entry for each parameter of `net`.
-
-    Raises
-    ------
-    TypeError
-        If `net` is no nn.Module.
     """
-    transposed = {f"{name}.weight" for name, layer in check_net(net).named_modules() if isinstance(layer, TRANSPOSED)}
+    transposed = {f"{name}.weight" for name, layer in net.named_modules() if isinstance(layer, TRANSPOSED)}
     direction = {}
     for name, weight in net.named_parameters():
         step = torch.zeros_like(weight)
@@ -52,6 +40,7 @@ def random_direction(net):
     return direction
 
 
+@arguments(net=Network(), direction=Dict(torch.Tensor), distances=Iterable(), X=BATCH, y=LABELS)
 @torch.no_grad()
 def loss_along(net, direction, distances, X, y):
     """Return the loss at the weights plus each distance times a direction; the network stays as it is.
@@ -76,12 +65,12 @@ def loss_along(net, direction, distances, X, y):
     Raises
     ------
     TypeError, ValueError
-        If `net` is no network, the direction does not fit it, a distance is no finite number, or the network cannot
-        take the batch.
+        If the direction does not fit the network, a distance is no finite number, or the network cannot take the
+        batch.
     """
     check_scored(X, y)
-    check_fit(check_computing(net), direction)
-    distances = [check_number(distance, "each distance") for distance in check_iterable(distances, "distances")]
+    check_fit(net, direction)
+    distances = [Number()(distance, "each distance") for distance in distances]
     net = copy_network(net)
     start = {name: weight.clone() for name, weight in net.named_parameters()}
     losses, random = [], torch.get_rng_state()
@@ -96,7 +85,6 @@ def loss_along(net, direction, distances, X, y):
 
 def check_fit(net, direction):
     """Raise unless a direction has a tensor for each weight of a network, of the weight's shape."""
-    check_named(direction, "direction", torch.Tensor)
     for name, weight in net.named_parameters():
         step = direction.get(name)
         if step is None or step.shape != weight.shape or step.is_meta:
@@ -107,7 +95,7 @@ def check_fit(net, direction):
 
 
 def _scores(net, X, y):
-    scores = send(net, X)
+    scores = run_network(net, X)
     check_scores(scores, X)
     check_labels(y.long(), scores.shape[1])
     return scores

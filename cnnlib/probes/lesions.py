@@ -10,7 +10,7 @@ from cnnlib.models.batch_norm import BatchNorm
 from cnnlib.models.cifar_resnet import is_block
 from cnnlib.models.copying import copy_network
 from cnnlib.probes.given import check_layer
-from cnnlib.validation import check_net, told
+from cnnlib.validation import Network, arguments, told
 
 NORMS = (nn.BatchNorm2d, BatchNorm)
 
@@ -30,6 +30,7 @@ class Site:
     channels: int
 
 
+@arguments(net=Network(abstract=True))
 def lesion_sites(net):
     """Find the parts of a network that can be taken out: those whose output has the shape of their input.
 
@@ -44,14 +45,9 @@ def lesion_sites(net):
     -------
     list of Site
         From the image to the scores; two sites of equal `channels` in a row can be swapped.
-
-    Raises
-    ------
-    TypeError
-        If `net` is no nn.Module.
     """
     sites, inside = [], ()
-    for name, module in check_net(net).named_modules():
+    for name, module in net.named_modules():
         if inside and name.startswith(inside):
             continue
         if is_block(module):
@@ -63,6 +59,7 @@ def lesion_sites(net):
     return sites
 
 
+@arguments(net=Network(abstract=True))
 def without(net, *sites):
     """Return a copy of a network without these sites: what came to them goes on to the next layer.
 
@@ -78,12 +75,13 @@ def without(net, *sites):
     Raises
     ------
     TypeError, ValueError
-        If `net` is no network, or has no such site.
+        If the network has no such site.
     """
     _check_sites(net, *sites)
     return _rewired(net, {name: None for site in sites for name in site.names})
 
 
+@arguments(net=Network(abstract=True))
 def swapped(net, one, other):
     """Return a copy of a network in which two sites have changed places.
 
@@ -103,7 +101,6 @@ def swapped(net, one, other):
 
 
 def _check_sites(net, *sites):
-    check_net(net)
     for site in sites:
         if not isinstance(site, Site):
             raise TypeError(f"a site must be one that lesion_sites(net) found, got {told(site)}.")

@@ -8,7 +8,7 @@ from torch.nn.modules import conv, padding, pooling
 from cnnlib.probes.hooks import innermost, kind_of
 from cnnlib.probes.trace import ADAPTIVE, trace_example
 from cnnlib.probes.windows import Patch, axes_of, sides_of_pad, windows_of
-from cnnlib.validation import check_net
+from cnnlib.validation import Example, Network, arguments
 
 PADS = (padding._ConstantPadNd, padding._ReflectionPadNd, padding._ReplicationPadNd)
 UNKNOWN = (*ADAPTIVE, conv._ConvTransposeNd, pooling._MaxUnpoolNd, nn.FractionalMaxPool2d, nn.FractionalMaxPool3d,
@@ -40,6 +40,7 @@ class Field:
         return cls(name, kind, *(sides[0] if len(set(sides)) == 1 else sides for sides in patch.sides))
 
 
+@arguments(net=Network(abstract=True), input_shape=Example())
 def receptive_fields(net, input_shape=None):
     """Follow the receptive field through the convolutions and poolings of a network.
 
@@ -63,10 +64,9 @@ def receptive_fields(net, input_shape=None):
 
     Raises
     ------
-    TypeError, ValueError
-        If `net` is no nn.Module, or cannot take an example of that shape.
+    ValueError
+        If the network cannot take an example of that shape.
     """
-    check_net(net)
     if input_shape is not None:
         calls = [call for call in trace_example(net, input_shape) if call.patch]
         return [Field.of(call.name, call.kind, call.patch) for call in calls if call.is_window]

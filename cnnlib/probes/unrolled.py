@@ -18,8 +18,11 @@ from torch.nn import functional as F
 
 from cnnlib.models.cifar_resnet import is_block
 from cnnlib.models.copying import copy_network
-from cnnlib.probes.given import check_scored, check_scores
-from cnnlib.validation import check_computing, check_labels, check_list, send, told
+from cnnlib.models.failures import run_network
+from cnnlib.probes.given import BATCH, LABELS, check_scored, check_scores
+from cnnlib.validation import Count, Kind, List, Network, arguments, check_labels, told
+
+SEQUENCE = Kind(nn.Sequential, "It is made of stem, blocks and head: try tower(8).")
 
 
 @dataclass(frozen=True)
@@ -60,6 +63,7 @@ class GradientParts:
         missed, whole = (self.identity + sum(parts) - self.total).norm().item(), self.total.norm().item()
         return missed / whole if whole else math.inf if missed else 0.0
 
+    @arguments(parts=List(torch.Tensor))
     def shares(self, parts=None):
         """Return how much of the total each part makes up along its direction, the identity first.
 
@@ -67,7 +71,7 @@ class GradientParts:
         formula holds these numbers add up to 1; all are 0 where the total is.
         """
         if parts is not None:
-            for part in check_list(parts, "parts", torch.Tensor):
+            for part in parts:
                 if part.shape != self.total.shape:
                     raise ValueError(f"each part must be of shape {tuple(self.total.shape)}, got {told(part)}.")
         largest = self.total.abs().max()
@@ -78,6 +82,7 @@ class GradientParts:
         return [((part / largest * total).sum() / total.square().sum()).item() for part in parts]
 
 
+@arguments(net=SEQUENCE, X=BATCH, y=LABELS, block=Count(), last=Count())
 def gradient_parts(net, X, y, block=1, last=None):
     """Take the gradient at the input of a block apart.
 
@@ -99,19 +104,10 @@ def gradient_parts(net, X, y, block=1, last=None):
 
     Raises
     ------
-    TypeError
-        If `net` is no nn.Sequential, or a number no whole number.
     ValueError
         If there is no such block, or one on the way has no identity shortcut.
     """
-    if not isinstance(net, nn.Sequential):
-        raise TypeError(
-            f"net must be an nn.Sequential of stem, blocks and head, got {type(net).__name__}. Try tower(8)."
-        )
-    for number in (block, 1 if last is None else last):
-        if not isinstance(number, int) or isinstance(number, bool):
-            raise TypeError(f"blocks are counted in whole numbers, got {told(number)}.")
-    check_computing(net)
+    Network()(net)
     check_scored(X, y)
     net = copy_network(net)  # running statistics move with every pass
     first = next((i for i, layer in enumerate(net) if is_block(layer)), len(net))
@@ -127,13 +123,13 @@ def gradient_parts(net, X, y, block=1, last=None):
                 "of one stage of a residual network."
             )
     with torch.enable_grad():
-        start = send(net[: first + block - 1], X.clone()).detach().requires_grad_()
+        start = run_network(net[: first + block - 1], X.clone()).detach().requires_grad_()
         inputs, branches, x = [], [], start
         for one in blocks:  # each is given a copy: what follows may work in place, and x must stay what it was
             inputs.append(x)
             branches.append(one.residual(x.clone()))
             x = one(x.clone())
-        scores = send(head, x.clone())
+        scores = run_network(head, x.clone())
         check_scores(scores, X)
         check_labels(y.long(), scores.shape[1])
         loss = F.cross_entropy(scores, y)

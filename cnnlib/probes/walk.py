@@ -14,6 +14,7 @@ from cnnlib.page.table import Table
 from cnnlib.probes.formulas import multiply_add_formula, parameter_formula, shape_rule
 from cnnlib.probes.trace import trace_example
 from cnnlib.probes.windows import Patch
+from cnnlib.validation import Example, Network, arguments
 
 
 @dataclass(frozen=True)
@@ -71,6 +72,7 @@ class LayerTable(list):
         return repr(self.table())
 
 
+@arguments(net=Network(abstract=True), input_shape=Example())
 def layer_table(net, input_shape):
     """Send one example of zeros through a network and write down what each layer did.
 
@@ -89,8 +91,6 @@ def layer_table(net, input_shape):
 
     Raises
     ------
-    TypeError
-        If `net` is no nn.Module, or `input_shape` no tuple of whole numbers.
     ValueError
         If the network cannot take this shape, or has lazy layers.
     """
@@ -140,6 +140,7 @@ class Walk(LayerTable):
         return sum(math.prod(step.output_shape) for step in self)
 
 
+@arguments(net=Network(abstract=True), input_shape=Example())
 def walk_layers(net, input_shape):
     """Send one example of zeros through a network and explain what each layer did with its shape.
 
@@ -159,8 +160,6 @@ def walk_layers(net, input_shape):
 
     Raises
     ------
-    TypeError
-        If `net` is no nn.Module, or `input_shape` no tuple of whole numbers.
     ValueError
         If the network cannot take this shape, has lazy layers, or calls no module.
     """

@@ -13,6 +13,7 @@ from torch import nn
 from cnnlib import validation as v
 from cnnlib.models import lenet
 from cnnlib.models.limits import Arch
+from cnnlib.probes.given import Names
 
 T, V, EITHER = TypeError, ValueError, (TypeError, ValueError)
 HUGE, NAN, INF = 10**12, float("nan"), float("inf")
@@ -112,6 +113,7 @@ _same(v.Factory, MAKERS)
 _same(v.Text, TEXTS)
 _same(v.Bool, SWITCHES)
 _same(v.Iterable, ITERABLES)
+_same(Names, bad(T, None, 3, "0", words="iterable"))
 _same(v.Pair, bad(T, 3, None, "ab", (0, "1")) + bad(V, (1,), (1, 2, 3), (2, 1), (0, NAN), (0, INF)))
 _same(
     Arch, bad(T, None, 3, "11", [3], [(1, 2, 3)], [(1, "64")], [(1.0, 64)]) + bad(V, [], [(0, 64)], [(1, HUGE)])
