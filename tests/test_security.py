@@ -568,7 +568,7 @@ def serving(command, port, folder):
 def test_make_lab_answers_this_machine_and_those_who_have_the_token(tmp_path):
     command, port = command_of("lab", "lab", "--allow-root", "--ServerApp.port_retries=0")
     with serving(command, port, tmp_path) as said:
-        token = re.search(r"token=(\w{32,})", said)[1]
+        token = re.search(rf"http://127.0.0.1:{port}/lab/tree/01_lenet.ipynb\?token=(\w{{32,}})", said)[1]
         assert listening(port) == {"this machine"}
         assert [answer(port, path) for path in ("/api/contents", "/api/kernels", "/files/01_lenet.ipynb")] == [
             403,
@@ -583,6 +583,7 @@ def test_make_lab_answers_this_machine_and_those_who_have_the_token(tmp_path):
 def test_make_slides_starts_jupyterlab_as_make_lab_does():
     lab, slides = (command_of(target, program)[0] for target, program in (("lab", "lab"), ("slides", "present")))
     ours = re.findall(r"--ServerApp\.\w+=\S*", lab)
+    assert all("--LabApp.default_url=/lab/tree/01_lenet.ipynb" in command for command in (lab, slides))  # as printed
     assert "--ServerApp.ip=127.0.0.1" in ours and re.findall(r"--ServerApp\.\w+=\S*", slides) == ours
 
 
