@@ -22,6 +22,7 @@ from torch import nn
 from cnnlib.machine.device import CORES, try_gpu
 from cnnlib.machine.memory import keep_freed_memory
 from cnnlib.models import VGG11, alexnet, cifar_resnet, conv_bn_relu, lenet, narrower, resnet18, vgg
+from cnnlib.page.escape import printable
 from cnnlib.page.table import Table
 from cnnlib.training.execution import memory_format
 
@@ -118,7 +119,7 @@ class Contract:
         return self._verdict() + (f"\n\n{self._table()._repr_markdown_()}" if self.sections else "")
 
     def __repr__(self):
-        return self._verdict() + (f"\n\n{self._table()!r}" if self.sections else "")
+        return printable(self._verdict() + (f"\n\n{self._table()!r}" if self.sections else ""))
 
 
 def time_contract(chapter):

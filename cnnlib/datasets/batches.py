@@ -7,6 +7,7 @@ on two cores that costs less than a thousandth of the time that a loader with wo
 import torch
 from torch.nn import functional as F
 
+from cnnlib.page.escape import printable
 from cnnlib.validation import Bool, Callable, Count, Device, Tensor, arguments
 
 TOGETHER = 4  # pictures that share one draw of a random transform: 5 ms a batch of 128, against 22 one by one
@@ -119,7 +120,8 @@ class Batches:
         height, width = self.resize or self.images.shape[-2:]
         changed = ", transformed" if self.transform else ""
         order = f"shuffled with seed {self.seed}" if self.shuffle else "in order"
-        return f"Batches: {len(self.images):,} images of {height}×{width} in {len(self)} batches, {order}{changed}"
+        text = f"Batches: {len(self.images):,} images of {height}×{width} in {len(self)} batches, {order}{changed}"
+        return printable(text)
 
 
 def _resized(images, size):

@@ -27,7 +27,7 @@ import torch
 from cnnlib.exercises.engine import Unanswered, Wrong, describe, is_blank
 from cnnlib.page import progress_file
 from cnnlib.page.announce import announced
-from cnnlib.page.escape import inert_markdown, markdown_text
+from cnnlib.page.escape import inert_markdown, markdown_text, printable
 
 TIERS = ("recall", "change one line", "build")
 
@@ -48,7 +48,7 @@ class Note:
         return f"{announced(self._markdown())}\n\n{markdown_text(self.aside)}".rstrip()
 
     def __repr__(self):
-        return f"{self.heading} {self.text}".rstrip() + (f" {self.aside}" if self.aside else "")
+        return printable(f"{self.heading} {self.text}".rstrip() + (f" {self.aside}" if self.aside else ""))
 
 
 class Code:
@@ -61,7 +61,7 @@ class Code:
         return f"```python\n{self.source}\n```"
 
     def __repr__(self):
-        return self.source
+        return printable(self.source)
 
 
 class Verdict(Note):

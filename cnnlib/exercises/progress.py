@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from cnnlib.exercises.core import Exercise, Note
 from cnnlib.page import progress_file
 from cnnlib.page.announce import has_reader
-from cnnlib.page.escape import html_text, one_line
+from cnnlib.page.escape import html_text, one_line, printable
 from cnnlib.page.table import Table
 from cnnlib.validation import check_switch
 
@@ -106,7 +106,7 @@ class Progress:
         parts = []
         for chapter in self.chapters:
             parts += [chapter.caption, repr(Table(HEAD, chapter.rows, left=len(HEAD))), *chapter.guesses, ""]
-        return "\n".join([*parts, self.footer])
+        return printable("\n".join([*parts, self.footer]))
 
 
 def _look_at(name, known):

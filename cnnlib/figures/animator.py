@@ -4,6 +4,7 @@ import threading
 
 from cnnlib.figures.chart import Chart, Panel
 from cnnlib.machine.clock import Throttle
+from cnnlib.page.escape import printable
 from cnnlib.page.frontend import is_live, kernel
 from cnnlib.validation import Choice, Count, List, Number, Pair, Text, arguments
 
@@ -156,7 +157,7 @@ class Animator:
             self._draw(bundle["image/png"], metadata)
 
     def __repr__(self):
-        return self.chart.text
+        return printable(self.chart.text)
 
 
 def _is_row(value):

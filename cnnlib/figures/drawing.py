@@ -12,7 +12,7 @@ import numpy as np
 
 from cnnlib.figures.picture import Picture, encode_png
 from cnnlib.figures.style import DPI, INK, new_figure
-from cnnlib.page.escape import html_text, one_line
+from cnnlib.page.escape import html_text, one_line, printable
 
 POINTS = 72 / DPI  # of a font size in pixels
 
@@ -184,4 +184,4 @@ class Drawing:
         return self.picture().bundle()
 
     def __repr__(self):
-        return self.text
+        return printable(self.text)

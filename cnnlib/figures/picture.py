@@ -5,6 +5,7 @@ import zlib
 
 import numpy as np
 
+from cnnlib.page.escape import printable
 from cnnlib.page.storage import file_path, replace
 
 QUICK, STORED = 1, 6  # zlib's levels for a frame and for a picture that stays: 3 against 30 ms, 103 against 85 kB
@@ -41,7 +42,7 @@ class Picture:
         return self.bundle()
 
     def __repr__(self):
-        return self.text
+        return printable(self.text)
 
 
 class Sheet(Picture):

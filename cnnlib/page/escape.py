@@ -3,8 +3,10 @@
 Whatever it holds, it shows as text: it brings no element, no link and no code to HTML, SVG, Markdown or a chart.
 """
 
+import codecs
 import html
 import re
+import sys
 
 ELLIPSIS = "…"
 LONGEST = 2000  # characters of a message
@@ -16,6 +18,27 @@ _UNSEEN = re.compile(
 _MARKUP = re.compile(r"[&<>\[\]|`*_\\~$]")
 _CODE = re.compile(r"(?<!`)(?P<fence>`+)(?!`)(?P<code>[^\n]*?[^`\n])(?P=fence)(?!`)")
 _HTML = re.compile(r"[&<>\[\]`\\]")
+
+
+# for an output that has not the sign itself: a terminal of Windows, a file in ASCII
+STAND_INS = {
+    "✔": "[x]", "✓": "[x]", "✘": "[ ]", "✗": "[ ]", "○": "[ ]", "−": "-", "–": "-", "—": "-", "…": "...", "±": "+/-",
+    "×": "x", "·": "*", "→": "->", "≤": "<=", "≥": ">=", "≈": "~", "⌊": "floor(", "⌋": ")", "“": '"', "”": '"',
+    "’": "'",
+}  # fmt: skip
+
+
+def printable(text):
+    """Return a text in characters that standard output has: what shows an object must not fail to be printed."""
+    encoding = getattr(sys.stdout, "encoding", None) or "utf-8"
+    return text.encode(encoding, "cnnlib.stand_in").decode(encoding)
+
+
+def _stand_in(error):
+    return "".join(STAND_INS.get(sign, "?") for sign in error.object[error.start : error.end]), error.end
+
+
+codecs.register_error("cnnlib.stand_in", _stand_in)
 
 
 def clean(text, longest=LONGEST):

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from cnnlib.page.escape import markdown_text
+from cnnlib.page.escape import markdown_text, printable
 
 
 @dataclass(frozen=True)
@@ -27,4 +27,4 @@ class Table:
                 c.ljust(w) if i < self.left else c.rjust(w) for i, (c, w) in enumerate(zip(row, widths, strict=True))
             ]
             lines.append("  ".join(cells).rstrip())
-        return "\n".join(lines)
+        return printable("\n".join(lines))

@@ -8,6 +8,7 @@ import statistics
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field, fields
 
+from cnnlib.page.escape import printable
 from cnnlib.page.storage import file_path, replace
 from cnnlib.page.table import Table
 from cnnlib.validation import Count, Kind, Like, Number, Text, arguments, told
@@ -194,7 +195,7 @@ class History:
         return ", ".join(parts)
 
     def __repr__(self):
-        return f"History: {self.summary()}"
+        return printable(f"History: {self.summary()}")
 
 
 @arguments(below=Number())

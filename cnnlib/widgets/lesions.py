@@ -5,6 +5,7 @@ from torch import nn
 
 from cnnlib.figures import draw_lesions
 from cnnlib.page.announce import alert
+from cnnlib.page.escape import printable
 from cnnlib.page.frontend import kernel
 from cnnlib.probes import lesion_sites, swapped, without
 from cnnlib.training.loop import evaluate_accuracy
@@ -131,4 +132,4 @@ class Lesions:
         return widget_bundle(self._widget, static), metadata
 
     def __repr__(self):
-        return f"Lesions of {', '.join(self.nets)}"
+        return printable(f"Lesions of {', '.join(self.nets)}")

@@ -15,6 +15,7 @@ from IPython.display import display
 from cnnlib.machine.clock import Throttle
 from cnnlib.machine.device import describe_device
 from cnnlib.machine.memory import return_freed_memory
+from cnnlib.page.escape import printable
 from cnnlib.page.frontend import is_live, kernel, subshell_is_open, why_static
 from cnnlib.training.checkpoint import Checkpoint
 from cnnlib.training.loop import Trainer, again
@@ -151,7 +152,7 @@ class Fit:
             self._controls.close()
 
     def __repr__(self):
-        return f"Fit: {self.history.summary()}"
+        return printable(f"Fit: {self.history.summary()}")
 
 
 def _say(text):

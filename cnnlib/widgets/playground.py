@@ -22,7 +22,7 @@ from cnnlib.machine.device import describe_device, try_gpu
 from cnnlib.machine.memory import returning_freed_memory
 from cnnlib.machine.rng import borrowed_random
 from cnnlib.page.announce import ALERT, alert
-from cnnlib.page.escape import html_text
+from cnnlib.page.escape import html_text, printable
 from cnnlib.page.frontend import is_live, kernel
 from cnnlib.training.loop import DivergenceError, Trainer
 from cnnlib.validation import check_callable, check_count, check_list, check_lr, check_text, told
@@ -506,7 +506,7 @@ class Playground:
         raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
 
     def __repr__(self):
-        return f"Playground {self.name!r}: {'closed' if self._closed else self.runner.state}"
+        return printable(f"Playground {self.name!r}: {'closed' if self._closed else self.runner.state}")
 
 
 class View:

@@ -8,7 +8,7 @@ import ipywidgets
 
 from cnnlib.page import progress_file
 from cnnlib.page.announce import announced
-from cnnlib.page.escape import html_text, inert_markdown, markdown_text
+from cnnlib.page.escape import html_text, inert_markdown, markdown_text, printable
 from cnnlib.page.frontend import kernel
 from cnnlib.validation import List, Number, Pair, Text, arguments, told
 from cnnlib.widgets.bundle import widget_bundle
@@ -125,7 +125,7 @@ class Guess:
         return widget_bundle(self._widget, static)
 
     def __repr__(self):
-        return f"Predict first: {self.question}"
+        return printable(f"Predict first: {self.question}")
 
 
 class Reveal:
@@ -158,4 +158,4 @@ class Reveal:
 
     def __repr__(self):
         verdict, outcome = self._line()
-        return f"{verdict} The experiment says: {outcome}. {self.because}".strip()
+        return printable(f"{verdict} The experiment says: {outcome}. {self.because}".strip())

@@ -13,6 +13,7 @@ from cnnlib.course.full.experiments import EXPERIMENTS, find_experiments
 from cnnlib.course.full.series import run_series, summary
 from cnnlib.course.full.stored import FILE, collect
 from cnnlib.machine.faults import DeviceError, OutOfMemoryError
+from cnnlib.page.escape import printable
 from cnnlib.training import distributed
 from cnnlib.training.execution import PRECISIONS, has_bf16
 
@@ -20,7 +21,7 @@ from cnnlib.training.execution import PRECISIONS, has_bf16
 def say(text):
     """Write a line on standard output, from the first process only."""
     if distributed.process_number() == 0:
-        sys.stdout.write(f"{text}\n")
+        sys.stdout.write(printable(f"{text}\n"))
         sys.stdout.flush()
 
 

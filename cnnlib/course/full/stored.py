@@ -7,6 +7,7 @@ from pathlib import Path
 from cnnlib.course.full import series
 from cnnlib.course.full.experiments import EXPERIMENTS
 from cnnlib.page import storage
+from cnnlib.page.escape import printable
 from cnnlib.page.table import Table
 from cnnlib.training.history import History, spread
 from cnnlib.validation import Choice, Dict, arguments
@@ -26,7 +27,7 @@ class FullResults:
         return "\n\n".join(filter(None, [self.note, self.table and self.table._repr_markdown_()]))
 
     def __repr__(self):
-        return "\n\n".join(filter(None, [self.note, self.table and repr(self.table)]))
+        return printable("\n\n".join(filter(None, [self.note, self.table and repr(self.table)])))
 
 
 @arguments(chapter=Choice(tuple(dict.fromkeys(e.chapter for e in EXPERIMENTS))), here=Dict(History | list | tuple))
