@@ -18,9 +18,12 @@ from cnnlib.figures.animator import Animator
 from cnnlib.machine.device import describe_device, try_gpu
 from cnnlib.machine.faults import DeviceError, OutOfMemoryError
 from cnnlib.training.checkpoint import Checkpoint
+from cnnlib.training.errors import DivergenceError
+from cnnlib.training.evaluation import evaluate_accuracy
 from cnnlib.training.history import History, compare, growth_table
-from cnnlib.training.loop import DivergenceError, Trainer, evaluate_accuracy, time_epoch, train
+from cnnlib.training.loop import Trainer
 from cnnlib.training.metrics import Accumulator, Timer, accuracy
+from cnnlib.training.run import time_epoch, train
 from cnnlib.training.seeds import train_over_seeds, unfinished_runs
 
 __all__ = [

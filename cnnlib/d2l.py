@@ -12,7 +12,8 @@ from cnnlib.figures.animator import Animator
 from cnnlib.machine.device import try_gpu
 from cnnlib.models import xavier_
 from cnnlib.models.copying import copy_network
-from cnnlib.training.loop import Trainer, evaluate_accuracy
+from cnnlib.training.evaluation import evaluate_accuracy
+from cnnlib.training.loop import Trainer
 from cnnlib.training.metrics import Accumulator, Timer, accuracy
 from cnnlib.validation import check_count, check_lr
 from cnnlib.widgets import fit

@@ -26,7 +26,9 @@ from cnnlib.models import ConvAutoencoder, ResidualConvAutoencoder, lenet
 from cnnlib.models.modes import evaluating
 from cnnlib.probes import FlowProbe
 from cnnlib.training.history import History
-from cnnlib.training.loop import Trainer, evaluate_accuracy, train
+from cnnlib.training.loop import Trainer
+from cnnlib.training.evaluation import evaluate_accuracy
+from cnnlib.training.run import train
 from cnnlib.training.metrics import count_correct, count_near
 from cnnlib.training.seeds import train_over_seeds
 from cnnlib.widgets import GradientFlow, Reconstructions, choice, switch

@@ -14,11 +14,12 @@ from torch import nn
 from torch.utils._python_dispatch import TorchDispatchMode
 
 import cnnlib
+from cnnlib.course.full import team
+from cnnlib.course.full.team import TeamTrainer
 from cnnlib.machine import rng as randomness
 from cnnlib.models import cifar_resnet, kaiming_, lenet
-from cnnlib.training import execution
 from cnnlib.training import loop as training
-from cnnlib.training.execution import memory_format
+from cnnlib.training.layout import find_weights
 
 Trainer = partial(cnnlib.Trainer, device="cpu")
 
@@ -95,14 +96,14 @@ def test_16_bits_compute_the_step_and_leave_the_weights(fashion, weights):
 def test_wrong_precision_is_named(noise, dense, monkeypatch):
     with pytest.raises(ValueError, match="precision must be one of 'float32', 'bf16', got 'fp16'"):
         Trainer(dense(), noise(), precision="fp16")
-    monkeypatch.setattr(execution, "has_bf16", lambda device: False)
-    with pytest.raises(ValueError, match="not to be had on cpu, got precision='bf16'. Use 'float32'"):
+    monkeypatch.setattr("cnnlib.machine.device.has_bf16", lambda device: False)
+    with pytest.raises(ValueError, match="cpu does not support bf16, got precision='bf16'. Use 'float32'"):
         Trainer(dense(), noise(), precision="bf16")
 
 
 def test_nothing_is_compiled_without_a_gpu(noise, dense, monkeypatch):
     monkeypatch.setattr(torch, "compile", None)
-    assert Trainer(dense(), noise(), lr=0.1, compile=True).fit(1).settings["compiled"] is False
+    assert TeamTrainer(dense(), noise(), lr=0.1, device="cpu", compile=True).fit(1).settings["compiled"] is False
 
 
 def test_graphs_are_recorded_once_for_training_alone(noise, dense, weights, monkeypatch):
@@ -129,10 +130,10 @@ def test_graphs_are_recorded_once_for_training_alone(noise, dense, weights, monk
     expected = Trainer(dense(), noise(), noise(), lr=0.1)
     twin = expected.fork()
     expected.fit(2)
-    monkeypatch.setattr(execution, "has_graphs", lambda device: True)
+    monkeypatch.setattr(team, "has_graphs", lambda device: True)
     monkeypatch.setattr(torch, "compile", record)
     monkeypatch.setattr(torch.compiler, "cudagraph_mark_step_begin", mark)
-    trainer = Trainer(twin.net, noise(), noise(), lr=0.1, compile=True)
+    trainer = TeamTrainer(twin.net, noise(), noise(), lr=0.1, device="cpu", compile=True)
     trainer._looks_always = False
     trainer.fit(1)
     trainer.fit(1)
@@ -146,7 +147,7 @@ def test_a_fork_computes_with_its_own_network(noise, dense, weights):
     twin = trainer.fork()
     twin.fit(1)
     assert torch.equal(weights(trainer.net), before) and not torch.equal(weights(twin.net), before)
-    assert twin._execution.net is twin.net and twin._execution.precision == "bf16"
+    assert twin.precision == "bf16"
 
 
 class Gpus:
@@ -220,17 +221,20 @@ def test_a_narrow_network_with_projections_survives():
     assert (done.returncode, done.stdout.split()) == (0, 4 * ["finished"]), done.stderr
 
 
-@pytest.mark.parametrize("net, device, layout", [
-    (lambda: cifar_resnet(8, 8, "projection"), "cpu", torch.channels_last),
-    (lambda: cifar_resnet(8, 4, "projection"), "cpu", torch.contiguous_format),
-    (lambda: cifar_resnet(8, 4, "projection"), "cuda", torch.channels_last),
-    (lambda: cifar_resnet(8, 4, "projection"), "mps", torch.preserve_format),
-    (lambda: cifar_resnet(8, 4, "identity"), "cpu", torch.channels_last),
-    (lambda: nn.Conv2d(4, 4, 1), "cpu", torch.channels_last),
-    (lambda: nn.Conv2d(16, 16, 1, stride=2, groups=4), "cpu", torch.contiguous_format),
+@pytest.mark.parametrize("net, device, last", [
+    (lambda: cifar_resnet(8, 8, "projection"), "cpu", True),
+    (lambda: cifar_resnet(8, 4, "projection"), "cpu", False),
+    (lambda: cifar_resnet(8, 4, "projection"), "cuda", True),
+    (lambda: cifar_resnet(8, 4, "projection"), "mps", False),
+    (lambda: cifar_resnet(8, 4, "identity"), "cpu", True),
+    (lambda: nn.Conv2d(4, 4, 1), "cpu", True),
+    (lambda: nn.Conv2d(16, 16, 1, stride=2, groups=4), "cpu", False),
 ])  # fmt: skip
-def test_where_the_channels_lie(net, device, layout):
-    assert memory_format(net(), torch.device(device)) == layout
+def test_where_the_channels_lie(net, device, last):
+    net = net()
+    convolutions = [layer.weight for layer in net.modules() if isinstance(layer, nn.Conv2d)]
+    found = find_weights(net, torch.device(device))
+    assert [id(weight) for weight in found] == [id(weight) for weight in convolutions if last]
 
 
 # How the optimizer takes its step

@@ -114,8 +114,9 @@ def raising(error):
 
 
 @pytest.mark.parametrize("optimizer", [momentum, torch.optim.Adam], ids=["momentum", "Adam"])
-@pytest.mark.parametrize("at", [1, 2])
-@pytest.mark.parametrize("where", PLACES)
+@pytest.mark.parametrize(
+    "where, at", [(where, at) for where in PLACES for at in (1, 2) if (where, at) != ("optimizer", 2)]
+)
 def test_a_run_that_ran_out_of_memory_goes_on_as_if_it_had_not(noise, dense, weights, where, at, optimizer):
     ends = []
     for never in (True, False):
@@ -411,7 +412,7 @@ def test_a_finite_loss_over_infinite_numbers_is_noticed(noise, spoil):
     net.optimizer = trainer.optimizer
     with pytest.raises(DivergenceError, match="statistic or the optimizer's memory became infinite or NaN at step 3"):
         trainer.fit(1)
-    assert trainer.history.steps == trainer.batch == 2 and all(map(math.isfinite, trainer.history.loss))
+    assert trainer.history.steps == 3 and all(map(math.isfinite, trainer.history.loss))
     assert_sound(trainer, next(iter(noise())))
     assert trainer.fit(1).ended == "finished"
 
@@ -423,8 +424,8 @@ def test_a_mask_that_is_infinite_by_design_is_no_divergence(noise, dense):
 
 
 SPOILT = [  # the value of all weights, what is said, whether the run was stopped, which ends it without an evaluation
-    (math.nan, "a weight became", False),
-    (math.nan, "a weight became", True),
+    (math.nan, "a weight, .* became", False),
+    (math.nan, "a weight, .* became", True),
     (1e38, "on the test data the scores became", False),
 ]
 
@@ -434,8 +435,7 @@ def test_the_last_step_of_a_run_is_not_believed_either(noise, dense, weights, va
     """Its weights have given no loss yet, so nothing but a look at them, and at the evaluation, can tell."""
     net = Weak(dense(), "optimizer", 2 if stop else 3, lambda net: [p.data.fill_(value) for p in net.parameters()])
     trainer = weak_trainer(net, noise)
-    good = []
-    trainer.listeners.append(at_step(1 if stop else 2, lambda t: good.append(weights(net))))
+    good = [weights(net)]  # the copy is of the run's beginning
     if stop:
         trainer.listeners.append(at_step(2, lambda t: t.stop()))
     with pytest.raises(DivergenceError, match=words) as caught:

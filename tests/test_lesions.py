@@ -10,7 +10,7 @@ from cnnlib.figures.drawing import Line, Rect, Words
 from cnnlib.models import BasicBlock, cifar_resnet, conv_bn_relu, conv_relu_bn, deepened, resnet18, vgg
 from cnnlib.models.modes import evaluating
 from cnnlib.probes import lesion_sites, swapped, without
-from cnnlib.training.loop import evaluate_accuracy
+from cnnlib.training.evaluation import evaluate_accuracy
 from cnnlib.widgets import Lesions
 
 SHORTCUTS = ["none", "identity", "projection", "all projections"]

@@ -18,7 +18,7 @@ import cnnlib
 from cnnlib import DivergenceError, evaluate_accuracy
 from cnnlib.models import lenet, xavier_
 from cnnlib.training import loop as training
-from cnnlib.training.loop import time_epoch
+from cnnlib.training.run import time_epoch
 from cnnlib.training.seeds import train_over_seeds
 
 Trainer = partial(cnnlib.Trainer, device="cpu")

@@ -16,7 +16,8 @@ import torch
 from torch import distributed as dist
 from torch import nn
 
-from cnnlib import DivergenceError, Trainer
+from cnnlib import DivergenceError
+from cnnlib.course.full.team import TeamTrainer
 from cnnlib.datasets import Batches
 
 PATIENCE = timedelta(seconds=120)  # a process that waits for another for so long waits for ever
@@ -54,7 +55,7 @@ def train(num, norm=False, mischief=None):
     options = {"optimizer": SGD, "loss": loss, "device": "cpu", "listeners": [lambda t: told.append(t.step)]}
     net = build(norm)
     net.register_forward_pre_hook(lambda net, args: None if net.training else evaluated.append(len(args[0])))
-    trainer = Trainer(net, pictures(num), pictures(21, 8, shuffle=False), 0.05, **options)
+    trainer = TeamTrainer(net, pictures(num), pictures(21, 8, shuffle=False), 0.05, **options)
     try:
         trainer.fit(2)
     except DivergenceError as error:
@@ -82,7 +83,7 @@ def stop(trainer, value):
 
 
 def overflow(trainer, value):
-    trainer.net[1].running_var.fill_(torch.inf)
+    trainer.net[1].running_var.data.fill_(torch.inf)  # which autograd does not notice
     return value
 
 

@@ -24,7 +24,7 @@ from cnnlib.machine.memory import keep_freed_memory
 from cnnlib.models import VGG11, alexnet, cifar_resnet, conv_bn_relu, lenet, narrower, resnet18, vgg
 from cnnlib.page.escape import printable
 from cnnlib.page.table import Table
-from cnnlib.training.execution import memory_format
+from cnnlib.training.layout import channels_last
 
 FILE = Path(__file__).parent / "times.json"
 SECONDS = 1.5  # that a calibration takes, however many thread counts it tries; building the network comes on top
@@ -203,31 +203,31 @@ def calibrate(chapter):
     with torch.random.fork_rng(devices=[]):  # weights and dropout draw random numbers
         torch.default_generator.manual_seed(0)
         try:
-            times = {w.name: _times_of(_step(w), counts, SECONDS / len(workloads)) for w in workloads}
+            times = {w.name: _times_of(*_step(w), counts, SECONDS / len(workloads)) for w in workloads}
         finally:
             torch.set_num_threads(before)
     return {name: {n: statistics.median(found) for n, found in counted.items()} for name, counted in times.items()}
 
 
-def _times_of(step, counts, seconds):
-    """Return a list of seconds a step for each number of threads, found within so many seconds."""
+def _times_of(net, step, counts, seconds):
+    """Return a list of seconds per step for each number of threads, found within so many seconds."""
     times, ends = {}, time.perf_counter() + seconds
-    for n in counts:
-        torch.set_num_threads(n)
-        if not times or time.perf_counter() < ends:  # on a machine that is busy, one number of threads is enough
-            step()  # the first prepares the kernels
-            times[n] = [_timed(step)]
-    while time.perf_counter() < ends:
-        for n in times:  # in turn, so that a slow moment of the machine hits all of them
+    with channels_last(net, torch.device("cpu")):
+        for n in counts:
             torch.set_num_threads(n)
-            times[n] += [_timed(step) for _ in range(3)][1:]
+            if not times or time.perf_counter() < ends:  # on a machine that is busy, one number of threads is enough
+                step()  # the first prepares the kernels
+                times[n] = [_timed(step)]
+        while time.perf_counter() < ends:
+            for n in times:  # in turn, so that a slow moment of the machine hits all of them
+                torch.set_num_threads(n)
+                times[n] += [_timed(step) for _ in range(3)][1:]
     return times
 
 
 def _step(workload):
-    """Return a function that trains one batch of random numbers."""
+    """Return a network and a function that trains it on one batch of random numbers."""
     net = workload.build()
-    net = net.to(memory_format=memory_format(net, torch.device("cpu")))
     optimizer, loss = torch.optim.SGD(net.parameters(), lr=1e-3), nn.CrossEntropyLoss()
     X, y = torch.rand(workload.batch), torch.randint(10, workload.batch[:1])
 
@@ -236,7 +236,7 @@ def _step(workload):
         loss(net(X), y).backward()
         optimizer.step()
 
-    return step
+    return net, step
 
 
 def _timed(step):

@@ -7,7 +7,7 @@ import warnings
 import torch
 
 from cnnlib.machine.faults import first_line
-from cnnlib.validation import check_count, check_device
+from cnnlib.validation import check_choice, check_count, check_device
 
 # What PyTorch chose when it was loaded: the cores of this machine, or fewer where OMP_NUM_THREADS says so.
 CORES = torch.get_num_threads()
@@ -91,3 +91,21 @@ def describe_device(device=None):
         return f"Apple GPU ({platform.machine()})"
     threads = torch.get_num_threads()
     return f"CPU ({platform.machine()}), {threads} thread{'s' if threads > 1 else ''}"
+
+
+PRECISIONS = ("float32", "bf16")
+
+
+def check_precision(precision, device):
+    """Return `precision`, one of PRECISIONS; raise a ValueError if it is none, or the device does not support it."""
+    check_choice(precision, "precision", PRECISIONS)
+    if precision == "bf16" and not has_bf16(device):
+        raise ValueError(f"{device} does not support bf16, got precision='bf16'. Use 'float32'.")
+    return precision
+
+
+def has_bf16(device):
+    """Return whether a device can compute with 16-bit numbers of float32's range."""
+    if device.type == "cuda":
+        return torch.cuda.is_bf16_supported(including_emulation=False)  # older cards have it only slowly
+    return torch.amp.is_autocast_available(device.type)

@@ -11,17 +11,16 @@ from contextlib import suppress
 
 import torch
 
-from cnnlib.datasets import Batches, Copies
 from cnnlib.datasets.batches import SEEDS
 from cnnlib.machine.device import CORES
 from cnnlib.machine.threads import send_helpers_away
 from cnnlib.models.copying import copy_network
 from cnnlib.models.modes import in_mode
-from cnnlib.training.distributed import num_processes
-from cnnlib.training.loop import DivergenceError, Trainer, count_batches
+from cnnlib.training.errors import DivergenceError
+from cnnlib.training.loop import Trainer
+from cnnlib.training.source import OWN, count_batches
 from cnnlib.validation import check_callable, check_count, check_iterable, check_lr
 
-OWN = Batches | Copies  # their order depends on seed and epoch alone, and a copy of them on nothing else
 _unfinished = []  # (seed, network, record) of each run, if the latest call was broken off
 
 
@@ -136,7 +135,7 @@ def _run(trainer, num_epochs):
 
 def _may_share_the_cpu(trainer):
     """Tell whether runs like this one can go side by side and come out as they do one after the other."""
-    if trainer.device.type != "cpu" or CORES == 1 or not isinstance(trainer.train_iter, OWN) or num_processes() > 1:
+    if trainer.device.type != "cpu" or CORES == 1 or not isinstance(trainer.train_iter, OWN):
         return False
     if any(m._forward_hooks or m._forward_pre_hooks or m._backward_hooks for m in trainer.net.modules()):
         return False

@@ -8,7 +8,7 @@ from cnnlib.page.announce import alert
 from cnnlib.page.escape import printable
 from cnnlib.page.frontend import kernel
 from cnnlib.probes import lesion_sites, swapped, without
-from cnnlib.training.loop import evaluate_accuracy
+from cnnlib.training.evaluation import evaluate_accuracy
 from cnnlib.validation import check_choice, check_count, check_iterable, check_named
 from cnnlib.widgets.bundle import widget_bundle
 from cnnlib.widgets.controls import LABEL

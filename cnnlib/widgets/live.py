@@ -18,7 +18,8 @@ from cnnlib.machine.memory import return_freed_memory
 from cnnlib.page.escape import printable
 from cnnlib.page.frontend import is_live, kernel, subshell_is_open, why_static
 from cnnlib.training.checkpoint import Checkpoint
-from cnnlib.training.loop import Trainer, again
+from cnnlib.training.loop import Trainer
+from cnnlib.training.run import call_to_go_on
 from cnnlib.validation import check_count
 from cnnlib.widgets.bundle import widget_bundle
 from cnnlib.widgets.closing import close_whole
@@ -67,7 +68,7 @@ def fit(net, train_iter, test_iter, num_epochs, lr, device=None, *, band=None, c
     num_epochs = check_count(num_epochs, "num_epochs")
     pause_all()
     trainer = Trainer(net, train_iter, test_iter, lr, device=device, **options)
-    trainer.go_on = again("fit", device is not None or band or options)
+    trainer.go_on = call_to_go_on("fit", device is not None or band or options)
     chart = RunChart(trainer.num_batches, num_epochs, band)
     keeper, left = None, num_epochs
     if checkpoint is not None:

@@ -24,7 +24,8 @@ from cnnlib.machine.rng import borrowed_random
 from cnnlib.page.announce import ALERT, alert
 from cnnlib.page.escape import html_text, printable
 from cnnlib.page.frontend import is_live, kernel
-from cnnlib.training.loop import DivergenceError, Trainer
+from cnnlib.training.errors import DivergenceError
+from cnnlib.training.loop import Trainer
 from cnnlib.validation import check_callable, check_count, check_list, check_lr, check_text, told
 from cnnlib.widgets.bundle import widget_bundle
 from cnnlib.widgets.closing import close_whole

@@ -16,7 +16,7 @@ from cnnlib.machine.faults import OutOfMemoryError, explain_fault, give_memory_b
 from cnnlib.machine.memory import return_freed_memory
 from cnnlib.machine.rng import borrowed_random
 from cnnlib.machine.threads import send_helpers_away
-from cnnlib.training.loop import DivergenceError
+from cnnlib.training.errors import DivergenceError
 from cnnlib.widgets.controls import shown
 
 PATIENCE = 10.0  # seconds to wait for a thread to end: one long step

@@ -9,13 +9,13 @@ import argparse
 import os
 import sys
 
+from cnnlib.course.full import distributed
 from cnnlib.course.full.experiments import EXPERIMENTS, find_experiments
 from cnnlib.course.full.series import run_series, summary
 from cnnlib.course.full.stored import FILE, collect
+from cnnlib.machine.device import PRECISIONS, has_bf16
 from cnnlib.machine.faults import DeviceError, OutOfMemoryError
 from cnnlib.page.escape import printable
-from cnnlib.training import distributed
-from cnnlib.training.execution import PRECISIONS, has_bf16
 
 
 def say(text):

@@ -11,16 +11,17 @@ from dataclasses import asdict
 import torch
 from torch import nn
 
+from cnnlib.course.full import distributed
 from cnnlib.course.full.experiments import Experiment
+from cnnlib.course.full.team import TeamTrainer
 from cnnlib.datasets.batches import SEEDS
 from cnnlib.machine.device import describe_device
 from cnnlib.machine.rng import borrowed_random, seed_all
 from cnnlib.page import storage
 from cnnlib.page.table import Table
-from cnnlib.training import distributed
 from cnnlib.training.checkpoint import Checkpoint
+from cnnlib.training.errors import DivergenceError
 from cnnlib.training.history import History, spread
-from cnnlib.training.loop import DivergenceError, Trainer
 from cnnlib.validation import check_count, check_list
 
 NAME, FORMAT = "cnnlib full run", 1
@@ -120,7 +121,7 @@ def _trainer(experiment, seed, device, precision, compile):
     if processes > 1 and device.type == "cuda":
         net = nn.SyncBatchNorm.convert_sync_batchnorm(net)
     options = {**experiment.options(), "device": device, "precision": precision, "compile": compile}
-    trainer = Trainer(net, train_iter, test_iter, experiment.lr, **options)
+    trainer = TeamTrainer(net, train_iter, test_iter, experiment.lr, **options)
     if distributed.process_number():
         seed_all(device, seed + distributed.process_number() * APART)
     return trainer

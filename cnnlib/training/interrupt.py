@@ -1,0 +1,36 @@
+"""An interrupt ends a run between two batches."""
+
+import signal
+import threading
+from contextlib import contextmanager
+
+
+@contextmanager
+def interrupts_stop(stop, must_finish):
+    """Let the first Ctrl-C, or interrupt of the kernel, end a run between two batches; a second one at once.
+
+    Yields a list that is no longer empty after an interrupt. Where signals cannot be caught (in a thread), the
+    interrupt keeps its usual meaning.
+
+    Parameters
+    ----------
+    stop : callable
+        Asks the run to end.
+    must_finish : callable
+        Returns whether something is under way that has to be finished first.
+    """
+    interrupts = []
+
+    def interrupt(number, frame):
+        interrupts.append(number)
+        if len(interrupts) > 1 or not must_finish():
+            raise KeyboardInterrupt
+        stop()
+
+    mine = threading.current_thread() is threading.main_thread()
+    before = signal.signal(signal.SIGINT, interrupt) if mine else None
+    try:
+        yield interrupts
+    finally:
+        if mine:
+            signal.signal(signal.SIGINT, before)

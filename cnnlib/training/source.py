@@ -1,0 +1,165 @@
+"""The batches that a run trains on: of any iterable with a length, epoch by epoch, from any place of one on.
+
+An epoch ends after `len` batches or where the iterator ends, whichever comes first. Data of this library draws its
+order from a seed and the epoch alone; of any other iterable, what the random numbers were when the epoch began is kept,
+so that a run that goes on in the middle of an epoch sees the batches that it would have seen.
+"""
+
+import itertools
+import warnings
+
+import torch
+
+from cnnlib.datasets import Batches, Copies
+from cnnlib.machine.rng import random_state, set_random_state
+from cnnlib.validation import check_batch
+
+OWN = Batches | Copies  # their order depends on seed and epoch alone, and a copy of them on nothing else
+METHODS = ("epoch", "to")  # what data with an order of its own has: epoch(number, start), to(device)
+
+
+class Source:
+    """The batches of a run.
+
+    Parameters
+    ----------
+    data_iter : iterable of (X, y)
+        It needs `len()`. Data of this library is moved to `device` once.
+    device : torch.device
+        Where the run draws its random numbers.
+
+    Attributes
+    ----------
+    data : iterable of (X, y)
+    order : list of Tensor or None
+        Where the random numbers stood when the present epoch began, if its order is drawn from them.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If it has no length, or is empty.
+    """
+
+    def __init__(self, data_iter, device):
+        self.length = count_batches(data_iter, "train_iter")
+        self.data, self.device = on_device(data_iter, device), device
+        self.order = None
+        self._told = False
+
+    def __len__(self):
+        return self.length
+
+    def rest(self, epoch, done):
+        """Yield the batches of epoch number `epoch` without the first `done` of them."""
+        if not done:
+            self.order = None if has_epochs(self.data) else self._draws()
+        batches, count = iter(self._all(epoch, done)), done
+        for batch in itertools.islice(batches, len(self) - done):
+            yield check_batch(batch)
+            count += 1
+        if not count:
+            raise ValueError("train_iter gave no batch at all: an epoch needs at least one. Is the iterator used up?")
+        if count < len(self):
+            self._tell(f"gave {count}: an epoch ends there")
+        elif next(batches, None) is not None:  # as a `for` loop does, which learns so that this was the last
+            self._tell(f"gave more: an epoch ends after {len(self)}")
+
+    def first(self, epoch, done):
+        """Return the batch that comes next, or None at the end of an epoch; the random numbers stay where they are."""
+        before = self._draws()
+        batch = next(iter(self._all(epoch, done)), None) if done < len(self) else None
+        self.set_draws(before)
+        return batch
+
+    def place(self, done):
+        """Return where the random numbers stood when the epoch began of which `done` batches are done, or None."""
+        if has_epochs(self.data):
+            return None
+        return self.order if done else self._draws()
+
+    def reseed(self, seed):
+        """Draw the orders of another seed, where the data has one."""
+        if seed is not None and hasattr(self.data, "reseed"):
+            self.data.reseed(seed)
+
+    def set_order(self, draws):
+        """Set the data's own random numbers, if it has any, to where `place` found them."""
+        if len(draws) > 1 and self._generator() is not None:
+            self._generator().set_state(draws[1])
+
+    def set_draws(self, draws):
+        """Set all random numbers that the run draws to where they were."""
+        set_random_state(self.device, draws[0])
+        self.set_order(draws)
+
+    def _all(self, epoch, done):
+        """Return the batches that come after the first `done` of an epoch, as many as there are."""
+        if has_epochs(self.data):
+            return self.data.epoch(epoch, start=done)
+        if done and self.order is not None:
+            return self._again(done)
+        batches = iter(self.data)
+        return batches if not done else itertools.islice(batches, done, None)
+
+    def _again(self, done):
+        """Draw the order of the present epoch once more, leave out the batches that are done, and go on."""
+        now = self._draws()
+        self.set_draws(self.order)
+        batches = iter(self.data)
+        for _ in range(done):
+            next(batches, None)
+        self.set_draws(now[:1])
+        yield from batches
+
+    def _draws(self):
+        """Return where the random numbers stand that the loop and, if it has its own, the data's order come from."""
+        own = [] if self._generator() is None else [self._generator().get_state()]
+        return [random_state(self.device), *own]
+
+    def _generator(self):
+        generator = getattr(self.data, "generator", None)
+        return generator if isinstance(generator, torch.Generator) else None
+
+    def _tell(self, said):
+        if not self._told:
+            self._told = True
+            warnings.warn(f"train_iter says it has {len(self)} batches, and {said}.", RuntimeWarning, stacklevel=2)
+
+
+def has_epochs(data_iter):
+    """Return whether data gives the batches of any epoch, from any one on, by its number."""
+    return all(callable(getattr(data_iter, name, None)) for name in METHODS)
+
+
+def count_batches(data_iter, name):
+    """Return how many batches an iterable has; raise unless it has a length, of at least 1."""
+    try:
+        if isinstance(data_iter, str | bytes | dict):  # which have a length, and no batches
+            raise TypeError
+        length = len(data_iter)
+    except TypeError:
+        if hasattr(data_iter, "__next__"):
+            hint = "It can be gone through once, and each epoch needs all batches anew: list(…) makes a list of them."
+        elif (data := getattr(data_iter, "dataset", None)) is not None:
+            hint = f"Its data set, {type(data).__name__}, has none: give that a __len__, or make a list of the batches."
+        else:
+            hint = "A list of batches has one, and so has a DataLoader of a data set that has."
+        raise TypeError(
+            f"{name} must have a length, the number of its batches, got {type(data_iter).__name__}. {hint}"
+        ) from None
+    if not length:
+        raise ValueError(f"{name} is empty: an epoch needs at least one batch.")
+    return length
+
+
+def batch_size(data_iter):
+    """Return how many examples a batch has, or None where that is not known."""
+    size = getattr(data_iter, "batch_size", None)
+    if size is None and isinstance(data_iter, list | tuple) and isinstance(data_iter[0], list | tuple):
+        size = next((len(part) for part in data_iter[0] if isinstance(part, torch.Tensor) and part.dim()), None)
+    return size if isinstance(size, int) else None
+
+
+def on_device(data_iter, device):
+    """Move data that lies in memory to the device once; leave any other iterable as it is."""
+    return data_iter.to(device) if has_epochs(data_iter) else data_iter

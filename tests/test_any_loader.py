@@ -1,0 +1,133 @@
+"""Any loader with a length: an epoch ends there or where the iterator ends, and the difference is said once."""
+
+import itertools
+import warnings
+from functools import partial
+
+import pytest
+import torch
+from torch.utils.data import DataLoader, IterableDataset, TensorDataset
+
+import cnnlib
+from cnnlib import evaluate_accuracy, train_over_seeds
+
+Trainer = partial(cnnlib.Trainer, device="cpu")
+
+
+class Says(list):
+    """A loader that says it has 4 batches, and has others."""
+
+    def __init__(self, batches, count):
+        super().__init__(batches)
+        self.count = count
+
+    def __len__(self):
+        return 4
+
+    def __iter__(self):
+        batches = list.__iter__(self)
+        return (
+            itertools.cycle(batches) if self.count is None else itertools.islice(itertools.cycle(batches), self.count)
+        )
+
+
+@pytest.fixture
+def says(noise):
+    return lambda count: Says(noise(32 * 7, shuffle=False), count)
+
+
+@pytest.mark.parametrize("count, words", [(3, "gave 3: an epoch ends there"), (6, "gave more: an epoch ends after 4"),
+                                          (None, "gave more: an epoch ends after 4"), (4, None)])  # fmt: skip
+def test_an_epoch_ends_at_its_length_or_its_last_batch(says, dense, count, words, tmp_path):
+    steps = min(4, count or 4)
+    trainer = Trainer(dense(), says(count), says(count), lr=0.1)
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        history = trainer.fit(2)
+        trainer.save(tmp_path / "run.pt")
+        history = trainer.fit(1)
+    assert [str(w.message).split("and ")[1] for w in caught] == ([] if words is None else [f"{words}."])
+    assert history.epoch_ends == [steps, 2 * steps, 3 * steps] and history.ended == "finished"
+    assert len(history.test_acc) == 3
+    again = Trainer(dense(), says(count), says(count), lr=0.1)
+    again.load(tmp_path / "run.pt")  # a sound file
+    assert (again.epoch, again.batch, again.step) == (2, 0, 2 * steps)
+
+
+@pytest.mark.parametrize("count", [3, 6])
+@pytest.mark.parametrize("stop", [2, 3, 5])
+@pytest.mark.filterwarnings("ignore:train_iter says")
+def test_a_run_that_was_stopped_goes_on_with_the_batches_it_has_not_seen(says, dense, count, stop):
+    losses = []
+    for stopped in (False, True):
+        torch.manual_seed(0)
+        trainer = Trainer(dense(), says(count), lr=0.1)
+        if stopped:
+            trainer.listeners.append(lambda t: t.step == stop and t.running and t.stop())
+            trainer.fit(2)
+            assert trainer.history.ended == "stopped"
+            trainer.listeners.clear()
+        losses.append(trainer.fit(2 - trainer.epoch).loss)
+    assert losses[0] == losses[1]
+
+
+def test_an_evaluation_ends_at_its_length(says, dense):
+    net = dense()
+    assert evaluate_accuracy(net, says(None)) == evaluate_accuracy(net, list(says(4)))
+
+
+class Odd:
+    """A loader whose attributes have the names of this library's, and mean something else."""
+
+    epoch, seed, batch_size, generator, to, images, resize = 3, "seven", "many", "none", None, "folder", False
+
+    def __init__(self, batches):
+        self.batches = list(batches)
+
+    def __len__(self):
+        return len(self.batches)
+
+    def __iter__(self):
+        return iter(self.batches)
+
+
+def test_names_of_a_loader_are_its_own(noise, dense, tmp_path):
+    train = partial(cnnlib.train, lr=0.1, device="cpu", checkpoint=tmp_path / "run.pt")
+    torch.manual_seed(0)
+    assert train(dense(), Odd(noise()), Odd(noise()), 1).steps == 3
+    torch.manual_seed(0)
+    assert train(dense(), Odd(noise()), Odd(noise()), 2).steps == 6
+    assert Trainer(dense(), Odd(noise()), lr=0.1).fork().fit(1).steps == 3
+
+
+class Stream(IterableDataset):
+    def __len__(self):
+        return 96
+
+    def __iter__(self):
+        generator = torch.Generator().manual_seed(0)
+        for _ in range(80):  # fewer than it says
+            yield torch.rand(1, 28, 28, generator=generator), torch.randint(10, (), generator=generator)
+
+
+@pytest.mark.filterwarnings("ignore:train_iter says", "ignore:Length of IterableDataset")
+def test_data_loaders_of_every_kind(noise, dense):
+    X, y = (torch.cat(part) for part in zip(*noise(), strict=True))
+    data = TensorDataset(X, y)
+    kinds = {
+        "plain": DataLoader(data, 32), "shuffled": DataLoader(data, 32, shuffle=True),
+        "own generator": DataLoader(data, 32, shuffle=True, generator=torch.Generator().manual_seed(1)),
+        "lists": DataLoader(list(zip(X, y.tolist(), strict=True)), 32),
+        "last dropped": DataLoader(data, 32, drop_last=True),
+        "batch sampler": DataLoader(data, batch_sampler=[[0, 1, 2], [3, 4]]), "a stream": DataLoader(Stream(), 32),
+        "a pair of lists": [[X, y], (X, y)], "a tuple": ((X, y),),
+    }  # fmt: skip
+    for name, loader in kinds.items():
+        history = Trainer(dense(), loader, loader, lr=0.1).fit(2)
+        assert history.ended == "finished" and len(history.test_acc) == 2, name
+
+
+@pytest.mark.filterwarnings("ignore:train_iter says")
+def test_seeds_take_such_a_loader(says, dense):
+    _, histories = train_over_seeds(dense, says(3), None, 2, 0.1, seeds=(0, 1), device="cpu")
+    assert [history.steps for history in histories] == [6, 6]
