@@ -700,9 +700,12 @@ def test_a_sleep_while_a_frame_is_drawn_does_not_stop_the_chart(noise, dense):
     trainer = Trainer(dense(), noise(), lr=0.1)
     controls = live.Controls(trainer, RunChart(3, 1))
     trainer.fit(1)
-    controls._cost = 3600.0  # an hour, with the lid closed
-    controls._drawn = time.perf_counter() - live.RARELY - 0.1
-    before = controls.image.value
+    before, throttle = controls.image.value, controls.throttle
+    with throttle.frame():
+        throttle._clock = lambda: time.perf_counter() + 3600.0  # an hour, with the lid closed
+    assert not throttle.due()
+    throttle._clock = lambda: time.perf_counter() + 3600.0 + 1.1
+    trainer.history.marks.append((2, "something new"))
     controls(trainer)
     assert controls.image.value != before
     controls.close()
