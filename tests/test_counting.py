@@ -9,7 +9,6 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from cnnlib.figures import draw_network, draw_receptive_fields, draw_step
 from cnnlib.models import lenet
-from cnnlib.models.modes import evaluating
 from cnnlib.probes import feature_maps, layer_table, layers_with_maps, receptive_fields, walk_layers
 from cnnlib.widgets.views import describe_network
 
@@ -185,16 +184,15 @@ def test_parameters_agree_with_torchinfo(drawn):
     name, net, shape, _ = drawn
     if name in ("tied", "pruned", "caught"):
         pytest.skip("torchinfo counts a tied weight twice and no pruned one, and fails on a layer that fails")
-    with evaluating(net):
-        assert torchinfo.summary(net, (1, *shape), verbose=0, device="cpu").total_params == total(net)
+    assert torchinfo.summary(net.eval(), (1, *shape), verbose=0, device="cpu").total_params == total(net)
 
 
 @pytest.mark.parametrize("name", MATRICES)
 def test_multiply_adds_are_those_that_pytorch_counts(name):
     make, shape, _ = NETS[name]
-    net = make()
+    net = make().eval()
     torch.backends.mha.set_fastpath_enabled(False)  # one operator, which FlopCounterMode does not know
-    with FlopCounterMode(display=False) as counter, evaluating(net), torch.no_grad():
+    with FlopCounterMode(display=False) as counter, torch.no_grad():
         net(torch.zeros(1, *shape))
     torch.backends.mha.set_fastpath_enabled(True)
     assert layer_table(net, shape).multiply_adds == counter.get_total_flops() / 2
@@ -236,6 +234,14 @@ def test_feature_maps_of_tuples_dicts_and_layers_called_again():
     assert list(feature_maps(net, X)) == ["a", "b", "a (2)"]
     net = NETS["weight_norm"][0]()
     assert list(feature_maps(net, torch.rand(2, 1, 9, 9))) == ["0", "1"]
+
+
+@pytest.mark.parametrize("probe", [lambda net: layer_table(net, (1, 28, 28)), receptive_fields,
+                                   lambda net: feature_maps(net, torch.rand(1, 1, 28, 28))])  # fmt: skip
+def test_a_traced_network_is_refused_by_name(probe):
+    traced = torch.jit.trace(lenet().eval(), torch.rand(1, 1, 28, 28))
+    with pytest.raises(TypeError, match="take no hooks"):
+        probe(traced)
 
 
 # Receptive fields, by axis

@@ -311,3 +311,24 @@ def test_a_probe_leaves_everything_even_if_it_fails(probe, last, error, X):
     else:
         QUIET[probe](net, X)
     assert all(map(same, condition(net, X), before))
+
+
+@pytest.mark.parametrize("number, norm", [(0, "0.1"), (1, "1.norm1"), (2, "1.norm2"), (3, "2.norm1")])
+def test_statistics_take_the_normalisation_that_runs_before_the_relu(number, norm):
+    net, seen = cifar_resnet(8, 2), []
+    net.get_submodule(norm).register_forward_pre_hook(lambda module, args: seen.append(args[0].detach().clone()))
+    X = torch.rand(4, 1, 8, 8)
+    found = relu_statistics(net, X, number)
+    assert torch.allclose(found.batch_mean, seen[0].mean((0, 2, 3)), atol=1e-6)
+    assert torch.allclose(found.batch_var, seen[0].var((0, 2, 3)), rtol=1e-4)
+
+
+def test_statistics_of_each_call_of_a_shared_relu():
+    """As torchvision's blocks have: one ReLU behind the first normalisation and behind the addition."""
+    net = NETS["shared"](True)
+    X = torch.rand(3, 2, 8, 8)
+    expected = by_hand(net, X)
+    for number, layer in enumerate(("0", "2")):
+        assert torch.allclose(relu_statistics(net, X, number).evaluation, expected[layer].flatten())
+    with pytest.raises(ValueError, match="has 2 ReLUs, number 0 to 1, got number 2"):
+        relu_statistics(net, X, 2)

@@ -1,22 +1,14 @@
 """How much gradient reaches each layer."""
 
-import copy
-
 import torch
 from torch import nn
 
-from cnnlib.probes.given import check_scored, check_scores
-from cnnlib.probes.hooks import batch_for, device_of, random_kept
-from cnnlib.validation import (
-    check_callable,
-    check_computing,
-    check_labels,
-    check_net,
-    check_tensor,
-    explain_forward_error,
-)
+from cnnlib.probes.given import BATCH, check_scored, check_scores
+from cnnlib.probes.hooks import device_of, random_kept, send_aside
+from cnnlib.validation import Callable, Network, Tensor, arguments, check_labels
 
 
+@arguments(net=Network(), X=BATCH, y=Tensor(), loss=Callable())
 def gradient_norms(net, X, y, loss=None):
     """Return the root mean square of the loss's gradient with respect to each weight tensor.
 
@@ -42,24 +34,15 @@ def gradient_norms(net, X, y, loss=None):
     Raises
     ------
     TypeError, ValueError
-        If `net` is no network or has no weights to train, or it cannot take the batch.
+        If the network has no weights to train or cannot take the batch, or the labels do not fit it.
     """
-    check_computing(net)
-    check_tensor(X, "X", shape="(N, …)")
     if loss is None:
         check_scored(X, y)
-    else:
-        check_callable(loss, "loss")
-        check_tensor(y, "y")
     weights = {name: p for name, p in net.named_parameters() if p.dim() > 1 and p.requires_grad}
     if not weights:
         raise ValueError(f"net must have weights to train, got {type(net).__name__} without any.")
-    buffers = {name: buffer.clone() for name, buffer in net.named_buffers()}
     with torch.enable_grad(), random_kept(net):
-        try:
-            scores = torch.func.functional_call(net, buffers, (batch_for(net, X),))
-        except (RuntimeError, ValueError, TypeError, IndexError, NotImplementedError) as error:
-            raise explain_forward_error(copy.deepcopy(net), batch_for(net, X), error) from error
+        scores = send_aside(net, X)
         if loss is None:
             check_scores(scores, X)
             check_labels(y.long(), scores.shape[1])
@@ -68,6 +51,7 @@ def gradient_norms(net, X, y, loss=None):
     return {name: g.square().mean().sqrt().item() for name, g in zip(weights, gradients, strict=True)}
 
 
+@arguments(net=Network(abstract=True))
 def present_gradients(net):
     """Return the root mean square of the gradient that each weight tensor holds: what the last step left there.
 
@@ -75,13 +59,8 @@ def present_gradients(net):
     -------
     dict of str to float
         As `gradient_norms` does; empty if there has been no backward pass. One wait for the device in all.
-
-    Raises
-    ------
-    TypeError
-        If `net` is no nn.Module.
     """
-    named = [(name, p.grad) for name, p in check_net(net).named_parameters() if p.dim() > 1 and p.grad is not None]
+    named = [(name, p.grad) for name, p in net.named_parameters() if p.dim() > 1 and p.grad is not None]
     if not named:
         return {}
     norms = torch.stack(torch._foreach_norm([grad for _, grad in named])).tolist()

@@ -14,8 +14,10 @@ from torch import nn
 from torch.nn.utils import parametrize
 
 from cnnlib.machine.rng import borrowed_random
+from cnnlib.models.failures import EXPLAINED, explain_forward_error
 from cnnlib.models.modes import in_mode
 
+FAULTS = (*EXPLAINED, AssertionError)  # of a forward pass
 PLAIN = (int, float, str, torch.Size, torch.dtype, torch.device, type(None))  # what holds no tensor, asked for first
 _left_alone = ContextVar("whether the generators are left as a pass leaves them", default=False)
 
@@ -28,6 +30,21 @@ def device_of(net):
 def batch_for(net, X, dtype=None):
     """Return a copy of a batch on the network's device: a layer that works in place would write into the caller's."""
     return X.detach().to(device_of(net), dtype, copy=True)
+
+
+def send_aside(net, X):
+    """Return what a network makes of a copy of a batch; what a pass in training mode updates stays as it is.
+
+    Raises
+    ------
+    ValueError
+        If a layer cannot take its input; it names the layer.
+    """
+    buffers = {name: buffer.clone() for name, buffer in net.named_buffers()}
+    try:
+        return torch.func.functional_call(net, buffers, (batch_for(net, X),))
+    except FAULTS as error:
+        raise explain_forward_error(net, batch_for(net, X), error) from error
 
 
 def dtype_of(net):
@@ -72,6 +89,8 @@ def innermost(net):
     A layer with parametrizations (weight_norm) is one, and so is nn.MultiheadAttention, which uses the weights of its
     part without calling it.
     """
+    if isinstance(net, torch.jit.ScriptModule):
+        raise TypeError(f"net is a {type(net).__name__}, whose layers take no hooks. Give what was scripted or traced.")
     found, inside = {}, ()
     for name, module in net.named_modules():
         if ".parametrizations." in f".{name}." or (inside and name.startswith(inside)):
@@ -106,10 +125,12 @@ def watching(modules, after=None, before=None):
     names, hooks = {module: name for name, module in modules.items()}, []
 
     def enter(module, args, kwargs):
-        before(names[module], module, list(tensors_in([args, kwargs])))
+        if module in names:  # not in a copy of the network, which has copies of its hooks
+            before(names[module], module, list(tensors_in([args, kwargs])))
 
     def leave(module, args, kwargs, output):
-        after(names[module], module, list(tensors_in([args, kwargs])), output)
+        if module in names:
+            after(names[module], module, list(tensors_in([args, kwargs])), output)
 
     try:
         for module in names:

@@ -1,6 +1,5 @@
 """What enters a ReLU, and the statistics by which batch normalisation made it so."""
 
-import copy
 import math
 from dataclasses import dataclass
 
@@ -8,8 +7,9 @@ import torch
 from torch import nn
 
 from cnnlib.models.batch_norm import BatchNorm
-from cnnlib.probes.hooks import batch_for, copy_of, looking, watching
-from cnnlib.validation import check_computing, check_count, check_tensor, explain_forward_error
+from cnnlib.probes.given import BATCH
+from cnnlib.probes.hooks import copy_of, looking, send_aside, watching
+from cnnlib.validation import Count, Network, arguments
 
 NORMS = (nn.modules.batchnorm._BatchNorm, BatchNorm)
 
@@ -34,6 +34,7 @@ class Statistics:
     running_var: torch.Tensor | None = None
 
 
+@arguments(net=Network(), X=BATCH, number=Count(least=-math.inf))
 def relu_statistics(net, X, number):
     """Look at the input of ReLU number `number` (counted from 0 in the order in which they run), in both modes.
 
@@ -51,12 +52,9 @@ def relu_statistics(net, X, number):
 
     Raises
     ------
-    TypeError, ValueError
-        If `net` is no network, has no ReLU of that number, or cannot take X.
+    ValueError
+        If the network has no ReLU of that number, or cannot take X.
     """
-    check_computing(net)
-    check_tensor(X, "X", shape="(N, …)")
-    number = check_count(number, "number", least=-math.inf)
     training, norm, entered = _look(net, X, number, True)
     evaluation, _, _ = _look(net, X, number, False)
     if norm is None:
@@ -80,13 +78,8 @@ def _look(net, X, number, training):
             waiting, count = (None, None), count + 1
 
     modules = {name: module for name, module in net.named_modules() if isinstance(module, (nn.ReLU, *NORMS))}
-    buffers = {name: buffer.clone() for name, buffer in net.named_buffers()}  # a pass in training mode updates these
-    with looking(net, training):
-        try:
-            with watching(modules, before=enter):
-                torch.func.functional_call(net, buffers, (batch_for(net, X),))
-        except (RuntimeError, ValueError, TypeError, IndexError, NotImplementedError) as error:
-            raise explain_forward_error(copy.deepcopy(net), batch_for(net, X), error) from error
+    with looking(net, training), watching(modules, before=enter):
+        send_aside(net, X)
     if not found:
         raise ValueError(f"the network has {count} ReLUs, number 0 to {count - 1}, got number {number}.")
     return found

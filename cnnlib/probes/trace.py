@@ -10,12 +10,11 @@ from torch import nn
 from torch.nn.modules import pooling
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from cnnlib.probes.hooks import device_of, dtype_of, first_tensor, innermost, kind_of, looking, watching
+from cnnlib.models.failures import explain_forward_error
+from cnnlib.probes.hooks import FAULTS, device_of, dtype_of, first_tensor, innermost, kind_of, looking, watching
 from cnnlib.probes.windows import Follow, Patch, axes_of, windows_of
-from cnnlib.validation import check_example, check_net, explain_forward_error
 
 ADAPTIVE = (pooling._AdaptiveAvgPoolNd, pooling._AdaptiveMaxPoolNd)
-FAULTS = (RuntimeError, ValueError, TypeError, IndexError, NotImplementedError, AssertionError)
 
 
 @dataclass(eq=False)
@@ -119,23 +118,20 @@ def trace_example(net, input_shape):
 
     Raises
     ------
-    TypeError
-        If `net` is no nn.Module, or `input_shape` no tuple of whole numbers.
     ValueError
         If the network cannot take this shape, or has lazy layers.
     """
-    check_net(net)
-    shape, calls = check_example(input_shape), []
+    calls, _ = [], innermost(net)  # which refuses a network that takes no hooks
     if any(nn.parameter.is_lazy(p) for p in net.parameters()):
         raise ValueError("net has lazy layers, which have no weights yet. Send a batch through it first: net(X).")
-    X = torch.zeros(1, *shape, device=device_of(net), dtype=dtype_of(net))
+    X = torch.zeros(1, *input_shape, device=device_of(net), dtype=dtype_of(net))
     with looking(net):  # evaluating, so that one example is enough for batch normalisation
         try:
             return trace(net, X, calls)
         except FAULTS as error:
             done = sum(call.innermost for call in calls)
             raise ValueError(
-                f"the network cannot take an example of shape {shape}; {done} layers went well. {error} "
+                f"the network cannot take an example of shape {input_shape}; {done} layers went well. {error} "
                 "input_shape is that of one example, without the batch."
             ) from error
 
