@@ -3,12 +3,12 @@
 A control with `live` changes the running training between two steps; one without builds the network anew.
 """
 
-from collections.abc import Callable
+from collections import abc
 from dataclasses import dataclass
 
 import ipywidgets
 
-from cnnlib.validation import check_callable, check_count, check_named, check_number, check_switch, check_text, told
+from cnnlib.validation import Bool, Callable, Count, Dict, Number, Rule, Text, arguments, told
 
 LABEL = {"description_width": "initial"}
 
@@ -23,10 +23,10 @@ class Control:
 
     name: str
     default: object
-    make: Callable
-    live: Callable | None = None
+    make: abc.Callable
+    live: abc.Callable | None = None
     words: dict | None = None
-    check: Callable | None = None
+    check: abc.Callable | None = None
     label: str | None = None
 
     def say(self, value):
@@ -41,18 +41,30 @@ class Control:
         return shown(value)
 
 
+@dataclass(frozen=True)
+class Name(Rule):
+    """The name of a setting."""
+
+    words = "a name that Python takes and not 'lr', which is there"
+
+    def __call__(self, value, name):
+        if not Text()(value, name).isidentifier() or value == "lr":
+            raise ValueError(f"{name} must be {self.words}, got {value!r}.")
+        return value
+
+
+NAMES = {"name": Name(), "label": Text(), "live": Callable("It is called as live(trainer, value).")}
+
+
+@arguments(**NAMES, low=Number(), high=Number(), default=Number(), step=Number(low=0))
 def slider(name, low, high, default, step=1, *, label=None, live=None):
     """Return a control for a number in `low` … `high`: whole if all four numbers are.
 
     Raises
     ------
-    TypeError, ValueError
-        If one of them is no number, `default` does not lie between the ends, or `step` is not above zero.
+    ValueError
+        If `default` does not lie between the ends.
     """
-    _check_names(name, label, live)
-    for value, argument in ((low, "low"), (high, "high"), (default, "default")):
-        check_number(value, argument)
-    check_number(step, "step", low=0)
     if not low <= default <= high or low == high:
         raise ValueError(f"a slider goes from low to high with default between, got {low}, {high} and {default}.")
     whole = all(isinstance(value, int) for value in (low, high, default, step))
@@ -65,21 +77,20 @@ def slider(name, low, high, default, step=1, *, label=None, live=None):
         )  # fmt: skip
 
     def check(value):
-        check_count(value, name, least=low, most=high) if whole else check_number(value, name, least=low, most=high)
+        (Count if whole else Number)(least=low, most=high)(value, name)
 
     return Control(name, default, make, live, check=check, label=label)
 
 
+@arguments(**NAMES, options=Dict())
 def choice(name, options, default=None, *, label=None, live=None):
     """Return a control for one of several values: `options` maps what the page says to the value.
 
     Raises
     ------
-    TypeError, ValueError
-        If `options` is no dict from texts, is empty, or `default` is none of its values.
+    ValueError
+        If `default` is none of the values.
     """
-    _check_names(name, label, live)
-    check_named(options, "options")
     if default is not None and not any(default is value or default == value for value in options.values()):
         raise ValueError(f"default must be one of the values {list(options.values())}, got {told(default)}.")
     default = next(iter(options.values())) if default is None else default
@@ -97,26 +108,16 @@ def choice(name, options, default=None, *, label=None, live=None):
     return Control(name, default, make, live, dict(options), check, label)
 
 
+@arguments(**NAMES, default=Bool())
 def switch(name, default=False, *, label=None, live=None):
-    """Return a control that is on or off; raises a TypeError if `default` is neither True nor False."""
-    _check_names(name, label, live)
-    check_switch(default, "default")
+    """Return a control that is on or off."""
 
     def make():
         return ipywidgets.Checkbox(
             value=default, description=label or name, indent=False, style=LABEL, layout={"width": "max-content"}
         )
 
-    return Control(name, default, make, live, check=lambda value: check_switch(value, name), label=label)
-
-
-def _check_names(name, label, live):
-    if not check_text(name, "name").isidentifier() or name == "lr":
-        raise ValueError(f"name must be a name that Python takes and not 'lr', which is there, got {name!r}.")
-    if label is not None:
-        check_text(label, "label")
-    if live is not None:
-        check_callable(live, "live", "It is called as live(trainer, value).")
+    return Control(name, default, make, live, check=lambda value: Bool()(value, name), label=label)
 
 
 def shown(value):

@@ -18,7 +18,7 @@ from cnnlib.page.escape import one_line
 from cnnlib.page.frontend import kernel
 from cnnlib.probes import layers_with_maps, maps_and_output, strongest_places
 from cnnlib.probes.hooks import random_left_alone
-from cnnlib.validation import check_switch
+from cnnlib.validation import Bool, arguments
 from cnnlib.widgets.bundle import widget_bundle
 from cnnlib.widgets.controls import LABEL
 from cnnlib.widgets.pad import MOST, DrawingPad
@@ -150,13 +150,12 @@ class FeatureExplorer(View):
 
     # The picture
 
+    @arguments(search=Bool())
     def draw(self, search=None):
         """Return the drawing for the settings as they stand, or None without a network.
 
         `search` says whether to look for the nine places; as the control says if left out.
         """
-        if search is not None:
-            check_switch(search, "search")
         if self._copy is None:
             return None
         with borrowing:
@@ -340,6 +339,7 @@ class FeatureExplorer(View):
 
     # Following a network in training
 
+    @arguments(search=Bool())
     def refresh(self, search=False):
         """Look at the network as it is now, without searching for the nine places unless told.
 
@@ -350,7 +350,6 @@ class FeatureExplorer(View):
         RuntimeError
             If there is no network yet.
         """
-        check_switch(search, "search")
         if self.net is None:
             raise RuntimeError("there is no network to look at yet. Press Start in its playground first.")
         with borrowing:

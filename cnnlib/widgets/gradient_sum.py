@@ -6,7 +6,7 @@ import ipywidgets
 import torch
 from torch import nn
 
-from cnnlib.datasets.batches import SEEDS
+from cnnlib.datasets.batches import PLACE
 from cnnlib.figures import draw_parts
 from cnnlib.models import (
     PostActivation,
@@ -20,8 +20,8 @@ from cnnlib.models import (
 from cnnlib.page.announce import alert
 from cnnlib.page.frontend import kernel
 from cnnlib.probes import gradient_parts
-from cnnlib.probes.given import check_scored
-from cnnlib.validation import check_count
+from cnnlib.probes.given import BATCH, LABELS, check_scored
+from cnnlib.validation import Count, arguments
 from cnnlib.widgets.bundle import widget_bundle
 from cnnlib.widgets.controls import LABEL
 from cnnlib.widgets.routing import route
@@ -34,6 +34,7 @@ ROW = {"flex_flow": "row wrap", "align_items": "flex-end", "grid_gap": "4px 16px
 MOST = 100  # blocks: more cannot be told apart on the page
 
 
+@arguments(X=BATCH, y=LABELS, num_blocks=Count(most=MOST), seed=PLACE)
 class GradientSum:
     """Pick a block, scale the branches, move the ReLU: do the parts still add up to the gradient?
 
@@ -46,17 +47,10 @@ class GradientSum:
     y : int64 Tensor of shape (N,)
     num_blocks : int
     seed : int
-
-    Raises
-    ------
-    TypeError, ValueError
-        If an argument is of another kind, of another shape, or out of range.
     """
 
     def __init__(self, X, y, num_blocks=8, seed=0):
         check_scored(X, y)
-        check_count(num_blocks, "num_blocks", most=MOST)
-        check_count(seed, "seed", least=0, most=SEEDS)
         self.X, self.y, self.num_blocks, self.seed = X.double().cpu(), y.cpu(), num_blocks, seed
         self.settings = {"block": 1, "scale": 1.0, "kind": "pre-activation", "norm": True, "start": "default",
                          "activation": "ReLU"}  # fmt: skip

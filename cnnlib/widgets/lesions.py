@@ -9,7 +9,7 @@ from cnnlib.page.escape import printable
 from cnnlib.page.frontend import kernel
 from cnnlib.probes import lesion_sites, swapped, without
 from cnnlib.training.evaluation import evaluate_accuracy
-from cnnlib.validation import check_choice, check_count, check_iterable, check_named
+from cnnlib.validation import Choice, Count, Dict, Iterable, arguments
 from cnnlib.widgets.bundle import widget_bundle
 from cnnlib.widgets.controls import LABEL
 from cnnlib.widgets.routing import route
@@ -17,6 +17,7 @@ from cnnlib.widgets.routing import route
 OPERATIONS = {"take it out": "without", "swap it with the next": "swapped"}
 
 
+@arguments(nets=Dict(nn.Module), batches=Iterable())
 class Lesions:
     """Trained networks, a slider for the part, and the accuracy that is left.
 
@@ -38,15 +39,14 @@ class Lesions:
     """
 
     def __init__(self, nets, batches, number=None):
-        check_named(nets, "nets", nn.Module)
-        self.nets, self.batches = dict(nets), check_iterable(batches, "batches")
+        self.nets, self.batches = dict(nets), batches
         self.sites = {name: lesion_sites(net) for name, net in self.nets.items()}
         for name, sites in self.sites.items():
             if not sites:
                 raise ValueError(f"{name!r} has no part that keeps the shape of its input, so none can be taken out.")
         most = len(next(iter(self.sites.values())))
         number = min(2, most) if number is None else number
-        check_count(number, "number", most=most, hint="Parts are counted from 1.")
+        Count(most=most, hint="Parts are counted from 1.")(number, "number")
         self.whole = {name: evaluate_accuracy(net, batches) for name, net in self.nets.items()}
         self._known = {}  # (network, operation, part): accuracy
         self._widget = None
@@ -65,9 +65,9 @@ class Lesions:
         ValueError
             If a part cannot be swapped because the next one is of another shape, or there is none.
         """
-        check_choice(name, "name", list(self.nets))
-        check_choice(operation, "operation", list(OPERATIONS.values()))
-        check_count(number, "number", least=0, most=len(self.sites[name]) - 1)
+        Choice(tuple(self.nets))(name, "name")
+        Choice(tuple(OPERATIONS.values()))(operation, "operation")
+        Count(least=0, most=len(self.sites[name]) - 1)(number, "number")
         key = (name, operation, number)
         if key not in self._known:
             net, sites = self.nets[name], self.sites[name]

@@ -20,13 +20,13 @@ from cnnlib.page.frontend import is_live, kernel, subshell_is_open, why_static
 from cnnlib.training.checkpoint import Checkpoint
 from cnnlib.training.loop import Trainer
 from cnnlib.training.run import call_to_go_on
-from cnnlib.validation import check_count
+from cnnlib.validation import Count, Device, Network, Rate, arguments
 from cnnlib.widgets.bundle import widget_bundle
 from cnnlib.widgets.closing import close_whole
 from cnnlib.widgets.last import remember
 from cnnlib.widgets.naming import NamedImage
 from cnnlib.widgets.routing import open_channel, route
-from cnnlib.widgets.run_chart import RunChart
+from cnnlib.widgets.run_chart import Band, RunChart
 from cnnlib.widgets.runner import pause_all
 
 SHARE = 0.02  # the part of the time that frames take; the last picture, once a run, comes on top
@@ -41,6 +41,7 @@ if kernel() is not None:
     open_channel()
 
 
+@arguments(net=Network(), num_epochs=Count(), lr=Rate(), device=Device(), band=Band())
 def fit(net, train_iter, test_iter, num_epochs, lr, device=None, *, band=None, checkpoint=None, **options):
     """Train a network in this cell; in JupyterLab, steer it meanwhile.
 
@@ -65,7 +66,6 @@ def fit(net, train_iter, test_iter, num_epochs, lr, device=None, *, band=None, c
     DivergenceError, OutOfMemoryError, DeviceError, TypeError, ValueError
         As `cnnlib.train` does. The chart up to there stays in the page.
     """
-    num_epochs = check_count(num_epochs, "num_epochs")
     pause_all()
     trainer = Trainer(net, train_iter, test_iter, lr, device=device, **options)
     trainer.go_on = call_to_go_on("fit", device is not None or band or options)

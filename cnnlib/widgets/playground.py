@@ -15,7 +15,7 @@ import ipywidgets
 from IPython.display import display
 from traitlets import TraitError
 
-from cnnlib.datasets.batches import SEEDS
+from cnnlib.datasets.batches import PLACE
 from cnnlib.figures.picture import Sheet
 from cnnlib.machine.clock import Throttle
 from cnnlib.machine.device import describe_device, try_gpu
@@ -26,7 +26,7 @@ from cnnlib.page.escape import html_text, printable
 from cnnlib.page.frontend import is_live, kernel
 from cnnlib.training.errors import DivergenceError
 from cnnlib.training.loop import Trainer
-from cnnlib.validation import check_callable, check_count, check_list, check_lr, check_text, told
+from cnnlib.validation import Callable, Count, List, Rate, Text, arguments, told
 from cnnlib.widgets.bundle import widget_bundle
 from cnnlib.widgets.closing import close_whole
 from cnnlib.widgets.controls import Control, shown
@@ -73,21 +73,17 @@ class Playground:
     preview : int
         Where nobody can press Start, train so many steps, so that the page has a picture to show.
     seed : int
-
-    Raises
-    ------
-    TypeError, ValueError
-        If an argument is of another kind, of another shape, or out of range.
     """
 
     def __init__(
         self, name, build, data, controls=(), *, lr, num_epochs=5, optimizer=None, loss=None, correct=None, views=(),
         preview=0, seed=0,
     ):  # fmt: skip
-        lr, num_epochs = check_lr(lr), check_count(num_epochs, "num_epochs")
-        check_count(preview, "preview", least=0)
-        check_count(seed, "seed", least=0, most=SEEDS)
-        _check_parts(name, build, data, controls, views, optimizer=optimizer, loss=loss, correct=correct)
+        names = ["lr"]
+        for control in controls:
+            if control.name in names:
+                raise ValueError(f"each control must have a name of its own, got {control.name!r} twice.")
+            names.append(control.name)
         before = _open.pop(name, None)
         if before is not None:
             before._end()
@@ -95,7 +91,7 @@ class Playground:
         self._build, self._data = build, data
         options = {"optimizer": optimizer, "loss": loss, "correct": correct}
         self._options = {name: option for name, option in options.items() if option is not None}
-        rate = Control("lr", lr, lambda: lr_slider(lr, "26em"), _set_lr, check=check_lr, label=LR)
+        rate = Control("lr", lr, lambda: lr_slider(lr, "26em"), _set_lr, check=Rate(), label=LR)
         self.controls = (rate, *controls)
         settings = {control.name: control.default for control in self.controls}
         say = {control.name: control.say for control in self.controls}
@@ -528,20 +524,12 @@ class View:
         """Return what a page without a kernel shows, or None."""
 
 
-def _check_parts(name, build, data, controls, views, **functions):
-    """Raise unless these are what a playground is made of; what is there already stays as it is then."""
-    check_text(name, "name")
-    check_callable(build, "build", "It is called as build(s) and returns a network.")
-    check_callable(data, "data", "It is called as data(s) and returns (train_iter, test_iter).")
-    for argument, function in functions.items():
-        if function is not None:
-            check_callable(function, argument)
-    names = ["lr"]
-    for control in check_list(controls, "controls", Control, 0):
-        if control.name in names:
-            raise ValueError(f"each control must have a name of its own, got {control.name!r} twice.")
-        names.append(control.name)
-    check_list(views, "views", View, 0)
+arguments(
+    name=Text(), build=Callable("It is called as build(s) and returns a network."),
+    data=Callable("It is called as data(s) and returns (train_iter, test_iter)."), controls=List(Control, 0), lr=Rate(),
+    num_epochs=Count(), optimizer=Callable(), loss=Callable(), correct=Callable(), views=List(View, 0),
+    preview=Count(least=0), seed=PLACE,
+)(Playground)  # fmt: skip
 
 
 def _set_lr(trainer, value):

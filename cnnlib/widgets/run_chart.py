@@ -2,20 +2,26 @@
 
 import math
 import re
+from dataclasses import dataclass
 
 from cnnlib.figures.chart import Chart, Panel
 from cnnlib.figures.style import FAINT
-from cnnlib.validation import check_pair, check_text, told
+from cnnlib.validation import Pair, Rule, Text, told
 
 LR = re.compile(r"^lr (?=[\d.])")  # as the record and code have it; the control beside the chart says it in full
 POINTS = 10  # points of the training curves in an epoch
 
 
-def check_band(band):
-    """Return (low, high, label); raise unless these are two accuracies and a text."""
-    if not isinstance(band, tuple | list) or len(band) != 3:
-        raise TypeError(f"band must be (low, high, label), got {told(band)}. Try (0.8, 0.9, 'others').")
-    return *check_pair(band[:2], "band"), check_text(band[2], "the label of the band")
+@dataclass(frozen=True)
+class Band(Rule):
+    """(low, high, label): two accuracies and a text."""
+
+    words = "(low, high, label)"
+
+    def __call__(self, band, name="band"):
+        if not isinstance(band, tuple | list) or len(band) != 3:
+            raise TypeError(f"{name} must be {self.words}, got {told(band)}. Try (0.8, 0.9, 'others').")
+        return *Pair()(band[:2], name), Text()(band[2], "the label of the band")
 
 
 class RunChart:
@@ -42,8 +48,7 @@ class RunChart:
         text = "Chart of a training run: loss and accuracy against the epoch"
         self.chart = Chart(panels, "epoch", (0, num_epochs), text=text)
         if band is not None:
-            low, high, label = check_band(band)
-            self.chart.band(1, low, high, label)
+            self.chart.band(1, *Band()(band))
         self.num_batches = num_batches
         self._points = 0  # of the training curves, drawn so far
         self._last_mark = -math.inf, []  # step, labels

@@ -10,13 +10,17 @@ from cnnlib.page.announce import alert
 from cnnlib.page.escape import html_text
 from cnnlib.page.frontend import kernel
 from cnnlib.probes import walk_layers
+from cnnlib.validation import Bool, Example, Network, arguments
 from cnnlib.widgets.bundle import widget_bundle
 from cnnlib.widgets.controls import LABEL
 from cnnlib.widgets.routing import route
 from cnnlib.widgets.runner import borrowing
 from cnnlib.widgets.shape_quiz import judge
 
+RULES = arguments(net=Network(abstract=True), input_shape=Example(), quiz=Bool())
 
+
+@RULES
 def explore_shapes(net, input_shape, picture=None, quiz=False):
     """Step through a network: shapes with their formulas, costs, and what one output sees of a picture.
 
@@ -38,11 +42,12 @@ def explore_shapes(net, input_shape, picture=None, quiz=False):
     Raises
     ------
     TypeError, ValueError
-        If `net` is no network, cannot take an example of that shape, or `picture` is none.
+        If the network cannot take an example of that shape, or `picture` is none.
     """
     return ShapeWalk(net, input_shape, picture, quiz)
 
 
+@RULES
 class ShapeWalk:
     """The widget of `explore_shapes`; arguments as there.
 
@@ -59,8 +64,6 @@ class ShapeWalk:
     def __init__(self, net, input_shape, picture=None, quiz=False):
         with borrowing:  # a layer may draw random numbers, which are put back
             self.walk = walk_layers(net, input_shape)
-        if not isinstance(quiz, bool):
-            raise TypeError(f"quiz must be True or False, got {quiz!r}.")
         self.grey = _grey(picture, tuple(input_shape[1:])) if len(input_shape) == 3 else None
         self.number, self.quiz, self.solved, self.shown = 1, quiz, set(), set()
         self.verdict, self._widget = "", None

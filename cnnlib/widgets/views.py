@@ -7,7 +7,7 @@ from cnnlib.figures import draw_blocks, draw_gradient_flow, draw_reconstructions
 from cnnlib.models.modes import evaluating
 from cnnlib.page.announce import alert
 from cnnlib.probes import gradient_norms, present_gradients, relu_statistics, walk_layers
-from cnnlib.validation import check_count, check_example, check_tensor
+from cnnlib.validation import Count, Example, Tensor, arguments
 from cnnlib.widgets.playground import View
 
 
@@ -15,7 +15,7 @@ class SettingsView(View):
     """A drawing of the network that the controls describe. A subclass says what to draw of it."""
 
     def __init__(self, input_shape):
-        self.input_shape = check_example(input_shape)
+        self.input_shape = input_shape
         self.widget = ipywidgets.HTML()
         self._drawing = None
 
@@ -37,6 +37,7 @@ class SettingsView(View):
         return self._drawing
 
 
+@arguments(input_shape=Example())
 class Blueprint(SettingsView):
     """The network that the controls describe: drawn to scale, its cost, and how far its last map sees.
 
@@ -44,11 +45,6 @@ class Blueprint(SettingsView):
     ----------
     input_shape : tuple of int
         Shape of one example: (1, 32, 32).
-
-    Raises
-    ------
-    TypeError, ValueError
-        If an argument is of another kind, of another shape, or out of range.
     """
 
     def __init__(self, input_shape):
@@ -60,6 +56,7 @@ class Blueprint(SettingsView):
         return describe_network(net, self.input_shape)
 
 
+@arguments(input_shape=Example())
 class Shortcuts(SettingsView):
     """The network that the controls describe as a row of blocks with their shortcuts.
 
@@ -67,11 +64,6 @@ class Shortcuts(SettingsView):
     ----------
     input_shape : tuple of int
         Shape of one example: (1, 14, 14).
-
-    Raises
-    ------
-    TypeError, ValueError
-        If an argument is of another kind, of another shape, or out of range.
     """
 
     def __init__(self, input_shape):
@@ -93,6 +85,7 @@ def describe_network(net, input_shape):
     return draw_volumes({head: (walk, input_shape)}, "The network that the controls describe, drawn to scale")
 
 
+@arguments(X=Tensor(shape="(N, …)"), number=Count(least=0))
 class Microscope(View):
     """What enters one ReLU while the network trains, in both modes, and the statistics behind it.
 
@@ -102,15 +95,10 @@ class Microscope(View):
         The pictures to look at, always the same.
     number : int
         Which ReLU, counted from 0.
-
-    Raises
-    ------
-    TypeError, ValueError
-        If an argument is of another kind, of another shape, or out of range.
     """
 
     def __init__(self, X, number):
-        self.X, self.number = check_tensor(X, "X", shape="(N, …)"), check_count(number, "number", least=0)
+        self.X, self.number = X, number
         self.widget = ipywidgets.HTML()
         self.widget.add_class("cnnlib-microscope")
         self._drawing = None
@@ -174,6 +162,7 @@ def main_path(norms):
     return [value for name, value in norms.items() if name not in side]
 
 
+@arguments(count=Count(most=100))
 class Reconstructions(View):
     """What an autoencoder makes of some pictures, and what it makes of them when its code is set to zero.
 
@@ -181,15 +170,10 @@ class Reconstructions(View):
     ----------
     count : int
         How many pictures: the first of the test set, whose batches are `(X, X)`.
-
-    Raises
-    ------
-    TypeError, ValueError
-        If an argument is of another kind, of another shape, or out of range.
     """
 
     def __init__(self, count=8):
-        self.count = check_count(count, "count", most=100)
+        self.count = count
         self.widget = ipywidgets.HTML()
         self.widget.add_class("cnnlib-reconstructions")
         self._drawing = self._X = None

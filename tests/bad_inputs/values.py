@@ -14,6 +14,8 @@ from cnnlib import validation as v
 from cnnlib.models import lenet
 from cnnlib.models.limits import Arch
 from cnnlib.probes.given import Names
+from cnnlib.widgets.controls import Name
+from cnnlib.widgets.run_chart import Band
 
 T, V, EITHER = TypeError, ValueError, (TypeError, ValueError)
 HUGE, NAN, INF = 10**12, float("nan"), float("inf")
@@ -113,6 +115,8 @@ _same(v.Factory, MAKERS)
 _same(v.Text, TEXTS)
 _same(v.Bool, SWITCHES)
 _same(v.Iterable, ITERABLES)
+_same(Name, TEXTS + bad(V, "", "two words", "lr"))
+_same(Band, bad(T, 3, "abc", (1, 2), (0, "1", "a"), (0, 1, 3)) + bad(V, (1, 0, "a"), (0, NAN, "a")))
 _same(Names, bad(T, None, 3, "0", words="iterable"))
 _same(v.Pair, bad(T, 3, None, "ab", (0, "1")) + bad(V, (1,), (1, 2, 3), (2, 1), (0, NAN), (0, INF)))
 _same(
