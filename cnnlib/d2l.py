@@ -15,7 +15,7 @@ from cnnlib.models.copying import copy_network
 from cnnlib.training.evaluation import evaluate_accuracy
 from cnnlib.training.loop import Trainer
 from cnnlib.training.metrics import Accumulator, Timer, accuracy
-from cnnlib.validation import check_count, check_lr
+from cnnlib.validation import Count, Device, Iterable, Network, Rate, arguments
 from cnnlib.widgets import fit
 
 __all__ = [
@@ -30,11 +30,13 @@ __all__ = [
 ]
 
 
+@arguments(net=Network(), data_iter=Iterable(), device=Device())
 def evaluate_accuracy_gpu(net, data_iter, device=None):
     """Return the share of right predictions: `cnnlib.evaluate_accuracy` under the name the listings use."""
     return evaluate_accuracy(net, data_iter, device)
 
 
+@arguments(net=Network(), num_epochs=Count(), lr=Rate(), device=Device())
 def train_ch6(net, train_iter, test_iter, num_epochs, lr, device=None):
     """Draw Xavier weights, train with plain SGD under a live chart, and print how it ended.
 
@@ -47,8 +49,6 @@ def train_ch6(net, train_iter, test_iter, num_epochs, lr, device=None):
     -------
     History
     """
-    check_count(num_epochs, "num_epochs")
-    check_lr(lr)
     device = try_gpu() if device is None else device
     Trainer(copy_network(net), train_iter, test_iter, lr, device=device)  # asks of all before a weight is drawn anew
     print("training on", device)

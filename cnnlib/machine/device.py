@@ -7,7 +7,7 @@ import warnings
 import torch
 
 from cnnlib.machine.faults import first_line
-from cnnlib.validation import check_choice, check_count, check_device
+from cnnlib.validation import Choice, Count, Device, arguments
 
 # What PyTorch chose when it was loaded: the cores of this machine, or fewer where OMP_NUM_THREADS says so.
 CORES = torch.get_num_threads()
@@ -39,7 +39,7 @@ def try_gpu(i=0):
     RuntimeWarning
         Once, if a GPU is there but cannot compute: a card too old for this PyTorch, a driver too old, no free memory.
     """
-    i = check_count(i, "the GPU's number", least=0)
+    i = Count(least=0)(i, "the GPU's number")
     found = [torch.device("cuda", i)] if torch.cuda.device_count() > i else []
     found += [torch.device("mps")] if torch.backends.mps.is_available() else []
     return next(filter(_computes, found), torch.device("cpu"))
@@ -75,15 +75,10 @@ def compute(device):
         raise RuntimeError(f"a sum that should be 36 came out as {total:g}")
 
 
+@arguments(device=Device())
 def describe_device(device=None):
-    """Describe a device in one phrase, such as 'CPU (x86_64), 2 threads'.
-
-    Raises
-    ------
-    TypeError, ValueError
-        If an argument is of another kind, of another shape, or out of range.
-    """
-    device = try_gpu() if device is None else check_device(device)
+    """Describe a device in one phrase, such as 'CPU (x86_64), 2 threads'."""
+    device = device or try_gpu()
     if device.type == "cuda":
         card = torch.cuda.get_device_properties(device)
         return f"{card.name}, {card.total_memory / 2**30:.0f} GiB"
@@ -98,7 +93,7 @@ PRECISIONS = ("float32", "bf16")
 
 def check_precision(precision, device):
     """Return `precision`, one of PRECISIONS; raise a ValueError if it is none, or the device does not support it."""
-    check_choice(precision, "precision", PRECISIONS)
+    Choice(PRECISIONS)(precision, "precision")
     if precision == "bf16" and not has_bf16(device):
         raise ValueError(f"{device} does not support bf16, got precision='bf16'. Use 'float32'.")
     return precision

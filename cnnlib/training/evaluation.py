@@ -11,9 +11,10 @@ from cnnlib.models.modes import evaluating
 from cnnlib.training.metrics import Accumulator, count_correct
 from cnnlib.training.objective import Objective
 from cnnlib.training.source import batch_size, on_device
-from cnnlib.validation import check_batch, check_computing, check_device, check_iterable
+from cnnlib.validation import Callable, Device, Iterable, Network, arguments, check_batch
 
 
+@arguments(net=Network(), data_iter=Iterable(), device=Device(), correct=Callable())
 def evaluate_accuracy(net, data_iter, device=None, correct=count_correct):
     """Return the share of right predictions over a whole data set, with the network in evaluation mode.
 
@@ -24,7 +25,7 @@ def evaluate_accuracy(net, data_iter, device=None, correct=count_correct):
     data_iter : iterable of (X, y)
         One with a length ends there, if it has not ended before.
     device : torch.device or str, optional
-        Where to compute; the device of the network's parameters unless told.
+        Where to compute; the device of the network's parameters unless given.
     correct : callable
         As for `Trainer`.
 
@@ -37,8 +38,6 @@ def evaluate_accuracy(net, data_iter, device=None, correct=count_correct):
     ------
     OutOfMemoryError, DeviceError
         If the memory runs out, or a GPU fails.
-    TypeError
-        If `net` is no nn.Module.
     ValueError
         If the iterable is empty, a label is out of range, or the network cannot take the batch.
 
@@ -48,8 +47,7 @@ def evaluate_accuracy(net, data_iter, device=None, correct=count_correct):
         If scores are infinite or NaN: what is counted then means nothing.
     """
     objective = Objective(correct=correct, trains=False)
-    device = None if device is None else check_device(device)
-    sums = count_right(check_computing(net), check_iterable(data_iter, "data_iter"), device, objective)
+    sums = count_right(net, data_iter, device, objective)
     share, finite = share_of(*sums)
     if not finite:
         warnings.warn(

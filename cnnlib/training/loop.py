@@ -34,16 +34,13 @@ from cnnlib.training.rates import Rates
 from cnnlib.training.record import Recorder
 from cnnlib.training.source import Source, batch_size, count_batches, on_device
 from cnnlib.training.state import Saved, settings
-from cnnlib.validation import (
-    check_callable,
-    check_computing,
-    check_count,
-    check_device,
-    check_iterable,
-    check_lr,
+from cnnlib.validation import Callable, Count, Device, Iterable, Network, Rate, arguments
+
+
+@arguments(
+    net=Network(), lr=Rate(), optimizer=Callable(), loss=Callable(), correct=Callable(), device=Device(),
+    listeners=Iterable(),
 )  # fmt: skip
-
-
 class Trainer(Guarded, Saved):
     """Train a network by mini-batch gradient descent, with a learning rate that may be changed at any time.
 
@@ -85,8 +82,8 @@ class Trainer(Guarded, Saved):
     Raises
     ------
     TypeError, ValueError
-        If the learning rate is no finite number above zero, the network has nothing to train, `train_iter` is empty
-        or has no length, the optimizer needs a closure, or the device does not support the precision.
+        If the network has nothing to train, `train_iter` is empty or has no length, the optimizer needs a closure, or
+        the device does not support the precision.
 
     Notes
     -----
@@ -102,13 +99,11 @@ class Trainer(Guarded, Saved):
         self, net, train_iter, test_iter=None, lr=0.1, *, optimizer=torch.optim.SGD, loss=None, correct=count_correct,
         device=None, listeners=(), precision="float32",
     ):  # fmt: skip
-        check_lr(lr)
-        check_trainable(check_computing(net))
+        check_trainable(net)
         self.objective = Objective(loss, correct)
-        self.listeners = [check_callable(one, "a listener") for one in check_iterable(listeners, "listeners")]
-        self.device = try_gpu() if device is None else check_device(device)
+        self.listeners = [Callable()(one, "a listener") for one in listeners]
+        self.device = device or try_gpu()
         self.precision = check_precision(precision, self.device)
-        check_callable(optimizer, "optimizer")
         self.source = Source(train_iter, self.device)
         if test_iter is not None:
             count_batches(test_iter, "test_iter")
@@ -148,7 +143,7 @@ class Trainer(Guarded, Saved):
 
     @lr.setter
     def lr(self, value):
-        self.rates.ask(check_lr(value))
+        self.rates.ask(Rate()(value))
 
     @property
     def step(self):
@@ -177,6 +172,7 @@ class Trainer(Guarded, Saved):
 
     # The loop
 
+    @arguments(num_epochs=Count())
     def fit(self, num_epochs):
         """Train for `num_epochs` more epochs; an epoch that was stopped half-way counts as the first of them.
 
@@ -196,11 +192,10 @@ class Trainer(Guarded, Saved):
         RuntimeError
             If gradients are switched off.
         TypeError, ValueError
-            If `num_epochs` is not a whole number of at least 1, the network cannot take the batch, or a label is
-            out of range.
+            If the network cannot take the batch, or a label is out of range.
         """
         check_gradients_on()
-        self._num_epochs = self.epoch + check_count(num_epochs, "num_epochs")
+        self._num_epochs = self.epoch + num_epochs
         try:
             with self._whole_run():
                 while self.epoch < self._num_epochs and not self._asked_to_stop():

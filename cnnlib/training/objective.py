@@ -15,7 +15,7 @@ from torch import nn
 from cnnlib.machine.faults import is_fault
 from cnnlib.models.failures import EXPLAINED, explain_loss_error, explain_outputs, scores_among
 from cnnlib.training.metrics import count_correct
-from cnnlib.validation import check_callable, check_labels, told
+from cnnlib.validation import Callable, check_labels, told
 
 CROSS_ENTROPY = (nn.CrossEntropyLoss, nn.functional.cross_entropy)
 NLL = (nn.NLLLoss, nn.functional.nll_loss)
@@ -39,8 +39,8 @@ class Objective:
     def __init__(self, loss=None, correct=count_correct, trains=True):
         if isinstance(loss, type) and issubclass(loss, nn.Module):
             raise TypeError(f"loss must be a loss, got the class {loss.__name__}. Build it: {loss.__name__}().")
-        self.loss = nn.CrossEntropyLoss() if loss is None else check_callable(loss, "loss")
-        self.correct = check_callable(correct, "correct")
+        self.loss = nn.CrossEntropyLoss() if loss is None else Callable()(loss, "loss")
+        self.correct = Callable()(correct, "correct")
         self._own, self._trains = loss is not None, trains
         self._noticed, self.remark = False, ""
 

@@ -7,9 +7,10 @@ import torch
 from cnnlib.models.copying import copy_network
 from cnnlib.training.checkpoint import Checkpoint
 from cnnlib.training.loop import Trainer
-from cnnlib.validation import check_computing, check_count
+from cnnlib.validation import Count, Device, Network, Rate, arguments
 
 
+@arguments(net=Network(), num_epochs=Count(), lr=Rate(), device=Device())
 def train(net, train_iter, test_iter, num_epochs, lr, device=None, *, checkpoint=None, **options):
     """Train a network and return the record of the run, without any display.
 
@@ -32,7 +33,6 @@ def train(net, train_iter, test_iter, num_epochs, lr, device=None, *, checkpoint
     DivergenceError, OutOfMemoryError, DeviceError, TypeError, ValueError
         As `Trainer` and `Trainer.fit` do.
     """
-    num_epochs = check_count(num_epochs, "num_epochs")
     trainer = Trainer(net, train_iter, test_iter, lr, device=device, **options)
     trainer.go_on = call_to_go_on("train", device is not None or checkpoint or options)
     if checkpoint is None:
@@ -45,6 +45,7 @@ def call_to_go_on(name, more):
     return f"{name}(net, train_iter, test_iter, num_epochs={{epochs}}, lr={{lr:g}}{', …' if more else ''})"
 
 
+@arguments(net=Network(), device=Device(), steps=Count())
 def time_epoch(net, train_iter, device=None, steps=10):
     """Measure how many seconds one epoch of training takes on this machine; the network stays as it is.
 
@@ -55,8 +56,7 @@ def time_epoch(net, train_iter, device=None, steps=10):
     steps : int
         How many batches to try it on, after two to warm up.
     """
-    check_count(steps, "steps")
-    trainer = Trainer(copy_network(check_computing(net)), train_iter, lr=1e-6, device=device)
+    trainer = Trainer(copy_network(net), train_iter, lr=1e-6, device=device)
     times = []
 
     def note(trainer):

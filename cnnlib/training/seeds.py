@@ -11,19 +11,24 @@ from contextlib import suppress
 
 import torch
 
-from cnnlib.datasets.batches import SEEDS
+from cnnlib.datasets.batches import PLACE
 from cnnlib.machine.device import CORES
+from cnnlib.machine.size import chosen_size
 from cnnlib.machine.threads import send_helpers_away
 from cnnlib.models.copying import copy_network
 from cnnlib.models.modes import in_mode
 from cnnlib.training.errors import DivergenceError
 from cnnlib.training.loop import Trainer
 from cnnlib.training.source import OWN, count_batches
-from cnnlib.validation import check_callable, check_count, check_iterable, check_lr
+from cnnlib.validation import Callable, Count, Iterable, Rate, arguments
 
 _unfinished = []  # (seed, network, record) of each run, if the latest call was broken off
 
 
+@arguments(
+    build=Callable("Give a function that returns a new network: lenet, say."), num_epochs=Count(), lr=Rate(),
+    seeds=Iterable(), steps=Count(),
+)  # fmt: skip
 def train_over_seeds(build, train_iter, test_iter, num_epochs, lr, seeds=(0, 1, 2), *, steps=None, **options):
     """Train a fresh network once for each seed and return the records.
 
@@ -34,6 +39,9 @@ def train_over_seeds(build, train_iter, test_iter, num_epochs, lr, seeds=(0, 1, 
     The runs go side by side on a CPU with several cores, unless something would then come out differently: the
     training draws random numbers (dropout, augmentation), there are listeners or hooks, the networks share
     parameters, or the data is not of `load_data_fashion_mnist`.
+
+    With the environment variable CNNLIB_BUDGET=check, which daily tests set, the first seed alone is trained and stands
+    for all: as many networks and records are returned, each the first.
 
     Parameters
     ----------
@@ -58,17 +66,16 @@ def train_over_seeds(build, train_iter, test_iter, num_epochs, lr, seeds=(0, 1, 
     TypeError, ValueError, OutOfMemoryError, DeviceError
         As `train` does. Whatever it was that ended it, `unfinished_runs` has what was trained until then.
     """
-    check_callable(build, "build", "Give a function that returns a new network: lenet, say.")
-    check_count(num_epochs, "num_epochs")
-    check_lr(lr)
-    seeds, ends = [check_count(seed, "each seed", least=0, most=SEEDS) for seed in check_iterable(seeds, "seeds")], []
+    seeds, ends = [PLACE(seed, "each seed") for seed in seeds], []
     for data_iter, name in ((train_iter, "train_iter"), (test_iter, "test_iter")):
         if data_iter is not None or name == "train_iter":
             count_batches(data_iter, name)
     if not seeds:
         raise ValueError("seeds must hold at least one number, got none.")
+    num_seeds = len(seeds)
+    if chosen_size() == "check":
+        seeds = seeds[:1]
     if steps is not None:
-        check_count(steps, "steps")
         ends.append(lambda trainer: trainer.step >= steps and trainer.stop())
     listeners = [*options.pop("listeners", ()), *ends]
 
@@ -94,7 +101,8 @@ def train_over_seeds(build, train_iter, test_iter, num_epochs, lr, seeds=(0, 1, 
     except BaseException as error:
         _keep(seeds, trainers, error)
         raise
-    return [trainer.net for trainer in trainers], histories
+    copies = num_seeds // len(seeds)
+    return copies * [trainer.net for trainer in trainers], copies * histories
 
 
 def unfinished_runs():

@@ -3,7 +3,7 @@
 import torch
 
 import cnnlib
-from bad_inputs.values import DEVICES, HUGE, NAN, PLACES, SIZES, T, V, bad, rower
+from bad_inputs.values import HUGE, NAN, PLACES, SIZES, T, V, bad, rower
 from cnnlib import datasets
 
 
@@ -25,7 +25,7 @@ def rows(t):
         y_hat=bad(V, t.X[:, 0, 0, 0][:3], torch.empty(8, 0)),
         y=bad(V, t.y[:3], t.y.to("meta")),
     )
-    row("describe_device", {}, device=DEVICES)
+    row("describe_device", {})
     row("try_gpu", {}, i=PLACES)
     row("time_contract", {}, chapter=bad(V, "07", "", None, 5, ["01"], NAN, words="chapter"))
     row(

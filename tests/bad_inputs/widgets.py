@@ -3,7 +3,7 @@
 from torch import nn
 
 from bad_inputs.things import small
-from bad_inputs.values import CHOICES, EITHER, HUGE, INF, NAN, NETS, NUMBERS, PLACES, RATES, SWITCHES, T, V, bad, rower
+from bad_inputs.values import CHOICES, EITHER, HUGE, INF, NAN, NETS, NUMBERS, PLACES, RATES, T, V, bad, rower
 from cnnlib import exercises, widgets
 from cnnlib.models import lenet
 
