@@ -12,7 +12,7 @@ import torch
 from PIL import Image
 
 import cnnlib
-from cnnlib import History, compare, d2l, load_data_fashion_mnist
+from cnnlib import Checkpoint, History, compare, d2l, load_data_fashion_mnist
 from cnnlib.exercises import lenet as chapter
 from cnnlib.exercises import progress
 from cnnlib.figures import draw_bars, draw_confusions, draw_lines, draw_network, show_images
@@ -83,7 +83,7 @@ def objects():
     yield from (exercise, exercise.check(54), exercise.check(55), exercise.check(...), exercise.hint())
     yield from (exercise.solution(), progress(), layer_table(net, (1, 28, 28)))
     yield from (chart(), chart().picture(), load_data_fashion_mnist(64, num_train=64, num_test=64)[0])
-    yield from (cnnlib.time_contract("01_lenet"), guess("Is −1 ≤ 0?", ["yes ✔", "no"]))
+    yield from (cnnlib.time_contract("01_lenet"), guess("Is −1 ≤ 0?", ["yes ✔", "no"]), Checkpoint("été−1.pt"))
 
 
 @pytest.mark.parametrize("encoding", ["cp1252", "ascii", "cp437", "utf-8"])

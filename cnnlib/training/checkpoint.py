@@ -5,34 +5,45 @@ where the random numbers stand, and the record. On a CPU a run that goes on from
 equal to the last bit to one that was never stopped (with as many threads; what a listener remembers by itself, and
 random numbers that are not PyTorch's, are not in the file).
 
+The file says whose it is: the network, the weights and the data that its run began with. A run with others is refused,
+and so is a second run while the first one goes on, in this process or another.
+
 It is what `torch.save` writes. It is read with `weights_only=True`, so nothing in it is executed, and after every
 part's checksum was compared, which PyTorch itself does not do.
 """
 
+import copy
 import io
 import json
+import math
+import os
 import time
 import warnings
+import weakref
 import zipfile
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from dataclasses import asdict
-from pathlib import Path
 
+import numpy as np
 import torch
 
+from cnnlib.machine.clock import Throttle
 from cnnlib.page import storage
+from cnnlib.page.escape import printable
 from cnnlib.training.history import FORMAT as HISTORY_FORMAT
 from cnnlib.training.history import History
-from cnnlib.validation import check_count, check_lr, check_number, told
+from cnnlib.training.identity import another_run, check_same, describe, digest_weights
+from cnnlib.validation import check_count, check_lr, check_number, check_switch, told
 
 NAME, FORMAT = "cnnlib checkpoint", 1
 EVERY = 30.0  # seconds between two saves within an epoch
 SHARE = 0.05  # the part of the time that they may take
-COPIES = 8  # how often the network's size a file may have: no optimizer remembers more than three numbers a weight
-ROOM = 64 * 2**20  # bytes, for the record of a long run
+COPIES = 64  # how often the network's size a file may have; preconditioners of small layers are large
+ROOM = 2**30  # bytes, for the record of a long run
+KEPT = (torch.Tensor, torch.Size, torch.dtype, torch.device, bool, int, float, complex, str, type(None))
 
 
-def write(path, state, setup):
+def write(path, state, trainer):
     """Write a trainer's state so that the file is the old one or the new one at any moment.
 
     Parameters
@@ -41,23 +52,45 @@ def write(path, state, setup):
         Its folder is made if it is missing.
     state : dict
         What `Trainer.state` returns.
-    setup : dict of str to str
-        What a run must have in common with the file to go on from it.
+    trainer : Trainer
+        Whose it is.
 
     Raises
     ------
     OSError
         If it cannot be written; what was there before is still there.
+    TypeError
+        If the state holds what `read` would refuse.
     """
-    path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
+    path = storage.file_path(path)
     storage.check_place(path)
-    record = json.dumps({"cnnlib history": HISTORY_FORMAT, **state["history"]})
+    keeper = next((k for k in trainer.listeners if isinstance(k, Checkpoint) and k.is_for(path)), None)
+    record = json.dumps({"cnnlib history": HISTORY_FORMAT, **_plain(state["history"], "the record")})
+    parts = {name: _plain(part, name) for name, part in state.items()} | {"history": record}
     data = io.BytesIO()  # first into memory: a disk that is full halfway is then an OSError like any other
-    torch.save({NAME: FORMAT, "setup": dict(setup), **state, "history": record}, data)
-    with storage.locked(path):
+    torch.save({NAME: FORMAT, "setup": trainer.setup, "run": keeper.run if keeper else {}, **parts}, data)
+    with nullcontext() if keeper and keeper.is_holding else storage.locked(path):
         storage.replace(path, data.getbuffer())
+        if keeper:
+            keeper.stamp = _stamp(path)
     return path
+
+
+def _plain(value, where):
+    """Return a part of a state as `read` takes it: numbers of NumPy are Python's, tensors bare ones."""
+    if isinstance(value, dict):
+        plain = copy.copy(value)  # a state dict's metadata go along
+        plain.update({key: _plain(part, f"{where}, {key!r}") for key, part in value.items()})
+        return plain
+    if isinstance(value, list | tuple) and not isinstance(value, torch.Size):
+        return type(value)(_plain(part, where) for part in value)
+    if isinstance(value, np.generic):
+        return value.item()
+    if isinstance(value, torch.Tensor):
+        return value.detach().as_subclass(torch.Tensor)
+    if not isinstance(value, KEPT):
+        raise TypeError(f"a checkpoint keeps tensors and plain values, and {where} holds {told(value)}")
+    return value
 
 
 def read(path, trainer):
@@ -70,17 +103,19 @@ def read(path, trainer):
     ValueError
         If the file is damaged or something else, or belongs to another set-up than the trainer's.
     """
-    with Path(path).open("rb") as file:  # a number would be one of the process's own open files
+    return _read(storage.file_path(path), trainer)[0]
+
+
+def _read(path, trainer):
+    """Return the state in a file, and what its run began with."""
+    with path.open("rb") as file:
         content = _open(path, file, trainer)
-    setup = content.pop("setup")
+    setup, run = content.pop("setup"), content.pop("run", {})
     for name, here in trainer.setup.items():
-        if setup.get(name) != here:
-            raise ValueError(
-                f"{path} belongs to another run: {name} is {setup.get(name, 'not known')} there and {here} here. "
-                "Go on with what the run was begun with; to begin a new one, give another file, or delete this one."
-            )
+        if setup.get(name, here) != here:
+            raise another_run(path, f"{name} is {setup[name]} there and {here} here")
     try:
-        return _sound(content, path, trainer)
+        return _sound(content, path, trainer), {str(name): str(words) for name, words in run.items()}
     except (AttributeError, KeyError, TypeError, ValueError, RuntimeError, IndexError) as error:
         raise ValueError(f"{path} is damaged: {_first_line(error)}. {REMEDY}") from None
 
@@ -90,7 +125,7 @@ REMEDY = "Delete it, or give another file; the run then begins anew."
 
 def _open(path, file, trainer):
     """Return what the file holds, a dict of this format, or raise a ValueError."""
-    limit = ROOM + COPIES * sum(value.nbytes for value in trainer.net.state_dict().values())
+    limit = ROOM + COPIES * sum(p.nbytes for p in trainer.net.parameters())
     try:
         with zipfile.ZipFile(file) as parts:
             size = sum(part.file_size for part in parts.infolist())
@@ -132,14 +167,18 @@ def _sound(state, path, trainer):
     for name in ("epoch", "batch"):
         check_count(state[name], name, least=0)
     check_lr(state["lr"])
-    if state["batch"] > trainer.num_batches or history.steps != state["epoch"] * trainer.num_batches + state["batch"]:
+    ends = [0, *history.epoch_ends]  # an epoch may have had fewer batches than the data said
+    if len(ends) != state["epoch"] + 1 or history.steps != ends[-1] + state["batch"]:
         raise ValueError(f"its record has {history.steps} steps, which is not where it says it stopped")
-    if not all(isinstance(value, torch.Tensor) for value in state["net"].values()):
+    if not all(
+        isinstance(value, torch.Tensor) or name.endswith("_extra_state") for name, value in state["net"].items()
+    ):
         raise ValueError("there is something else among its weights")
     parameters = [p for group in trainer.optimizer.param_groups for p in group["params"]]
-    for number, memory in state["optimizer"]["state"].items():
+    ours = type(trainer.optimizer).__module__.startswith("torch.optim")  # another's memory may be of any shape
+    for number, memory in state["optimizer"]["state"].items() if ours else ():
         for name, value in memory.items():
-            if isinstance(value, torch.Tensor) and value.dim() and value.shape != parameters[number].shape:
+            if isinstance(value, torch.Tensor) and value.dim() and not _spreads(value, parameters[number]):
                 raise ValueError(f"the optimizer's {name} of parameter {number} is of shape {tuple(value.shape)}")
     order = state["order"]
     for numbers in (state["random"], *([] if order is None else [order[0]])):
@@ -147,8 +186,18 @@ def _sound(state, path, trainer):
     return {**state, "history": asdict(history)}
 
 
+def _spreads(value, parameter):
+    """Return whether a tensor has a parameter's shape, or 1 in place of some sides, as Adafactor's rows have."""
+    return value.dim() == parameter.dim() and all(
+        a in (1, b) for a, b in zip(value.shape, parameter.shape, strict=True)
+    )
+
+
 class Checkpoint:
     """Keep a run in a file, and go on from it if it is there: `train(…, checkpoint="results/run.pt")`.
+
+    What goes on is the same run: a network with the same layers, the same weights at the start (or as the file has
+    them), the same data, optimizer and learning rate. Anything else is refused, and the message says what differs.
 
     The file is written after the first step, then every half minute, after each epoch, and when the run ends, is
     stopped or is interrupted. A save that fails does not end the run; `note` says why it failed.
@@ -158,6 +207,9 @@ class Checkpoint:
     path : path
     every : float
         Seconds between two saves within an epoch; never more than 5 % of the time is spent on them.
+    same_start : bool
+        Whether to refuse a file whose network began with other weights. With False, any network of the same layers goes
+        on from the file: for one that is built without a seed.
 
     Attributes
     ----------
@@ -176,11 +228,16 @@ class Checkpoint:
         If `path` is no path, or `every` is no number above zero.
     """
 
-    def __init__(self, path, every=EVERY):
-        self.path = Path(path)
+    def __init__(self, path, every=EVERY, *, same_start=True):
+        self.path = storage.file_path(path)
         self.every = check_number(every, "every", low=0, hint="Try 30, for a save every half minute.")
         self.saved, self.note = None, ""
-        self._due = self._epoch = 0
+        self.same_start = check_switch(same_start, "same_start")
+        self.run = {}  # what it began with
+        self._epoch, self._throttle = 0, Throttle(SHARE, self.every, longest=math.inf)
+        self._lock = self._trainer = None
+        self.stamp = None  # of the file as this run has left it
+        self._has_run = False
         self.warns = self.failing = False
 
     @classmethod
@@ -199,25 +256,20 @@ class Checkpoint:
         Raises
         ------
         ValueError
-            If the file is damaged or something else, or belongs to another run; it is left as it is.
+            If the file is damaged or something else, belongs to another run, or another run is being kept in it; it is
+            left as it is.
         """
         check_count(num_epochs, "num_epochs")
         if isinstance(trainer, type) or not hasattr(trainer, "load_state"):
             raise TypeError(f"trainer must be a Trainer, got {told(trainer)}.")
-        self.saved, self.note, self.failing, self._due = None, "", False, 0.0
-        started_with = trainer.history.settings["lr"]
-        with suppress(FileNotFoundError):
-            state = read(self.path, trainer)
-            before = state["history"]["settings"].get("lr")
-            if before != started_with:
-                raise ValueError(
-                    f"{self.path} belongs to another run: it was begun with the learning rate {before}, not "
-                    f"{started_with:g}. Go on with what it was begun with; to begin a new one, give another file, or "
-                    "delete this one."
-                )
-            trainer.load_state(state)
-            self.saved = trainer.step
-            self._due = time.monotonic() + self.every
+        self._take(trainer)
+        self.saved, self.note, self.failing = None, "", False
+        self._throttle = Throttle(SHARE, self.every, longest=math.inf)
+        try:
+            self._go_on(trainer)
+        except BaseException:
+            self.release()
+            raise
         left = num_epochs - trainer.epoch
         if self.saved is not None:
             self.note = f"Going on from {self.path}, step {self.saved:,}."
@@ -226,9 +278,73 @@ class Checkpoint:
                 f"{self.path} holds this run up to epoch {trainer.epoch}: nothing was left to train. To train anew, "
                 "delete the file or give another."
             )
+            self.release()
         self._epoch = trainer.epoch
-        trainer.listeners.append(self)  # the last: what other listeners changed after a step is in the file
+        others = [k for k in trainer.listeners if not (isinstance(k, Checkpoint) and k.is_for(self.path))]
+        trainer.listeners[:] = [*others, self]  # the last: what other listeners changed after a step is in the file
         return max(0, left)
+
+    def _go_on(self, trainer):
+        """Bring a trainer to where the file says its run was, if there is a file and it is of this run."""
+        self.run, lr = describe(trainer), trainer.history.settings["lr"]
+        self.stamp = _stamp(self.path)
+        with suppress(FileNotFoundError):
+            state, run = _read(self.path, trainer)
+            before = state["history"]["settings"].get("lr")
+            if before != lr:
+                raise another_run(self.path, f"it was begun with the learning rate {before}, not {lr:g}")
+            check_same(self.path, run, self.run, digest_weights(trainer, state["net"]) if self.same_start else None)
+            trainer.load_state(state)
+            self.run |= run
+            self.saved = trainer.step
+            self._throttle.drawn = time.perf_counter()
+
+    def _take(self, trainer):
+        """Take the file for a trainer's run, until it ends.
+
+        Raises
+        ------
+        ValueError
+            If another run has it.
+        """
+        if self._is_busy() and self._trainer() is not trainer:
+            raise ValueError(f"{self!r} is keeping another run. Give this one a Checkpoint, and a file, of its own.")
+        self.release()
+        for other in list(_keepers):  # what broke off without a word
+            if other.is_for(self.path) and other._has_run and not other._is_busy():
+                other.release()
+        self._trainer, self._has_run = weakref.ref(trainer), False
+        if not trainer.writes_files:
+            return
+        try:
+            self._lock = storage.hold(self.path, patience=0)
+            _keepers.add(self)
+        except TimeoutError:
+            raise ValueError(
+                f"another run is being kept in {self.path}, in this program or another: a second notebook, say. Wait "
+                "until it ends, or stop it; or give this run a file of its own."
+            ) from None
+        except OSError:  # a place that cannot be written to: the first save says so, and the run goes on
+            pass
+
+    def _is_busy(self):
+        trainer = self._trainer and self._trainer()
+        return trainer is not None and trainer.running
+
+    @property
+    def is_holding(self):
+        """Whether nobody else can write to the file now."""
+        return self._lock is not None
+
+    def is_for(self, path):
+        """Return whether this is its file."""
+        return os.path.realpath(path) == os.path.realpath(self.path)
+
+    def release(self):
+        """Let other runs have the file. The end of the run does this by itself."""
+        if self._lock is not None:
+            self._lock.release()
+        self._lock = None
 
     def fit(self, trainer, num_epochs):
         """Train up to `num_epochs` epochs in all, without a display; a save that fails is a warning.
@@ -242,24 +358,30 @@ class Checkpoint:
 
     def __call__(self, trainer):
         """Save if it is time to, between two batches or at the end of a run that can be gone on with."""
+        self._has_run = True
         whole = trainer.running or (trainer.history.ended in ("finished", "stopped", "interrupted") and trainer.whole)
         news = trainer.step != self.saved or trainer.epoch != self._epoch or not trainer.running
-        due = not trainer.running or trainer.epoch != self._epoch or time.monotonic() >= self._due
+        due = not trainer.running or trainer.epoch != self._epoch or self._throttle.due()
         if whole and news and due:
-            self._save(trainer)
+            with self._throttle.frame():
+                self._save(trainer)
+        if not trainer.running:
+            self.release()
 
     def _save(self, trainer):
-        began = time.monotonic()
         self._epoch = trainer.epoch
         try:
+            if self._lock is None:  # the trainer was told to go on after its run had ended
+                self._take(trainer)
+            if _stamp(self.path) not in (None, self.stamp):
+                self.saved = None
+                raise ValueError("another run has been kept there meanwhile")
             trainer.save(self.path)
         except Exception as error:  # whatever it is, the run is worth more than the file
             self._failed(error)
         else:
             self.saved, self.note = trainer.step, "" if self.failing else self.note
             self.failing = False
-        now = time.monotonic()
-        self._due = now + max(self.every, (now - began) / SHARE)
 
     def _failed(self, error):
         kept = "Nothing is saved of this run"
@@ -274,4 +396,15 @@ class Checkpoint:
 
     def __repr__(self):
         saved = "nothing saved yet" if self.saved is None else f"saved at step {self.saved:,}"
-        return f"Checkpoint {str(self.path)!r}: {saved}"
+        return printable(f"Checkpoint {str(self.path)!r}: {saved}")
+
+
+_keepers = weakref.WeakSet()  # those that hold the lock of a file
+
+
+def _stamp(path):
+    """Return what tells a file from those that take its place, or None if there is none."""
+    with suppress(OSError):
+        found = os.stat(path)
+        return found.st_ino, found.st_mtime_ns, found.st_size
+    return None
