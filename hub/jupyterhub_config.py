@@ -81,7 +81,7 @@ def find_proxy():
 
 
 def readable(path):
-    """Tell whether every account may read a folder."""
+    """Return whether every account may read a folder."""
     return path.stat().st_mode & 0o005 == 0o005 and all(above.stat().st_mode & 0o001 for above in path.parents)
 
 

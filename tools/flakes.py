@@ -171,7 +171,7 @@ CORES = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("names", nargs="*", help="chapters, such as 05_resnet; all unless told")
+    parser.add_argument("names", nargs="*", help="chapters, such as 05_resnet; all unless given")
     parser.add_argument("--times", type=int, default=10, help="how often each chapter is run")
     parser.add_argument("--seed", type=int, default=0, help="of the order")
     parser.add_argument("--file", type=Path, default=FILE, help="where the lines go")

@@ -151,7 +151,7 @@ def main(names, moves):
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("names", nargs="*", help="chapters, such as 05_resnet; all unless told")
+    parser.add_argument("names", nargs="*", help="chapters, such as 05_resnet; all unless given")
     parser.add_argument("--moves", type=int, nargs="+", default=MOVES, help="by how much the seeds are moved, in turn")
     wanted = parser.parse_args()
     unknown = sorted(set(wanted.names) - set(chapters()))

@@ -97,7 +97,7 @@ def is_long(cell):
 
 
 def is_too_long(cell):
-    """Tell whether a cell is for reading only: a table of two screens and more."""
+    """Return whether a cell is for reading only: a table of two screens and more."""
     return height(cell) > 2 * SCREEN
 
 

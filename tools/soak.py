@@ -87,7 +87,7 @@ MODELS = f"""async () => {{
 }}"""
 
 
-# Two things that JupyterLab (4.6.6 at least) itself keeps on the page for good are left out here, unless told
+# Two things that JupyterLab (4.6.6 at least) itself keeps on the page for good are left out here, unless given
 # otherwise, so that what we lose ourselves is seen. Each widget's channel listens to the kernel and never takes that
 # back, so that all elements of closed widgets stay, of whatever library: 485 elements and 0.45 MB for 34 plain controls
 # that are closed whole.
@@ -424,7 +424,7 @@ def write_notebook(folder):
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--minutes", type=float, default=30.0, help="how long things are moved")
-    parser.add_argument("--reruns", type=int, help="how often the cell is run again; 50 in half an hour unless told")
+    parser.add_argument("--reruns", type=int, help="how often the cell is run again; 50 in half an hour unless given")
     parser.add_argument("--seed", type=int, default=0, help="of the moves")
     parser.add_argument("--as-it-is", action="store_true", help="count what JupyterLab itself keeps, too")
     parser.add_argument("--file", type=Path, default=FILE, help="where all figures go")

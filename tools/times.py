@@ -90,7 +90,7 @@ def check(name, cores, stored, found, at_start):
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("names", nargs="*", help="chapters, such as 05_resnet; all unless told")
+    parser.add_argument("names", nargs="*", help="chapters, such as 05_resnet; all unless given")
     parser.add_argument("--check", action="store_true", help="hold the stored times against this run")
     parser.add_argument("--cores", type=int, choices=(1, 2), help="on so many cores only")
     wanted = parser.parse_args()

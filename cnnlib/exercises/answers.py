@@ -100,7 +100,7 @@ def line_of(function, error):
 
 
 def is_stub(function):
-    """Tell whether a function has nothing in its body but `...`, `pass` or a docstring."""
+    """Return whether a function has nothing in its body but `...`, `pass` or a docstring."""
     idle = {"RESUME", "NOP", "CACHE", "LOAD_CONST", "RETURN_CONST", "RETURN_VALUE"}
     code = getattr(function, "__code__", None)
     return code is not None and all(step.opname in idle for step in dis.get_instructions(code))
@@ -217,7 +217,7 @@ def agreement(most):
 
 
 def near(a, b):
-    """Tell whether two tensors of one shape agree but for rounding."""
+    """Return whether two tensors of one shape agree but for rounding."""
     return torch.allclose(a.double(), b.double(), rtol=1e-4, atol=1e-5)
 
 

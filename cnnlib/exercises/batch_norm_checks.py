@@ -534,7 +534,7 @@ def judge_fold(answer, conv, bn, X):
 
 
 def changed(before, after):
-    """Tell whether a layer has other numbers, another mode or other settings than its copy."""
+    """Return whether a layer has other numbers, another mode or other settings than its copy."""
     old, new = before.state_dict(), after.state_dict()
     same = old.keys() == new.keys() and all(torch.equal(old[name], new[name]) for name in old)
     return not same or before.training != after.training or repr(before) != repr(after)

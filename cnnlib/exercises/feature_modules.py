@@ -52,12 +52,12 @@ def sizes(net):
 
 
 def is_lazy(net):
-    """Tell whether a network still waits for its first batch to learn the sizes of its weights."""
+    """Return whether a network still waits for its first batch to learn the sizes of its weights."""
     return any(isinstance(p, nn.parameter.UninitializedParameter) for p in net.parameters())
 
 
 def alike(net, twin, shapes):
-    """Tell whether two modules have weights of the same sizes and, with the same weights, compute or fail alike."""
+    """Return whether two modules have weights of the same sizes and, with the same weights, compute or fail alike."""
     if sizes(net) != sizes(twin):
         return False
     dtype = next((p.dtype for p in net.parameters()), torch.float32)

@@ -152,5 +152,5 @@ def diagnose(found, right, X, weights, training, mistakes, otherwise):
 
 
 def near(found, right):
-    """Tell whether scores agree but for rounding, measured on their own scale."""
+    """Return whether scores agree but for rounding, measured on their own scale."""
     return bool((found - right).abs().max() <= 1e-4 * right.abs().max())

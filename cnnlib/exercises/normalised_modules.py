@@ -137,7 +137,7 @@ def usual(net, build, shape, mistakes):
 
 
 def alike(net, twin, shape):
-    """Tell whether two modules have weights of the same sizes and compute, or fail, alike."""
+    """Return whether two modules have weights of the same sizes and compute, or fail, alike."""
     if kinds(net) != kinds(twin) or not kinds(twin):
         return False
     for trial, _ in trials(shape, twin)[:-1]:

@@ -46,7 +46,7 @@ def try_gpu(i=0):
 
 
 def _computes(device):
-    """Tell whether a GPU can do a small convolution forward and backward; if not, warn why, the first time."""
+    """Return whether a GPU can do a small convolution forward and backward; if not, warn why, the first time."""
     with _trying:
         if device in _tried:
             return _tried[device]

@@ -55,7 +55,7 @@ class DeviceError(Picklable, RuntimeError):
 
 
 def is_out_of_memory(error):
-    """Tell whether an exception means that the memory of a device, or of the computer, ran out."""
+    """Return whether an exception means that the memory of a device, or of the computer, ran out."""
     if isinstance(error, MemoryError | torch.OutOfMemoryError):
         return True
     plain = type(error) in (RuntimeError, torch.AcceleratorError)
@@ -63,7 +63,7 @@ def is_out_of_memory(error):
 
 
 def is_device_failure(error):
-    """Tell whether an exception means that a GPU cannot do what it was asked, whatever the network is."""
+    """Return whether an exception means that a GPU cannot do what it was asked, whatever the network is."""
     if isinstance(error, DeviceError | torch.AcceleratorError):
         return True
     kinds = (RuntimeError, NotImplementedError)  # the second: an operation that Apple's GPUs do not have yet
@@ -71,7 +71,7 @@ def is_device_failure(error):
 
 
 def is_fault(error):
-    """Tell whether an exception is the machine's fault."""
+    """Return whether an exception is the machine's fault."""
     return is_out_of_memory(error) or is_device_failure(error)
 
 

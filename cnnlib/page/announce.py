@@ -10,7 +10,7 @@ ALERT = "color:#b00020;background:white;padding:.2em .5em;font-size:1.1em"
 
 
 def has_reader():
-    """Tell whether somebody has this notebook open; a program that only executes it is nobody.
+    """Return whether somebody has this notebook open; a program that only executes it is nobody.
 
     CNNLIB_LIVE=0 or 1 decides otherwise, as it does for controls.
     """

@@ -26,7 +26,7 @@ _warned = False  # that progress is not kept, which is said once
 
 
 def is_off():
-    """Tell whether the reader wants no file: CNNLIB_PROGRESS=off."""
+    """Return whether the reader wants no file: CNNLIB_PROGRESS=off."""
     return os.environ.get(VARIABLE, "").strip().lower() == "off"
 
 
@@ -177,7 +177,7 @@ def _exercise(known, chapter, name, tier):
 
 
 def _is_sound(known):
-    """Tell whether this has the form of a progress file, whatever else may be in it."""
+    """Return whether this has the form of a progress file, whatever else may be in it."""
     if not isinstance(known, dict) or known.get("format") != FORMAT:
         return False
     chapters, guesses = known.get("exercises"), known.get("guesses")

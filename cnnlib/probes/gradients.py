@@ -23,7 +23,7 @@ def gradient_norms(net, X, y, loss=None):
     X : Tensor of shape (N, …)
     y : int64 Tensor of shape (N,)
     loss : callable, optional
-        Cross-entropy unless told.
+        Cross-entropy unless given.
 
     Returns
     -------

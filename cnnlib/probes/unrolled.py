@@ -67,7 +67,7 @@ class GradientParts:
     def shares(self, parts=None):
         """Return how much of the total each part makes up along its direction, the identity first.
 
-        ⟨part, total⟩ / ⟨total, total⟩ for the identity and for each of `parts` (`residuals` unless told). Where the
+        ⟨part, total⟩ / ⟨total, total⟩ for the identity and for each of `parts` (`residuals` unless given). Where the
         formula holds these numbers add up to 1; all are 0 where the total is.
         """
         if parts is not None:
@@ -96,7 +96,7 @@ def gradient_parts(net, X, y, block=1, last=None):
     block : int
         At whose input, l, counted from 1.
     last : int, optional
-        At whose output the sum ends, L; the last block unless told.
+        At whose output the sum ends, L; the last block unless given.
 
     Returns
     -------

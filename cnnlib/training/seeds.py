@@ -142,7 +142,7 @@ def _run(trainer, num_epochs):
 
 
 def _may_share_the_cpu(trainer):
-    """Tell whether runs like this one can go side by side and come out as they do one after the other."""
+    """Return whether runs like this one can go side by side and come out as they do one after the other."""
     if trainer.device.type != "cpu" or CORES == 1 or not isinstance(trainer.train_iter, OWN):
         return False
     if any(m._forward_hooks or m._forward_pre_hooks or m._backward_hooks for m in trainer.net.modules()):

@@ -66,7 +66,7 @@ class Snapshot:
 
     @torch.no_grad()
     def sound(self):
-        """Tell whether everything is finite now."""
+        """Return whether everything is finite now."""
         return all(sound for i, sound in enumerate(_finite(self._live())) if i not in self._odd)
 
     @torch.no_grad()

@@ -341,7 +341,7 @@ class FeatureExplorer(View):
 
     @arguments(search=Bool())
     def refresh(self, search=False):
-        """Look at the network as it is now, without searching for the nine places unless told.
+        """Look at the network as it is now, without searching for the nine places unless given.
 
         Call it between two steps, from a listener of the trainer, say. After training, `refresh(search=True)`.
 

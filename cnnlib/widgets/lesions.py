@@ -30,7 +30,7 @@ class Lesions:
     batches : iterable of (X, y)
         What to measure on; a thousand pictures give ±1 %.
     number : int, optional
-        The part to begin with, counted from 1; the second unless told, or the only one.
+        The part to begin with, counted from 1; the second unless given, or the only one.
 
     Raises
     ------

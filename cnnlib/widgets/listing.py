@@ -298,7 +298,7 @@ def _named(thing):
 
 
 def _same(theirs, mine):
-    """Tell whether a definition of the library is the notebook's: the same thing, or the same source."""
+    """Return whether a definition of the library is the notebook's: the same thing, or the same source."""
     if theirs is None or theirs is mine:
         return theirs is mine and mine is not None
     try:

@@ -31,7 +31,7 @@ def explore_shapes(net, input_shape, picture=None, quiz=False):
     input_shape : tuple of int
         Shape of one example, without the batch: (1, 28, 28).
     picture : Tensor or array of shape (H, W) or (C, H, W), optional
-        To show the patch on, resized to `input_shape`; a test picture of Fashion-MNIST unless told.
+        To show the patch on, resized to `input_shape`; a test picture of Fashion-MNIST unless given.
     quiz : bool
         Hide each output shape until you have typed it; a switch in the widget does the same.
 
@@ -69,7 +69,7 @@ class ShapeWalk:
         self.verdict, self._widget = "", None
 
     def draw(self, number=None):
-        """Return the drawing of a step, the present one unless told; in a quiz, without what is to be guessed."""
+        """Return the drawing of a step, the present one unless given; in a quiz, without what is to be guessed."""
         number = self.number if number is None else number
         return draw_step(self.walk, number, self.grey, self.quiz and number not in self.solved | self.shown)
 

@@ -33,7 +33,7 @@ def arguments(given=None):
         description="Train the networks at the size of the book.",
         epilog=f"Names: {known}.",
     )
-    parser.add_argument("names", nargs="*", help="experiments, or chapters such as 02_alexnet; all unless told")
+    parser.add_argument("names", nargs="*", help="experiments, or chapters such as 02_alexnet; all unless given")
     parser.add_argument("--seeds", type=int, default=3, help="how many, from 0 on (3)")
     parser.add_argument("--out", help="folder of the runs (results/full; results/toy with --toy)")
     parser.add_argument("--toy", action="store_true", help="20 pictures and one epoch: to see that all of it runs")

@@ -120,7 +120,7 @@ def share(X, y):
 
 
 def any_of(flag):
-    """Tell whether something holds in any of the processes; each must ask."""
+    """Return whether something holds in any of the processes; each must ask."""
     if num_processes() == 1:
         return flag
     found = torch.tensor(float(flag))  # on the CPU: no GPU is waited for
@@ -129,7 +129,7 @@ def any_of(flag):
 
 
 def all_of(flag):
-    """Tell whether something holds in all of the processes; each must ask."""
+    """Return whether something holds in all of the processes; each must ask."""
     return not any_of(not flag)
 
 
