@@ -14,10 +14,9 @@ from torch import nn
 from torch.nn.utils import parametrize
 
 from cnnlib.machine.rng import borrowed_random
-from cnnlib.models.failures import EXPLAINED, explain_forward_error
+from cnnlib.models.failures import run_network
 from cnnlib.models.modes import in_mode
 
-FAULTS = (*EXPLAINED, AssertionError)  # of a forward pass
 PLAIN = (int, float, str, torch.Size, torch.dtype, torch.device, type(None))  # what holds no tensor, asked for first
 _left_alone = ContextVar("whether the generators are left as a pass leaves them", default=False)
 
@@ -41,10 +40,7 @@ def send_aside(net, X):
         If a layer cannot take its input; it names the layer.
     """
     buffers = {name: buffer.clone() for name, buffer in net.named_buffers()}
-    try:
-        return torch.func.functional_call(net, buffers, (batch_for(net, X),))
-    except FAULTS as error:
-        raise explain_forward_error(net, batch_for(net, X), error) from error
+    return run_network(net, batch_for(net, X), lambda X: torch.func.functional_call(net, buffers, (X,)))
 
 
 def dtype_of(net):

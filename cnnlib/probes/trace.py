@@ -10,8 +10,9 @@ from torch import nn
 from torch.nn.modules import pooling
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from cnnlib.models.failures import explain_forward_error
-from cnnlib.probes.hooks import FAULTS, device_of, dtype_of, first_tensor, innermost, kind_of, looking, watching
+from cnnlib.machine.faults import is_fault
+from cnnlib.models.failures import EXPLAINED, run_network
+from cnnlib.probes.hooks import device_of, dtype_of, first_tensor, innermost, kind_of, looking, watching
 from cnnlib.probes.windows import Follow, Patch, axes_of, windows_of
 
 ADAPTIVE = (pooling._AdaptiveAvgPoolNd, pooling._AdaptiveMaxPoolNd)
@@ -102,14 +103,12 @@ def trace(net, X, calls=None, example=True):
         calls.append(call)
 
     modules = {name: module for name, module in net.named_modules() if ".parametrizations." not in f".{name}."}
-    try:
+
+    def watched(X):
         with watching(modules, leave, enter), follow, _Counting(running) if example else nullcontext():
             net(X)
-    except FAULTS as error:
-        explained = error if isinstance(error, NoChannels) else explain_forward_error(net, X, error)
-        if explained is error:
-            raise
-        raise explained from error
+
+    run_network(net, X, watched)
     return calls
 
 
@@ -128,7 +127,9 @@ def trace_example(net, input_shape):
     with looking(net):  # evaluating, so that one example is enough for batch normalisation
         try:
             return trace(net, X, calls)
-        except FAULTS as error:
+        except (*EXPLAINED, AssertionError, NoChannels) as error:
+            if is_fault(error):  # of the machine
+                raise
             done = sum(call.innermost for call in calls)
             raise ValueError(
                 f"the network cannot take an example of shape {input_shape}; {done} layers went well. {error} "
@@ -136,7 +137,7 @@ def trace_example(net, input_shape):
             ) from error
 
 
-class NoChannels(ValueError):
+class NoChannels(Exception):
     """PyTorch takes the batch for the channels where they are missing, and goes on."""
 
 
