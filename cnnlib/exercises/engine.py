@@ -17,8 +17,10 @@ from numbers import Real
 import torch
 from torch import nn
 
+from cnnlib.machine.faults import Picklable
 
-class Wrong(Exception):
+
+class Wrong(Picklable, Exception):
     """Raised by a checker. Its text says what is wrong with the answer and asks a question that leads on."""
 
 
