@@ -17,7 +17,7 @@ from cnnlib import Trainer, d2l, datasets, exercises, figures, models, probes, w
 from cnnlib.datasets import Batches
 from cnnlib.figures.animator import Animator
 from cnnlib.training.history import History
-from cnnlib.validation import check_count
+from cnnlib.validation import Count
 
 MODULES = (cnnlib, datasets, d2l, models, probes, figures, widgets, exercises)
 CASES = [(row, name) for row in table() for name in row.wrong]
@@ -206,9 +206,9 @@ def test_right_arguments_are_right():
         (lambda n: n, "no error"),
         (lambda n: [][n], "another kind: IndexError"),
         (lambda n: float("x"), "does not say what came"),
-        (lambda n: check_count(n, "m"), "does not say 'n must be'"),
-        (lambda n: torch.rand(1) and check_count(n, "n"), "something was changed"),
-        (lambda n: check_count(n, "n"), ""),
+        (lambda n: Count()(n, "m"), "does not say 'n must be'"),
+        (lambda n: torch.rand(1) and Count()(n, "n"), "something was changed"),
+        (lambda n: Count()(n, "n"), ""),
     ],
 )
 def test_every_trouble_is_found(function, trouble):

@@ -12,7 +12,7 @@ from torch.func import functional_call
 
 from cnnlib.exercises.answers import agreement, call
 from cnnlib.exercises.core import Wrong, describe
-from cnnlib.validation import explain_forward_error
+from cnnlib.models.failures import explain_forward_error
 
 
 def network(input_shape, mistakes=(), otherwise="Which line of the network would you look at first?"):

@@ -11,7 +11,7 @@ from cnnlib.page import progress_file
 from cnnlib.page.announce import has_reader
 from cnnlib.page.escape import html_text, one_line, printable
 from cnnlib.page.table import Table
-from cnnlib.validation import check_switch
+from cnnlib.validation import Bool, arguments
 
 CHAPTERS = {  # the notebook's name: its exercises, its title
     "01_lenet": ("lenet", "LeNet"),
@@ -26,6 +26,7 @@ LONGEST = 300  # characters of a question or an answer: the file may be anybody'
 CELL = "padding:.15em .9em;text-align:left"
 
 
+@arguments(forget=Bool())
 def progress(chapter=None, *, forget=False):
     """Show what you have solved, or forget it.
 
@@ -47,7 +48,6 @@ def progress(chapter=None, *, forget=False):
     OSError
         If the file cannot be deleted.
     """
-    check_switch(forget, "forget")
     names = list(CHAPTERS) if chapter is None else [find_chapter(chapter)]
     if not forget:
         known = progress_file.known_progress()

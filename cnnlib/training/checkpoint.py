@@ -33,7 +33,7 @@ from cnnlib.page.escape import printable
 from cnnlib.training.history import FORMAT as HISTORY_FORMAT
 from cnnlib.training.history import History
 from cnnlib.training.identity import another_run, check_same, describe, digest_weights
-from cnnlib.validation import check_count, check_lr, check_number, check_switch, told
+from cnnlib.validation import Bool, Count, Number, Rate, arguments, told
 
 NAME, FORMAT = "cnnlib checkpoint", 1
 EVERY = 30.0  # seconds between two saves within an epoch
@@ -165,8 +165,8 @@ def _sound(state, path, trainer):
     if history.ended == "running":
         history.ended = "interrupted"  # and whoever did that could not write it down
     for name in ("epoch", "batch"):
-        check_count(state[name], name, least=0)
-    check_lr(state["lr"])
+        Count(least=0)(state[name], name)
+    Rate()(state["lr"])
     ends = [0, *history.epoch_ends]  # an epoch may have had fewer batches than the data said
     if len(ends) != state["epoch"] + 1 or history.steps != ends[-1] + state["batch"]:
         raise ValueError(f"its record has {history.steps} steps, which is not where it says it stopped")
@@ -193,6 +193,7 @@ def _spreads(value, parameter):
     )
 
 
+@arguments(every=Number(low=0, hint="Try 30, for a save every half minute."), same_start=Bool())
 class Checkpoint:
     """Keep a run in a file, and go on from it if it is there: `train(…, checkpoint="results/run.pt")`.
 
@@ -224,15 +225,15 @@ class Checkpoint:
 
     Raises
     ------
-    TypeError, ValueError
-        If `path` is no path, or `every` is no number above zero.
+    TypeError
+        If `path` is no path.
     """
 
     def __init__(self, path, every=EVERY, *, same_start=True):
         self.path = storage.file_path(path)
-        self.every = check_number(every, "every", low=0, hint="Try 30, for a save every half minute.")
+        self.every = every
         self.saved, self.note = None, ""
-        self.same_start = check_switch(same_start, "same_start")
+        self.same_start = same_start
         self.run = {}  # what it began with
         self._epoch, self._throttle = 0, Throttle(SHARE, self.every, longest=math.inf)
         self._lock = self._trainer = None
@@ -245,6 +246,7 @@ class Checkpoint:
         """Return `value` if it is a Checkpoint, or one for this path."""
         return value if isinstance(value, cls) else cls(value)
 
+    @arguments(num_epochs=Count())
     def begin(self, trainer, num_epochs):
         """Bring a trainer to where the file says its run was, if there is a file; save in it from now on.
 
@@ -259,7 +261,6 @@ class Checkpoint:
             If the file is damaged or something else, belongs to another run, or another run is being kept in it; it is
             left as it is.
         """
-        check_count(num_epochs, "num_epochs")
         if isinstance(trainer, type) or not hasattr(trainer, "load_state"):
             raise TypeError(f"trainer must be a Trainer, got {told(trainer)}.")
         self._take(trainer)
@@ -346,6 +347,7 @@ class Checkpoint:
             self._lock.release()
         self._lock = None
 
+    @arguments(num_epochs=Count())
     def fit(self, trainer, num_epochs):
         """Train up to `num_epochs` epochs in all, without a display; a save that fails is a warning.
 
@@ -353,7 +355,7 @@ class Checkpoint:
         -------
         History
         """
-        left, self.warns = self.begin(trainer, check_count(num_epochs, "num_epochs")), True
+        left, self.warns = self.begin(trainer, num_epochs), True
         return trainer.fit(left) if left else trainer.history
 
     def __call__(self, trainer):

@@ -14,7 +14,7 @@ from torch import nn
 from cnnlib.course.full import distributed
 from cnnlib.course.full.experiments import Experiment
 from cnnlib.course.full.team import TeamTrainer
-from cnnlib.datasets.batches import SEEDS
+from cnnlib.datasets.batches import PLACE
 from cnnlib.machine.device import describe_device
 from cnnlib.machine.rng import borrowed_random, seed_all
 from cnnlib.page import storage
@@ -22,13 +22,14 @@ from cnnlib.page.table import Table
 from cnnlib.training.checkpoint import Checkpoint
 from cnnlib.training.errors import DivergenceError
 from cnnlib.training.history import History, spread
-from cnnlib.validation import check_count, check_list
+from cnnlib.validation import Kind, List, arguments
 
 NAME, FORMAT = "cnnlib full run", 1
 KEPT = ("train_loss", "train_acc", "test_acc", "seconds", "train_seconds", "ended")  # of a run's record
 APART = 2**32  # between the seeds of two processes: their dropout masks differ
 
 
+@arguments(experiments=List(Experiment))
 def run_series(experiments, seeds, device, folder, *, precisions=("float32",), compile=False, say=lambda text: None):
     """Train every experiment with every seed, in every precision; write one file a run.
 
@@ -48,7 +49,6 @@ def run_series(experiments, seeds, device, folder, *, precisions=("float32",), c
     list of dict
         What `run` returns for each.
     """
-    experiments = check_list(experiments, "experiments", Experiment)
     records = []
     for experiment in experiments:
         for precision in precisions:
@@ -57,6 +57,7 @@ def run_series(experiments, seeds, device, folder, *, precisions=("float32",), c
     return records
 
 
+@arguments(experiment=Kind(Experiment), seed=PLACE)
 def run(experiment, seed, device, folder, *, precision="float32", compile=False, say=lambda text: None):
     """Train one experiment with one seed, unless the folder has that run already.
 
@@ -83,7 +84,6 @@ def run(experiment, seed, device, folder, *, precision="float32", compile=False,
     ValueError
         If the folder has a run under this name that was made with other settings.
     """
-    check_count(seed, "seed", least=0, most=SEEDS)
     folder, compile = storage.file_path(folder, "folder"), compile and experiment.small
     name = file_name(experiment, seed, precision, compile)
     path, begun = folder / f"{name}.json", folder / f"{name}.pt"

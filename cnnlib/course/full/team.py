@@ -14,7 +14,7 @@ from cnnlib.course.full import distributed
 from cnnlib.models.failures import run_network
 from cnnlib.training.evaluation import count_right
 from cnnlib.training.loop import Trainer
-from cnnlib.validation import check_switch
+from cnnlib.validation import Bool
 
 
 class TeamTrainer(Trainer):
@@ -31,7 +31,7 @@ class TeamTrainer(Trainer):
     def __init__(self, *args, compile=False, **options):
         super().__init__(*args, **options)
         processes = distributed.num_processes()
-        self.compiled = check_switch(compile, "compile") and has_graphs(self.device) and processes == 1
+        self.compiled = Bool()(compile, "compile") and has_graphs(self.device) and processes == 1
         self._call = self._graphs = None
         self.history.settings |= {"compiled": self.compiled, "processes": processes}
 
