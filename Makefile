@@ -1,7 +1,7 @@
 # make lab                          set up .venv and open your copy of chapter 1, in the folder work, in JupyterLab
 # make lab WORK=notebooks           open the course's own chapters, to change them
-# make test                         set up .venv and run every test, and every notebook
-# make thorough                     run the tests that take servers and processes of their own
+# make test                         set up .venv and run the tests of every day, and every notebook with one seed
+# make thorough                     run every notebook with all seeds, and the tests that must run by themselves
 # make slides CHAPTER=01_lenet      present a chapter in JupyterLab, live
 # make playground                   chapter 5's panel alone, in large letters
 # make hub                          a class at once: JupyterHub on this machine (hub/README.md)
@@ -50,21 +50,21 @@ lab: $(VENV)/lab
 	@echo "Opening JupyterLab on your copy of chapter 1, in the folder $(WORK). Leave it with Ctrl-C."
 	$(BIN)/jupyter lab $(LOCAL) $(call AT,01_lenet) $(LAB_OPTIONS)
 
-# One thread a process: two threads round otherwise than one, and two processes with two threads each are slow. The
-# chapters run aside, half of them in each of two processes, in the time that the tests leave: see tests/aside.py.
+# One thread a process: two threads round otherwise than one, and two processes with two threads each are slow. Two
+# processes share the files out; the chapters, which take longest, come first, each with one seed.
 test thorough notebooks: export OMP_NUM_THREADS := 1
+test: export CNNLIB_BUDGET := check
 PYTEST := $(BIN)/python -m pytest --durations=15
 NBVAL := --nbval --nbval-current-env --nbval-cell-timeout=600
-ONE := $(addprefix notebooks/,01_lenet.ipynb 02_alexnet.ipynb 03_vgg.ipynb)
-OTHER := $(filter-out $(ONE),$(wildcard notebooks/*.ipynb notebooks/apps/*.ipynb))
+TWO := -n 2 --dist loadfile --no-loadscope-reorder
 test: $(VENV)/test
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check cnnlib tests benchmarks docs hub tools
-	$(if $(TESTS),$(PYTEST) -m "not thorough" $(NBVAL) $(TESTS),$(BIN)/python tests/aside.py \
-		$(PYTEST) -m "not thorough" tests -- $(PYTEST) $(NBVAL) $(ONE) -- $(PYTEST) $(NBVAL) $(OTHER))
+	$(PYTEST) -m "not thorough" $(NBVAL) $(if $(TESTS),$(TESTS),$(TWO) notebooks tests)
 
-# In turn: they start servers, pages and whole processes.
+# The tests in turn: they start servers, pages and whole processes, or hold a clock to something.
 thorough: $(VENV)/test
+	$(PYTEST) $(NBVAL) $(TWO) notebooks
 	$(PYTEST) -m thorough tests
 
 notebooks: $(VENV)/test

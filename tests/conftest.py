@@ -1,10 +1,7 @@
-"""Fixtures for all tests: one seed, small data, and quiet for those that hold a clock to something."""
+"""Fixtures for all tests: one seed, small data, and what bars in seconds are worth on this machine."""
 
 import os
 import signal
-import time
-from contextlib import contextmanager, nullcontext
-from pathlib import Path
 
 import pytest
 import torch
@@ -23,37 +20,23 @@ def seed():
     torch.manual_seed(0)
 
 
-def pytest_collection_modifyitems(items):
-    for item in items:
-        if item.get_closest_marker("alone") and not {"pace", "quiet"} & set(item.fixturenames):
-            raise pytest.UsageError(f"{item.nodeid} is marked alone, but asks for neither `pace` nor `quiet`.")
-
-
-@contextmanager
-def asked_for_quiet():
-    """Let nothing run beside what holds a clock to something: see `aside.py`; yield what its bars are worth."""
-    place = os.environ.get("CNNLIB_QUIET")
-    if place:
-        Path(place).touch()
-        time.sleep(0.3)  # until everybody has heard
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_protocol(item):
+    """Let CNNLIB_BUDGET say how the chapters are run; tests, and what they start, have the size that they ask for."""
+    size = None if item.path.suffix == ".ipynb" else os.environ.pop("CNNLIB_BUDGET", None)
     try:
-        yield Pace()
+        return (yield)
     finally:
-        if place:
-            Path(place).unlink(missing_ok=True)
+        if size is not None:
+            os.environ["CNNLIB_BUDGET"] = size
 
 
 @pytest.fixture
 def pace(request):
-    """Return what bars in seconds are worth on this machine, which a test marked `alone` has to itself: `pace.py`."""
-    with asked_for_quiet() if request.node.get_closest_marker("alone") else nullcontext(Pace()) as pace:
-        yield pace
-
-
-@pytest.fixture
-def quiet():
-    """Return a context in which the others stand still, for a test of which a part alone is timed."""
-    return asked_for_quiet
+    """Return what bars in seconds are worth on this machine: `pace.py`. What else runs must not count."""
+    if not request.node.get_closest_marker("thorough"):
+        raise pytest.UsageError("what is held against a clock must run by itself: mark it thorough.")
+    return Pace()
 
 
 @pytest.fixture

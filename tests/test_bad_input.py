@@ -252,9 +252,10 @@ def test_budget(monkeypatch):
     monkeypatch.delenv("CNNLIB_BUDGET", raising=False)
     default = "small" if try_gpu().type == "cpu" else "large"
     assert pick_budget("small", "large") == default
-    for text, choice in [("laptop", "small"), ("full", "large"), (" FULL ", "large"), ("", default)]:
+    sizes = {"laptop": "small", "check": "small", "full": "large", " FULL ": "large", "": default}
+    for text, choice in sizes.items():
         monkeypatch.setenv("CNNLIB_BUDGET", text)
         assert pick_budget("small", "large") == choice
     monkeypatch.setenv("CNNLIB_BUDGET", "huge")
-    with pytest.raises(ValueError, match="CNNLIB_BUDGET must be 'laptop' or 'full', got 'huge'"):
+    with pytest.raises(ValueError, match="CNNLIB_BUDGET must be 'laptop', 'full' or 'check', got 'huge'"):
         pick_budget("small", "large")

@@ -48,8 +48,8 @@ def page(folder):
         yield page
 
 
-@pytest.mark.alone
-def test_twenty_moves_of_the_slider_reach_a_running_cell(page, folder, quiet):
+@pytest.mark.thorough
+def test_twenty_moves_of_the_slider_reach_a_running_cell(page, folder, pace):
     cells = [new_code_cell(source) for source in (WATCHED, RUN, REPORT)]
     kernel = {"kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}}
     nbformat.write(new_notebook(cells=cells, metadata=kernel), folder / "moves.ipynb")
@@ -61,12 +61,10 @@ def test_twenty_moves_of_the_slider_reach_a_running_cell(page, folder, quiet):
     page.wait_for_timeout(1500)
     handle.focus()
     pressed = []
-    with quiet() as pace:
-        for number in range(20):
-            pressed.append(page.evaluate("() => Date.now()"))
-            page.keyboard.press("ArrowLeft" if number >= 15 else "ArrowRight")
-            page.wait_for_timeout(250)
-        bar = pace.bar(200)
+    for number in range(20):
+        pressed.append(page.evaluate("() => Date.now()"))
+        page.keyboard.press("ArrowLeft" if number >= 15 else "ArrowRight")
+        page.wait_for_timeout(250)
     page.locator("button:has-text('Stop')").click()
     wait_for_cell(page, 1, 30_000)
     run_cell(page, 2)
@@ -75,7 +73,7 @@ def test_twenty_moves_of_the_slider_reach_a_running_cell(page, folder, quiet):
     assert len(seen) == 20, "not every move was seen, or the page moved the slider by itself"
     delays = sorted(time - press for press, (time, _) in zip(pressed, seen, strict=True))
     print(f"slider to trainer.lr: median {statistics.median(delays):.0f} ms, 95th percentile {delays[18]:.0f} ms")
-    assert delays[18] <= bar
+    assert delays[18] <= pace.bar(200)
     assert different == 16  # fifteen steps up, five back: each rate was trained with
     assert not page.errors
 

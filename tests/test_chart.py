@@ -287,6 +287,7 @@ assert "matplotlib.pyplot" not in sys.modules
     assert run(code) == ""
 
 
+@pytest.mark.thorough
 def test_import_is_light(pace):
     code = """
 import sys, time

@@ -149,6 +149,7 @@ def test_an_unknown_chapter_is_named(wrong):
         time_contract(wrong)
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("name", WORKLOADS)
 def test_a_calibration_is_short_and_leaves_no_trace(name, pace):
     random, threads = torch.get_rng_state(), torch.get_num_threads()
@@ -177,13 +178,12 @@ print(history.seconds / (100 * steps[threads]))
 """
 
 
-@pytest.mark.alone
-def test_a_hundred_steps_take_what_the_calibration_promises(quiet):
+@pytest.mark.thorough
+def test_a_hundred_steps_take_what_the_calibration_promises():
     """The largest experiments of chapter 1 are nothing but such steps; the bar is a factor of 1.5."""
     environment = {name: value for name, value in os.environ.items() if name != "OMP_NUM_THREADS"}
     pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
     with subprocess.Popen([sys.executable, "-uc", PROMISE], env=environment, **pipes) as child:
         assert child.stdout.readline() == "ready\n"
-        with quiet():
-            said, _ = child.communicate("go\n", timeout=120)
+        said, _ = child.communicate("go\n", timeout=120)
     assert child.returncode == 0 and 1 / 1.5 < float(said) < 1.5

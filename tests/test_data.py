@@ -40,6 +40,7 @@ def test_first_image_is_the_published_one():
     assert images[0].sum() == 76_247  # counted from the published file
 
 
+@pytest.mark.thorough
 def test_loads_within_a_second_without_workers(pace):
     code = """
 import multiprocessing, threading, time

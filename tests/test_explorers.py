@@ -91,7 +91,7 @@ def test_walk_and_quiz_by_keyboard(page):
     assert not page.errors
 
 
-@pytest.mark.alone
+@pytest.mark.thorough
 @pytest.mark.parametrize("index", [1, 2], ids=["LeNet", "AlexNet at 224"])
 def test_walk_answers_within_200_ms(page, index, pace):
     show(page, index, ".cnnlib-walk-image")
@@ -100,7 +100,7 @@ def test_walk_answers_within_200_ms(page, index, pace):
     assert taken[18] < pace.bar(200) and not page.errors
 
 
-@pytest.mark.alone
+@pytest.mark.thorough
 @pytest.mark.parametrize(("index", "bar"), [(3, 200), (4, 1000)], ids=["LeNet", "ResNet-18 at 96"])
 def test_features_answer_in_time(page, index, bar, pace):
     show(page, index, ".cnnlib-features-image")
@@ -166,7 +166,7 @@ def stroke(page, points, button="left"):
     return page.evaluate("window.when - window.released")
 
 
-@pytest.mark.alone
+@pytest.mark.thorough
 def test_a_drawing_by_mouse_and_by_keys(page, pace):
     show(page, 5, ".cnnlib-features-image")
     page.evaluate("() => document.addEventListener('pointerup', () => { window.released = performance.now(); }, true)")

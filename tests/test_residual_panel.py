@@ -180,11 +180,8 @@ def test_every_move_takes_effect(page, name):
     take_effect(page, name, 2)
 
 
-@pytest.mark.alone
-@pytest.mark.parametrize(
-    "name, limit", [("lr", 200), ("depth", REBUILD)]
-    + [pytest.param(name, REBUILD, marks=pytest.mark.thorough) for name in list(CONTROLS)[2:]],
-)  # fmt: skip
+@pytest.mark.thorough
+@pytest.mark.parametrize("name, limit", [("lr", 200), *((name, REBUILD) for name in list(CONTROLS)[1:])])
 def test_moves_take_effect_in_time(page, name, limit, pace):
     delays = take_effect(page, name, 20)
     print(f"{name}: median {statistics.median(delays):.0f} ms, 95th percentile {delays[18]:.0f} ms")
@@ -239,7 +236,7 @@ def test_marks_forks_and_code(page):
     assert not page.errors
 
 
-@pytest.mark.alone
+@pytest.mark.thorough
 def test_drawing_takes_a_twentieth_of_the_time_at_most(page, pace):
     run_cell(page, page.panel)
     run_cell(page, page.watched)

@@ -45,6 +45,16 @@ def together(monkeypatch):
     return seen
 
 
+@pytest.mark.parametrize("listeners", [(), (lambda trainer: None,)], ids=["none", "one"])
+def test_for_a_check_the_first_run_stands_for_all(noise, weights, together, monkeypatch, listeners):
+    (net,), (record,) = train_over_seeds(conv, noise(), None, 1, 0.1, seeds=(3,))
+    monkeypatch.setenv("CNNLIB_BUDGET", "check")
+    nets, records = train_over_seeds(conv, noise(), None, 1, 0.1, seeds=(3, 1, 2), listeners=listeners)
+    assert len(nets) == len(records) == 3 and not together
+    assert all(torch.equal(weights(one), weights(net)) for one in nets)
+    assert all(one.loss == record.loss for one in records)
+
+
 def conv():
     return nn.Sequential(
         nn.Conv2d(1, 4, 5), nn.ReLU(), nn.AvgPool2d(8), nn.BatchNorm2d(4), nn.Flatten(), nn.Linear(36, 10)

@@ -55,9 +55,9 @@ def drag(page, handle, pixels):
     return moved
 
 
-@pytest.mark.alone
+@pytest.mark.thorough
 @pytest.mark.parametrize("kind", ["fit", "panel"])
-def test_the_chart_follows_a_dragged_slider(page, quiet, kind):
+def test_the_chart_follows_a_dragged_slider(page, pace, kind):
     run_cell(page, 1 if kind == "fit" else 2, wait=kind == "panel")
     handle = page.locator(".cnnlib-lr .noUi-handle").last
     handle.wait_for(timeout=60_000)
@@ -65,15 +65,14 @@ def test_the_chart_follows_a_dragged_slider(page, quiet, kind):
     if kind == "panel":
         page.locator(".cnnlib-playground button", has_text="Start").click()
     page.wait_for_timeout(4000)
-    with quiet() as pace:
-        moves = []
-        for pixels in (-20, 15, -10):
-            moves.append(drag(page, handle, pixels))
-            page.wait_for_timeout(2500)
-        page.wait_for_timeout(4000)
-        end = page.evaluate("performance.now()")
-        shown = page.evaluate("window.shown")
-        soon, gap = pace.bar(300), pace.bar(1000)
+    moves = []
+    for pixels in (-20, 15, -10):
+        moves.append(drag(page, handle, pixels))
+        page.wait_for_timeout(2500)
+    page.wait_for_timeout(4000)
+    end = page.evaluate("performance.now()")
+    shown = page.evaluate("window.shown")
+    soon, gap = pace.bar(300), pace.bar(1000)
     page.get_by_role("button", name="Stop").last.click()
     answers = [min((t - move for t in shown if t > move), default=1e9) for move in moves]
     watched = [t for t in shown if moves[0] < t <= end]

@@ -1,33 +1,20 @@
-"""Two sizes for every experiment: `laptop` (about a minute on two cores) and `full` (the settings of the book).
+"""A setting for each size of an experiment: see `cnnlib.machine.size`."""
 
-A budget changes sizes, never the code path.
-"""
-
-import os
-
-from cnnlib.machine.device import try_gpu
-
-VARIABLE = "CNNLIB_BUDGET"
+from cnnlib.machine.size import chosen_size
 
 
 def pick_budget(laptop, full):
-    """Return `full` on a machine with a GPU and `laptop` elsewhere; CNNLIB_BUDGET=laptop or full decides otherwise.
+    """Return `full` on a machine with a GPU and `laptop` elsewhere; the variable CNNLIB_BUDGET decides otherwise.
 
     Parameters
     ----------
     laptop, full : any
-        The two settings, of which one is returned as it is.
+        The two settings, of which one is returned as it is. CNNLIB_BUDGET=check takes `laptop`, and `train_over_seeds`
+        then trains with one seed.
 
     Raises
     ------
     ValueError
-        If CNNLIB_BUDGET is set to anything else.
+        If CNNLIB_BUDGET is neither 'laptop' nor 'full' nor 'check'.
     """
-    default = "laptop" if try_gpu().type == "cpu" else "full"
-    choice = os.environ.get(VARIABLE, "").strip().lower() or default
-    if choice not in ("laptop", "full"):
-        raise ValueError(
-            f"the environment variable {VARIABLE} must be 'laptop' or 'full', got {choice!r}. Unset it to let the "
-            "machine decide."
-        )
-    return full if choice == "full" else laptop
+    return full if chosen_size() == "full" else laptop
