@@ -22,7 +22,7 @@ from torch import nn
 LARGEST = 2**28  # numbers that one example may have: a gibibyte
 
 
-def told(value):
+def in_words(value):
     """Say in a few words what a value is: its text and its type, and of a tensor its shape, dtype and device."""
     if isinstance(value, torch.Tensor):
         return f"a tensor of shape {tuple(value.shape)}, {str(value.dtype)[6:]}, on {value.device}"
@@ -80,10 +80,10 @@ class Tensor(Rule):
 
     def __call__(self, value, name):
         if not isinstance(value, torch.Tensor):
-            raise TypeError(f"{name} must be {self.words}, got {told(value)}. Try torch.as_tensor.")
+            raise TypeError(f"{name} must be {self.words}, got {in_words(value)}. Try torch.as_tensor.")
         wrong = self.dims and value.dim() not in self.dims
         if wrong or (value.is_meta and not self.meta) or not (self.empty or value.numel()):
-            raise ValueError(f"{name} must be a tensor with numbers in it{_of(self.shape)}, got {told(value)}.")
+            raise ValueError(f"{name} must be a tensor with numbers in it{_of(self.shape)}, got {in_words(value)}.")
         return value
 
     @property
@@ -107,7 +107,7 @@ class Number(Rule):
         if isinstance(value, torch.Tensor) and value.numel() == 1 and not value.is_meta:
             value = value.item()
         if type(value) is not float and (isinstance(value, bool) or not isinstance(value, Real)):
-            raise TypeError(f"{name} must be a number, got {told(value)}. {self.hint}".rstrip())
+            raise TypeError(f"{name} must be a number, got {in_words(value)}. {self.hint}".rstrip())
         try:
             number = float(value)
         except OverflowError:  # a whole number of more than 308 digits
@@ -152,11 +152,11 @@ class Count(Rule):
 
     def __call__(self, value, name):
         if type(value) is not int and (isinstance(value, bool) or not isinstance(value, Integral)):
-            raise TypeError(f"{name} must be a whole number, got {told(value)}. {self.hint}".rstrip())
+            raise TypeError(f"{name} must be a whole number, got {in_words(value)}. {self.hint}".rstrip())
         if value < self.least:
             raise ValueError(f"{name} must be at least {self.least}, got {value}. {self.hint}".rstrip())
         if self.most is not None and value > self.most:
-            raise ValueError(f"{name} must be at most {self.most:,}, got {told(value)}. {self.hint}".rstrip())
+            raise ValueError(f"{name} must be at most {self.most:,}, got {in_words(value)}. {self.hint}".rstrip())
         return int(value)
 
     @property
@@ -175,10 +175,10 @@ class Example(Rule):
     def __call__(self, shape, name="input_shape"):
         hint = "Try (1, 28, 28)."
         if not isinstance(shape, tuple | list) or not shape:
-            raise TypeError(f"{name} must be a tuple of whole numbers, got {told(shape)}. {hint}")
+            raise TypeError(f"{name} must be a tuple of whole numbers, got {in_words(shape)}. {hint}")
         sides = tuple(Count(hint=hint)(side, f"each side of {name}") for side in shape)
         if math.prod(sides) > LARGEST:
-            raise ValueError(f"{name} must be at most {LARGEST:,} numbers in all, got {told(shape)}. {hint}")
+            raise ValueError(f"{name} must be at most {LARGEST:,} numbers in all, got {in_words(shape)}. {hint}")
         return sides
 
 
@@ -191,7 +191,9 @@ class Device(Rule):
 
     def __call__(self, device, name="device"):
         if not isinstance(device, torch.device | str):
-            raise TypeError(f"a device must be a torch.device or a text, got {told(device)}. Try 'cpu', or try_gpu().")
+            raise TypeError(
+                f"a device must be a torch.device or a text, got {in_words(device)}. Try 'cpu', or try_gpu()."
+            )
         try:
             found = torch.device(device)
             if self.meta or found.type != "meta":
@@ -213,7 +215,7 @@ class Callable(Rule):
 
     def __call__(self, value, name):
         if not callable(value):
-            raise TypeError(f"{name} must be callable, got {told(value)}. {self.hint}".rstrip())
+            raise TypeError(f"{name} must be callable, got {in_words(value)}. {self.hint}".rstrip())
         return value
 
 
@@ -226,7 +228,7 @@ class Factory(Rule):
     def __call__(self, value, name):
         if isinstance(value, nn.Module):
             raise TypeError(
-                f"{name} must be callable and build a module, got {told(value)}, which is one. Give the class."
+                f"{name} must be callable and build a module, got {in_words(value)}, which is one. Give the class."
             )
         return Callable("Give a class such as nn.ReLU.")(value, name)
 
@@ -239,7 +241,7 @@ class Choice(Rule):
 
     def __call__(self, value, name):
         if not isinstance(value, str) or value not in self.options:
-            raise ValueError(f"{name} must be {self.words}, got {told(value)}.")
+            raise ValueError(f"{name} must be {self.words}, got {in_words(value)}.")
         return value
 
     @property
@@ -256,7 +258,7 @@ class Kind(Rule):
 
     def __call__(self, value, name):
         if not isinstance(value, self.kind):
-            raise TypeError(f"{name} must be {self.words}, got {told(value)}. {self.hint}".rstrip())
+            raise TypeError(f"{name} must be {self.words}, got {in_words(value)}. {self.hint}".rstrip())
         return value
 
     @property
@@ -275,7 +277,7 @@ class Like(Rule):
 
     def __call__(self, value, name):
         if isinstance(value, type) or not all(hasattr(value, attribute) for attribute in self.attributes):
-            raise TypeError(f"{name} must be {self.words}, got {told(value)}. {self.hint}".rstrip())
+            raise TypeError(f"{name} must be {self.words}, got {in_words(value)}. {self.hint}".rstrip())
         return value
 
 
@@ -287,7 +289,7 @@ class Text(Rule):
 
     def __call__(self, value, name):
         if not isinstance(value, str):
-            raise TypeError(f"{name} must be a text, got {told(value)}.")
+            raise TypeError(f"{name} must be a text, got {in_words(value)}.")
         return value
 
 
@@ -299,7 +301,7 @@ class Bool(Rule):
 
     def __call__(self, value, name):
         if not isinstance(value, bool | np.bool_):
-            raise TypeError(f"{name} must be True or False, got {told(value)}.")
+            raise TypeError(f"{name} must be True or False, got {in_words(value)}.")
         return bool(value)
 
 
@@ -311,7 +313,7 @@ class Iterable(Rule):
 
     def __call__(self, value, name):
         if isinstance(value, str | bytes | dict) or not (hasattr(value, "__iter__") or hasattr(value, "__getitem__")):
-            raise TypeError(f"{name} must be an iterable, got {told(value)}.")
+            raise TypeError(f"{name} must be an iterable, got {in_words(value)}.")
         return value
 
 
@@ -324,13 +326,13 @@ class List(Rule):
 
     def __call__(self, value, name):
         if isinstance(value, str | bytes | dict) or not (hasattr(value, "__len__") and hasattr(value, "__iter__")):
-            raise TypeError(f"{name} must be a list, got {told(value)}.")
+            raise TypeError(f"{name} must be a list, got {in_words(value)}.")
         things = list(value) if getattr(value, "ndim", 1) else []
         for thing in things:
             if not isinstance(thing, self.kind):
-                raise TypeError(f"{name} must be a list of {_nouns(self.kind)}, got {told(thing)} among them.")
+                raise TypeError(f"{name} must be a list of {_nouns(self.kind)}, got {in_words(thing)} among them.")
         if len(things) < self.least:
-            raise ValueError(f"{name} must be a list of at least {self.least}, got {told(value)}.")
+            raise ValueError(f"{name} must be a list of at least {self.least}, got {in_words(value)}.")
         return things
 
     @property
@@ -346,13 +348,13 @@ class Dict(Rule):
 
     def __call__(self, value, name):
         if not isinstance(value, dict):
-            raise TypeError(f"{name} must be a dict with a name for each, got {told(value)}.")
+            raise TypeError(f"{name} must be a dict with a name for each, got {in_words(value)}.")
         if not value:
             raise ValueError(f"{name} must be a dict with at least one entry, got {value!r}.")
         for key, thing in value.items():
             Text()(key, f"each name in {name}")
             if not isinstance(thing, self.kind):
-                raise TypeError(f"{name} must be a dict of {_nouns(self.kind)}, got {told(thing)} under {key!r}.")
+                raise TypeError(f"{name} must be a dict of {_nouns(self.kind)}, got {in_words(thing)} under {key!r}.")
         return value
 
     @property
@@ -369,12 +371,12 @@ class Pair(Rule):
 
     def __call__(self, value, name):
         if isinstance(value, str | dict) or not hasattr(value, "__len__") or not getattr(value, "ndim", 1):
-            raise TypeError(f"{name} must be a pair of numbers, got {told(value)}. {self.hint}")
+            raise TypeError(f"{name} must be a pair of numbers, got {in_words(value)}. {self.hint}")
         if len(value) != 2:
-            raise ValueError(f"{name} must be a pair of numbers, got {told(value)}. {self.hint}")
+            raise ValueError(f"{name} must be a pair of numbers, got {in_words(value)}. {self.hint}")
         low, high = (Number(hint=self.hint)(end, f"each end of {name}") for end in value)
         if low > high:
-            raise ValueError(f"{name} must be {self.words}, got {told(value)}. {self.hint}")
+            raise ValueError(f"{name} must be {self.words}, got {in_words(value)}. {self.hint}")
         return low, high
 
 

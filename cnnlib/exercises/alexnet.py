@@ -259,10 +259,10 @@ class Dropout(Function):
         return super().gap(found.kept[both], right.kept[both])
 
     def difference(self, found, right):
-        return told(found, right)[0]
+        return in_words(found, right)[0]
 
 
-def told(found, right):
+def in_words(found, right):
     """Return the fact about a dropout that drops or keeps otherwise, and a question."""
     if found.few:
         return "of ten values your function drops the same number in each call", "Does each decide for itself?"
@@ -286,7 +286,7 @@ def told(found, right):
 
 
 @exercise("build", check(Dropout(
-    observe, agree=drop_alike, explain=lambda found, right, case: told(found, right)[1], by_hand=("dropout",),
+    observe, agree=drop_alike, explain=lambda found, right, case: in_words(found, right)[1], by_hand=("dropout",),
     gradients=lambda weights, result, X, p, training: [weights * (result != 0) / (1 - p)],
 ), dropout_cases, F.dropout, {
     "One mask serves all images of the batch. Which shape has the tensor of random numbers?":

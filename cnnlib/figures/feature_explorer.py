@@ -11,7 +11,7 @@ from torch.nn import functional as F
 
 from cnnlib.figures.drawing import Bitmap, Drawing, Line, Rect, Words, decimal
 from cnnlib.figures.style import COLOURS, FAINT, GRID
-from cnnlib.validation import Count, Kind, List, Tensor, Text, arguments, told
+from cnnlib.validation import Count, Kind, List, Tensor, Text, arguments, in_words
 
 WIDTH, TOP = 1000, 62
 PICTURE, LARGE = (8, 180), (215, 298)  # where it begins, and its side
@@ -112,7 +112,7 @@ def draw_feature_explorer(
 
 def _check_score(pair):
     if len(pair) != 2 or not isinstance(pair[0], str) or not isinstance(pair[1], float | int):
-        raise TypeError(f"scores must be pairs of a class and its probability, got {told(pair)}.")
+        raise TypeError(f"scores must be pairs of a class and its probability, got {in_words(pair)}.")
 
 
 def _scores(scores, x, y, width):

@@ -3,7 +3,7 @@
 from cnnlib.figures.picture import Picture
 from cnnlib.figures.style import COLOURS, DASHES, FONT, HATCHES, INK, MARKERS, new_figure, style_axes
 from cnnlib.training.history import History
-from cnnlib.validation import Bool, Count, Dict, List, Number, Pair, Tensor, Text, arguments, told
+from cnnlib.validation import Bool, Count, Dict, List, Number, Pair, Tensor, Text, arguments, in_words
 
 
 @arguments(lines=Dict(), xlabel=Text(), ylabel=Text(), ylim=Pair(), log=Bool(), xlog=Bool(), text=Text())
@@ -57,7 +57,7 @@ def _check_lines(lines):
         raise ValueError(f"at most {len(COLOURS)} lines can be told apart, got {len(lines)}. Draw two pictures.")
     for name, pair in lines.items():
         if not isinstance(pair, tuple | list) or len(pair) != 2:
-            raise TypeError(f"each line must be a pair (xs, ys), got {told(pair)} for {name!r}.")
+            raise TypeError(f"each line must be a pair (xs, ys), got {in_words(pair)} for {name!r}.")
         xs, ys = (List()(values, f"the {axis} of {name!r}") for values, axis in zip(pair, ("xs", "ys"), strict=True))
         for run in ys if isinstance(ys[0], list | tuple) else [ys]:
             if len(List()(run, f"the ys of {name!r}")) > len(xs):
@@ -145,9 +145,9 @@ def draw_confusions(counts, classes, text="Confusion matrix: true class in rows,
         If the counts are no square, a count is negative, or there is not a name for each class.
     """
     if counts.shape[0] != counts.shape[1] or counts.is_complex() or not counts.min() >= 0:
-        raise ValueError(f"counts must be a square of numbers of at least 0, got {told(counts)}.")
+        raise ValueError(f"counts must be a square of numbers of at least 0, got {in_words(counts)}.")
     if len(classes) != len(counts):
-        raise ValueError(f"classes must be {len(counts)} names, got {told(classes)}.")
+        raise ValueError(f"classes must be {len(counts)} names, got {in_words(classes)}.")
     share = 100 * counts.double() / counts.sum(dim=1, keepdim=True)
     figure = new_figure(8.2, 6.4)
     axes = figure.subplots()

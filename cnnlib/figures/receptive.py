@@ -4,7 +4,7 @@ from matplotlib.patches import Rectangle
 
 from cnnlib.figures.picture import Picture
 from cnnlib.figures.style import COLOURS, DASHES, FONT, INK, new_figure
-from cnnlib.validation import Dict, Tensor, Text, arguments, told
+from cnnlib.validation import Dict, Tensor, Text, arguments, in_words
 
 
 @arguments(image=Tensor((2, 3), "(1, H, W) or (H, W)"), networks=Dict(dict), text=Text())
@@ -20,7 +20,7 @@ def draw_receptive_fields(image, networks, text="What the middle output of some 
     for name, fields in networks.items():
         for field in Dict()(fields, f"the layers of {name!r}").values():
             if not hasattr(field, "sizes"):
-                raise TypeError(f"each layer must be a Field that receptive_fields found, got {told(field)}.")
+                raise TypeError(f"each layer must be a Field that receptive_fields found, got {in_words(field)}.")
         if len(fields) > len(COLOURS):
             raise ValueError(f"at most {len(COLOURS)} layers can be told apart, got {len(fields)} for {name!r}.")
     if image.shape[:-2].numel() != 1:

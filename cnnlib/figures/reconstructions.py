@@ -4,7 +4,7 @@ import numpy as np
 import torch
 
 from cnnlib.figures.drawing import Bitmap, Drawing, Words
-from cnnlib.validation import Dict, Number, Tensor, Text, arguments, told
+from cnnlib.validation import Dict, Number, Tensor, Text, arguments, in_words
 
 SIDE, GAP, LEFT, TOP = 84, 8, 210, 44  # pixels
 
@@ -27,7 +27,7 @@ def draw_reconstructions(rows, low=0.0, title=""):
     for name, pictures in rows.items():
         Tensor((4,), "(N, 1, H, W)")(pictures, f"the row {name!r}")
         if pictures.shape[1] != 1:
-            raise ValueError(f"the row {name!r} must have one channel, got {told(pictures)}.")
+            raise ValueError(f"the row {name!r} must have one channel, got {in_words(pictures)}.")
     if low >= 1:
         raise ValueError(f"low must be below 1, which is a full pixel, got {low}.")
     parts = [Words(8, 26, f"Reconstructions{', ' + title if title else ''}", 18, weight="bold", anchor="start")]

@@ -8,7 +8,7 @@ import numpy as np
 
 from cnnlib.figures.drawing import Bitmap, Drawing, Line, Rect, Words
 from cnnlib.figures.style import COLOURS, FAINT, FILL, GRID, INK
-from cnnlib.validation import Bool, Count, Like, arguments, told
+from cnnlib.validation import Bool, Count, Like, arguments, in_words
 
 WIDTH, HEIGHT = 1000, 500
 LEFT, PANEL, RIGHT = 8, 290, 992  # the picture stands to the left of PANEL
@@ -39,7 +39,7 @@ def draw_step(walk, number, grey=None, hidden=False):
     """
     Count(most=len(walk))(number, "number")
     if grey is not None and (not isinstance(grey, np.ndarray) or grey.dtype != np.uint8 or grey.ndim != 2):
-        raise TypeError(f"grey must be a uint8 array of shape (H, W), got {told(grey)}.")
+        raise TypeError(f"grey must be a uint8 array of shape (H, W), got {in_words(grey)}.")
     step = walk[number - 1]
     head = f"Step {number} of {len(walk)}: layer {step.name!r}, {step.kind}" if step.name else f"The layer: {step.kind}"
     setting = (str(step.module).splitlines() or [""])[0]

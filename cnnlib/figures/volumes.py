@@ -3,7 +3,7 @@
 from cnnlib.figures.drawing import Drawing, Rect, Words
 from cnnlib.figures.style import FAINT, FILL
 from cnnlib.probes import layer_table
-from cnnlib.validation import Dict, Example, Network, Text, arguments, told
+from cnnlib.validation import Dict, Example, Network, Text, arguments, in_words
 
 KINDS = {"Conv2d": "convolution", "MaxPool2d": "pooling", "AvgPool2d": "pooling", "Linear": "dense"}
 WIDTH = 1000  # pixels of a drawing
@@ -52,12 +52,12 @@ def draw_volumes(networks, caption=None):
 
 def _check_row(name, pair):
     if not isinstance(pair, tuple | list) or len(pair) != 2:
-        raise TypeError(f"each network must be a pair (net, input_shape), got {told(pair)} for {name!r}.")
+        raise TypeError(f"each network must be a pair (net, input_shape), got {in_words(pair)} for {name!r}.")
     net, shape = pair
     if not hasattr(net, "multiply_adds"):  # a LayerTable has them
         Network(abstract=True)(net)
     if len(Example()(shape)) != 3:
-        raise ValueError(f"input_shape must be (channels, height, width), got {told(shape)} for {name!r}.")
+        raise ValueError(f"input_shape must be (channels, height, width), got {in_words(shape)} for {name!r}.")
 
 
 def _stages(net, shape):

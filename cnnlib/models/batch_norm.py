@@ -11,7 +11,7 @@ from torch import nn
 from cnnlib.models.failures import run_network
 from cnnlib.models.limits import CHANNELS, DEPTH, SHARE
 from cnnlib.models.modes import in_mode
-from cnnlib.validation import Bool, Iterable, Network, Number, Tensor, arguments, told
+from cnnlib.validation import Bool, Iterable, Network, Number, Tensor, arguments, in_words
 
 
 def batch_norm(X, gamma, beta, running_mean, running_var, training, momentum=0.1, eps=1e-5):
@@ -58,11 +58,11 @@ def _one_each(X, gamma, beta, running_mean, running_var, **others):
     names = {"gamma": gamma, "beta": beta, "running_mean": running_mean, "running_var": running_var}
     for name, values in names.items():
         if not isinstance(values, torch.Tensor):
-            raise TypeError(f"{name} must be a tensor of shape (C,), got {told(values)}.")
+            raise TypeError(f"{name} must be a tensor of shape (C,), got {in_words(values)}.")
         if values.shape != X.shape[1:2]:
             raise ValueError(
                 f"{name} must have one number a channel, {X.shape[1]} for X of shape {tuple(X.shape)}, got "
-                f"{told(values)}."
+                f"{in_words(values)}."
             )
 
 
@@ -140,7 +140,7 @@ def recalibrate_(net, batches):
                     norm.momentum = 1 / number  # the mean of all batches so far; the first replaces what was there
                 run_network(net, X.to(device))
         if not number:
-            raise ValueError(f"batches must hold at least one batch to measure on, got {told(batches)}.")
+            raise ValueError(f"batches must hold at least one batch to measure on, got {in_words(batches)}.")
     except BaseException:  # an interrupt as well: statistics over half of the batches are nobody's
         for buffer, value in zip(net.buffers(), before, strict=True):
             buffer.copy_(value)
@@ -155,7 +155,7 @@ def _pictures(batches):
     """Yield the X of each batch (X, y)."""
     for batch in batches:
         if not isinstance(batch, tuple | list) or len(batch) != 2:
-            raise TypeError(f"a batch must be a pair of tensors (X, y), got {told(batch)}.")
+            raise TypeError(f"a batch must be a pair of tensors (X, y), got {in_words(batch)}.")
         yield Tensor()(batch[0], "the X of a batch")
 
 

@@ -7,7 +7,7 @@ behind each definition.
 import math
 from dataclasses import dataclass
 
-from cnnlib.validation import Count, List, Number, Rule, told
+from cnnlib.validation import Count, List, Number, Rule, in_words
 
 CHANNELS = Count(most=4096)
 DEPTH = Count(most=1000)  # layers or blocks in a row
@@ -25,7 +25,7 @@ class Arch(Rule):
     def __call__(self, arch, name):
         for pair in List()(arch, name):
             if not isinstance(pair, tuple | list) or len(pair) != 2:
-                raise TypeError(f"{name} must be {self.words}, got {told(pair)}. Try VGG11.")
+                raise TypeError(f"{name} must be {self.words}, got {in_words(pair)}. Try VGG11.")
             DEPTH(pair[0], f"each number of convolutions in {name}")
             CHANNELS(pair[1], f"each number of channels in {name}")
         return arch

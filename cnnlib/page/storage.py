@@ -12,7 +12,7 @@ import threading
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from cnnlib.validation import told
+from cnnlib.validation import in_words
 
 LARGEST = 2**22  # bytes; what is larger is not ours
 PATIENCE = 2.0  # seconds to wait for another program that is writing
@@ -22,7 +22,7 @@ NO_LOCKS = (errno.ENOLCK, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP, errno.E
 def file_path(path, name="path"):
     """Return a Path with `~` expanded; raise a TypeError for what is no path."""
     if not isinstance(path, str | os.PathLike):  # a number would be one of the process's own open files
-        raise TypeError(f"{name} must be a path, got {told(path)}. Try 'results/run.pt', or a pathlib.Path.")
+        raise TypeError(f"{name} must be a path, got {in_words(path)}. Try 'results/run.pt', or a pathlib.Path.")
     return Path(os.path.expanduser(path))
 
 

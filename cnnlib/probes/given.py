@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import torch
 
-from cnnlib.validation import Iterable, Rule, Tensor, Text, told
+from cnnlib.validation import Iterable, Rule, Tensor, Text, in_words
 
 BATCH = Tensor(shape="(N, …)")
 LABELS = Tensor((1,), "(N,)")
@@ -41,12 +41,14 @@ def check_scored(X, y):
     BATCH(X, "X")
     LABELS(y, "y")
     if not X.dim() or len(X) != len(y):
-        raise ValueError(f"as many labels as examples are needed, got X of shape {tuple(X.shape)} and {told(y)} as y.")
+        raise ValueError(
+            f"as many labels as examples are needed, got X of shape {tuple(X.shape)} and {in_words(y)} as y."
+        )
     if y.is_floating_point() or y.is_complex() or y.dtype == torch.bool:
-        raise TypeError(f"y must hold class indices (int64), got {told(y)}. Try y.long().")
+        raise TypeError(f"y must hold class indices (int64), got {in_words(y)}. Try y.long().")
 
 
 def check_scores(scores, X):
     """Raise unless a network gave scores of shape (N, classes) for the batch X."""
     if not isinstance(scores, torch.Tensor) or scores.dim() != 2 or len(scores) != len(X):
-        raise ValueError(f"net must return scores of shape ({len(X)}, classes), got {told(scores)}.")
+        raise ValueError(f"net must return scores of shape ({len(X)}, classes), got {in_words(scores)}.")

@@ -9,7 +9,7 @@ from cnnlib.models.copying import copy_network
 from cnnlib.models.failures import run_network
 from cnnlib.models.modes import in_mode
 from cnnlib.probes.given import BATCH, LABELS, check_scored, check_scores
-from cnnlib.validation import Dict, Iterable, Network, Number, arguments, check_labels, told
+from cnnlib.validation import Dict, Iterable, Network, Number, arguments, check_labels, in_words
 
 TRANSPOSED = (nn.ConvTranspose1d, nn.ConvTranspose2d, nn.ConvTranspose3d)  # output channels in the second place
 
@@ -90,7 +90,7 @@ def check_fit(net, direction):
         if step is None or step.shape != weight.shape or step.is_meta:
             raise ValueError(
                 f"direction must have a tensor of shape {tuple(weight.shape)} for the weight {name!r}, got "
-                f"{told(step)}. Draw it for this network: random_direction(net)."
+                f"{in_words(step)}. Draw it for this network: random_direction(net)."
             )
 
 

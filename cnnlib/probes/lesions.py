@@ -10,7 +10,7 @@ from cnnlib.models.batch_norm import BatchNorm
 from cnnlib.models.cifar_resnet import is_block
 from cnnlib.models.copying import copy_network
 from cnnlib.probes.given import check_layer
-from cnnlib.validation import Network, arguments, told
+from cnnlib.validation import Network, arguments, in_words
 
 NORMS = (nn.BatchNorm2d, BatchNorm)
 
@@ -103,7 +103,7 @@ def swapped(net, one, other):
 def _check_sites(net, *sites):
     for site in sites:
         if not isinstance(site, Site):
-            raise TypeError(f"a site must be one that lesion_sites(net) found, got {told(site)}.")
+            raise TypeError(f"a site must be one that lesion_sites(net) found, got {in_words(site)}.")
         for name in site.names:
             check_layer(net, name, "each name of a site")
 

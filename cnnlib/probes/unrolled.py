@@ -20,7 +20,7 @@ from cnnlib.models.cifar_resnet import is_block
 from cnnlib.models.copying import copy_network
 from cnnlib.models.failures import run_network
 from cnnlib.probes.given import BATCH, LABELS, check_scored, check_scores
-from cnnlib.validation import Count, Kind, List, Network, arguments, check_labels, told
+from cnnlib.validation import Count, Kind, List, Network, arguments, check_labels, in_words
 
 SEQUENCE = Kind(nn.Sequential, "It is made of stem, blocks and head: try tower(8).")
 
@@ -73,7 +73,7 @@ class GradientParts:
         if parts is not None:
             for part in parts:
                 if part.shape != self.total.shape:
-                    raise ValueError(f"each part must be of shape {tuple(self.total.shape)}, got {told(part)}.")
+                    raise ValueError(f"each part must be of shape {tuple(self.total.shape)}, got {in_words(part)}.")
         largest = self.total.abs().max()
         parts = [self.identity, *(self.residuals if parts is None else parts)]
         if not largest:

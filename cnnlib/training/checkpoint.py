@@ -33,7 +33,7 @@ from cnnlib.page.escape import printable
 from cnnlib.training.history import FORMAT as HISTORY_FORMAT
 from cnnlib.training.history import History
 from cnnlib.training.identity import another_run, check_same, describe, digest_weights
-from cnnlib.validation import Bool, Count, Number, Rate, arguments, told
+from cnnlib.validation import Bool, Count, Number, Rate, arguments, in_words
 
 NAME, FORMAT = "cnnlib checkpoint", 1
 EVERY = 30.0  # seconds between two saves within an epoch
@@ -89,7 +89,7 @@ def _plain(value, where):
     if isinstance(value, torch.Tensor):
         return value.detach().as_subclass(torch.Tensor)
     if not isinstance(value, KEPT):
-        raise TypeError(f"a checkpoint keeps tensors and plain values, and {where} holds {told(value)}")
+        raise TypeError(f"a checkpoint keeps tensors and plain values, and {where} holds {in_words(value)}")
     return value
 
 
@@ -262,7 +262,7 @@ class Checkpoint:
             left as it is.
         """
         if isinstance(trainer, type) or not hasattr(trainer, "load_state"):
-            raise TypeError(f"trainer must be a Trainer, got {told(trainer)}.")
+            raise TypeError(f"trainer must be a Trainer, got {in_words(trainer)}.")
         self._take(trainer)
         self.saved, self.note, self.failing = None, "", False
         self._throttle = Throttle(SHARE, self.every, longest=math.inf)

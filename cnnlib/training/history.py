@@ -11,7 +11,7 @@ from dataclasses import asdict, dataclass, field, fields
 from cnnlib.page.escape import printable
 from cnnlib.page.storage import file_path, replace
 from cnnlib.page.table import Table
-from cnnlib.validation import Count, Kind, Like, Number, Text, arguments, told
+from cnnlib.validation import Count, Kind, Like, Number, Text, arguments, in_words
 
 FORMAT = 1
 FORMULAS = ("=", "+", "-", "@", "\t", "\r")  # a cell that begins so is a formula to a spreadsheet
@@ -160,7 +160,7 @@ class History:
             If the text is damaged or is something else.
         """
         if not isinstance(text, str | bytes | bytearray | memoryview):
-            raise TypeError(f"a history is read from a text or from bytes, got {told(text)}.")
+            raise TypeError(f"a history is read from a text or from bytes, got {in_words(text)}.")
         try:
             record = json.loads(text if isinstance(text, str) else bytes(text).decode("utf-8"))
         except (ValueError, RecursionError) as error:  # a number of 5,000 digits is a ValueError, too
@@ -220,10 +220,10 @@ def compare(runs, *, below=None):
         If there is nothing to compare.
     """
     if runs and not isinstance(runs, dict):
-        raise TypeError(f"compare needs a dict from names to histories, got {told(runs)}.")
+        raise TypeError(f"compare needs a dict from names to histories, got {in_words(runs)}.")
     if not runs or any(not _as_list(histories) for histories in runs.values()):
         raise ValueError(
-            f"compare needs at least one named run, and at least one history under each name, got {told(runs)}."
+            f"compare needs at least one named run, and at least one history under each name, got {in_words(runs)}."
         )
     columns = ["", "runs", "last train loss", "last train accuracy", "test accuracy"]
     if below is not None:

@@ -5,7 +5,7 @@ from numbers import Real
 
 import torch
 
-from cnnlib.validation import Count, Tensor, arguments, told
+from cnnlib.validation import Count, Tensor, arguments, in_words
 
 
 @arguments(n=Count(most=2**20, hint="An Accumulator adds up at least one quantity."))
@@ -39,7 +39,7 @@ class Accumulator:
         """
         if len(values) != len(self.data):
             raise ValueError(
-                f"this Accumulator adds up {len(self.data)} quantities, got {len(values)} values: {told(values)}."
+                f"this Accumulator adds up {len(self.data)} quantities, got {len(values)} values: {in_words(values)}."
             )
         self.data = [total + _number(value) for total, value in zip(self.data, values, strict=True)]
 
@@ -60,12 +60,12 @@ class Accumulator:
 def _number(value):
     if not isinstance(value, torch.Tensor):
         if not isinstance(value, Real):
-            raise TypeError(f"an Accumulator adds numbers, got {told(value)}.")
+            raise TypeError(f"an Accumulator adds numbers, got {in_words(value)}.")
         return float(value)
     if value.is_complex():
-        raise TypeError(f"an Accumulator adds real numbers, got {told(value)}.")
+        raise TypeError(f"an Accumulator adds real numbers, got {in_words(value)}.")
     if value.is_meta:
-        raise ValueError(f"an Accumulator adds numbers, got {told(value)}, where there are none.")
+        raise ValueError(f"an Accumulator adds numbers, got {in_words(value)}, where there are none.")
     if value.numel() != 1:
         raise ValueError(f"an Accumulator adds single numbers, got a tensor of shape {tuple(value.shape)}.")
     value = value.detach().reshape(())
@@ -150,7 +150,7 @@ def accuracy(y_hat, y):
     if len(y_hat) != len(y):
         raise ValueError(f"as many predictions as labels are needed, got {len(y_hat)} and {len(y)}.")
     if not y_hat[:1].numel() and len(y):
-        raise ValueError(f"y_hat must have a score for each class, got {told(y_hat)}.")
+        raise ValueError(f"y_hat must have a score for each class, got {in_words(y_hat)}.")
     if y_hat.device != y.device:
         raise ValueError(f"y_hat and y must lie on one device, got {y_hat.device} and {y.device}. Try y.to(device).")
     return float(count_correct(y_hat, y))

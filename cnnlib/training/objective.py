@@ -15,7 +15,7 @@ from torch import nn
 from cnnlib.machine.faults import is_fault
 from cnnlib.models.failures import EXPLAINED, explain_loss_error, explain_outputs, scores_among
 from cnnlib.training.metrics import count_correct
-from cnnlib.validation import Callable, check_labels, told
+from cnnlib.validation import Callable, check_labels, in_words
 
 CROSS_ENTROPY = (nn.CrossEntropyLoss, nn.functional.cross_entropy)
 NLL = (nn.NLLLoss, nn.functional.nll_loss)
@@ -83,7 +83,7 @@ class Objective:
                 raise
             raise explained from error
         if not isinstance(loss, torch.Tensor):
-            raise TypeError(f"the loss must be a tensor with its gradients, got {told(loss)}. Leave out .item().")
+            raise TypeError(f"the loss must be a tensor with its gradients, got {in_words(loss)}. Leave out .item().")
         if loss.dim():
             raise ValueError(f"the loss must be one number a batch, got shape {tuple(loss.shape)}. Take its mean.")
         if not self._noticed:
@@ -98,7 +98,7 @@ class Objective:
                 right = torch.as_tensor(self.correct(outputs, labels))
                 if right.numel() != 1:
                     raise ValueError(
-                        f"`correct` must return one number, how much of the batch is right, got {told(right)}. Take "
+                        f"`correct` must return one number, how much of the batch is right, got {in_words(right)}. Take "
                         "its sum."
                     )
                 return right.reshape(())
@@ -146,7 +146,7 @@ def check_optimizer(optimizer):
     """Return an optimizer; raise unless it takes a step from gradients alone."""
     if not hasattr(optimizer, "param_groups"):
         raise TypeError(
-            f"optimizer must build an optimizer, got {told(optimizer)} from it. Give torch.optim.Adam, say."
+            f"optimizer must build an optimizer, got {in_words(optimizer)} from it. Give torch.optim.Adam, say."
         )
     closure = inspect.signature(optimizer.step).parameters.get("closure")
     if closure is not None and closure.default is closure.empty:
@@ -183,7 +183,7 @@ def _is(loss, kinds):
 def _uncountable(scores, labels):
     return ValueError(
         "right predictions are counted for scores of shape (N, classes) with labels of shape (N,) or one-hot rows, or "
-        f"for one score per example with labels 0 and 1, got scores of shape {tuple(scores.shape)} and {told(labels)} "
+        f"for one score per example with labels 0 and 1, got scores of shape {tuple(scores.shape)} and {in_words(labels)} "
         "as labels. Say what counts as right: correct=lambda outputs, y: a number from 0 to N."
     )
 

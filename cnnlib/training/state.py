@@ -14,7 +14,7 @@ from cnnlib.training import checkpoint as files
 from cnnlib.training.history import History
 from cnnlib.training.record import Recorder
 from cnnlib.training.source import Source, batch_size
-from cnnlib.validation import told
+from cnnlib.validation import in_words
 
 # what a saved state holds
 STATE = {"net", "optimizer", "history", "epoch", "batch", "lr", "seed", "random", "order"}
@@ -136,7 +136,7 @@ def restore(trainer, state):
     """
     if not isinstance(state, dict) or set(state) != STATE:
         keys = ", ".join(sorted(STATE))
-        raise ValueError(f"a state must be what trainer.state() returned, a dict with {keys}, got {told(state)}.")
+        raise ValueError(f"a state must be what trainer.state() returned, a dict with {keys}, got {in_words(state)}.")
     if trainer.running:
         raise RuntimeError("the run is still going on. Stop it first: trainer.stop().")
     _check_network(trainer.net.state_dict(), state["net"])

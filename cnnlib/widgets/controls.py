@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import ipywidgets
 
-from cnnlib.validation import Bool, Callable, Count, Dict, Number, Rule, Text, arguments, told
+from cnnlib.validation import Bool, Callable, Count, Dict, Number, Rule, Text, arguments, in_words
 
 LABEL = {"description_width": "initial"}
 
@@ -92,7 +92,7 @@ def choice(name, options, default=None, *, label=None, live=None):
         If `default` is none of the values.
     """
     if default is not None and not any(default is value or default == value for value in options.values()):
-        raise ValueError(f"default must be one of the values {list(options.values())}, got {told(default)}.")
+        raise ValueError(f"default must be one of the values {list(options.values())}, got {in_words(default)}.")
     default = next(iter(options.values())) if default is None else default
 
     def make():
@@ -103,7 +103,7 @@ def choice(name, options, default=None, *, label=None, live=None):
 
     def check(value):
         if not any(value is option or value == option for option in options.values()):
-            raise ValueError(f"{name} must be one of {', '.join(map(str, options))}, got {told(value)}.")
+            raise ValueError(f"{name} must be one of {', '.join(map(str, options))}, got {in_words(value)}.")
 
     return Control(name, default, make, live, dict(options), check, label)
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from cnnlib.figures.chart import Chart, Panel
 from cnnlib.figures.style import FAINT
-from cnnlib.validation import Pair, Rule, Text, told
+from cnnlib.validation import Pair, Rule, Text, in_words
 
 LR = re.compile(r"^lr (?=[\d.])")  # as the record and code have it; the control beside the chart says it in full
 POINTS = 10  # points of the training curves in an epoch
@@ -20,7 +20,7 @@ class Band(Rule):
 
     def __call__(self, band, name="band"):
         if not isinstance(band, tuple | list) or len(band) != 3:
-            raise TypeError(f"{name} must be {self.words}, got {told(band)}. Try (0.8, 0.9, 'others').")
+            raise TypeError(f"{name} must be {self.words}, got {in_words(band)}. Try (0.8, 0.9, 'others').")
         return *Pair()(band[:2], name), Text()(band[2], "the label of the band")
 
 
