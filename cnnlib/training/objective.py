@@ -98,8 +98,8 @@ class Objective:
                 right = torch.as_tensor(self.correct(outputs, labels))
                 if right.numel() != 1:
                     raise ValueError(
-                        f"`correct` must return one number, how much of the batch is right, got {in_words(right)}. Take "
-                        "its sum."
+                        "`correct` must return one number, how much of the batch is right, got "
+                        f"{in_words(right)}. Take its sum."
                     )
                 return right.reshape(())
             scores = scores_among(outputs)
@@ -183,8 +183,8 @@ def _is(loss, kinds):
 def _uncountable(scores, labels):
     return ValueError(
         "right predictions are counted for scores of shape (N, classes) with labels of shape (N,) or one-hot rows, or "
-        f"for one score per example with labels 0 and 1, got scores of shape {tuple(scores.shape)} and {in_words(labels)} "
-        "as labels. Say what counts as right: correct=lambda outputs, y: a number from 0 to N."
+        f"for one score per example with labels 0 and 1, got scores of shape {tuple(scores.shape)} and "
+        f"{in_words(labels)} as labels. Say what counts as right: correct=lambda outputs, y: a number from 0 to N."
     )
 
 
