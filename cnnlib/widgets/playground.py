@@ -26,7 +26,7 @@ from cnnlib.page.escape import html_text, printable
 from cnnlib.page.frontend import is_live, kernel
 from cnnlib.training.errors import DivergenceError
 from cnnlib.training.loop import Trainer
-from cnnlib.validation import Callable, Count, List, Rate, Text, arguments, told
+from cnnlib.validation import Callable, Count, List, Rate, Text, arguments, in_words
 from cnnlib.widgets.bundle import widget_bundle
 from cnnlib.widgets.closing import close_whole
 from cnnlib.widgets.controls import Control, shown
@@ -344,7 +344,7 @@ class Playground:
     def fork(self, run, moment):
         """Go back to a moment of a run and go on from there, as a new run; the controls go back as well."""
         if not isinstance(moment, Moment):
-            raise TypeError(f"a moment must be one of run.moments, got {told(moment)}.")
+            raise TypeError(f"a moment must be one of run.moments, got {in_words(moment)}.")
         self._quiet = True
         try:
             for name, value in moment.settings.items():

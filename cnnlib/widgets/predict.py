@@ -10,7 +10,7 @@ from cnnlib.page import progress_file
 from cnnlib.page.announce import announced
 from cnnlib.page.escape import html_text, inert_markdown, markdown_text, printable
 from cnnlib.page.frontend import kernel
-from cnnlib.validation import List, Number, Pair, Text, arguments, told
+from cnnlib.validation import List, Number, Pair, Text, arguments, in_words
 from cnnlib.widgets.bundle import widget_bundle
 from cnnlib.widgets.naming import SPOKEN
 from cnnlib.widgets.routing import route
@@ -41,9 +41,9 @@ def guess(question, options):
     if not isinstance(options[0], str):
         low, high = Pair()(options, "the ends of a scale")
         if low == high:
-            raise ValueError(f"the ends of a scale must differ, got {told(options)}.")
+            raise ValueError(f"the ends of a scale must differ, got {in_words(options)}.")
     elif len(set(List(str)(options, "options"))) < len(options):
-        raise ValueError(f"the options must differ, got {told(options)}.")
+        raise ValueError(f"the options must differ, got {in_words(options)}.")
     return Guess(question, options)
 
 
