@@ -6,8 +6,7 @@ from cnnlib.machine.faults import Picklable
 class DivergenceError(Picklable, FloatingPointError):
     """The loss or the weights became NaN or infinite, and the network is back to weights from before the loss rose.
 
-    `history` holds the run so far, `step` the step that failed, `lr` the learning rate to go on with: a tenth,
-    or that of the weights which are back if it was less.
+    `history` holds the run so far, `step` the step that failed, `lr` the learning rate to go on with: a tenth.
     """
 
     def __init__(self, message, history, step, lr):

@@ -18,6 +18,11 @@ class Guarded:
         self._looked = 0.0
         self._safe, self._safe_step = Snapshot(self.net, self.optimizer), 0
 
+    @property
+    def safe_lr(self):
+        """The rate that the weights were trained with which a diverging run goes back to."""
+        return (self.history.lr[: self._safe_step] or [self.lr])[-1]
+
     def _is_due(self):
         return self._looks_always or time.perf_counter() - self._looked > LOOK_EVERY
 
@@ -55,13 +60,12 @@ class Guarded:
         lr, ends = lr or self.lr, self.history.epoch_ends
         self.batch = self.history.steps - (ends[-1] if ends else 0)  # on a GPU some steps more may have been taken
         self.history.marks.append((step, label))
-        slower = min([lr / 10, *self.history.lr[: self._safe_step][-1:]])  # these weights did well at their own rate
-        call = self.go_on.format(lr=slower, epochs=max(1, self._num_epochs - self.epoch))
+        call = self.go_on.format(lr=lr / 10, epochs=max(1, self._num_epochs - self.epoch))
         raise DivergenceError(
             f"{said} at step {step} with the learning rate {lr:g}{why}. The run stopped there. The record is kept, and "
             f"the network has the weights again that it had after step {self._safe_step}. Try a learning rate of "
-            f"{slower:g}, or smaller initial weights. To go on from there: {call}",
-            self.history, step, slower,
+            f"{lr / 10:g}, or smaller initial weights. To go on from there: {call}",
+            self.history, step, lr / 10,
         )  # fmt: skip
 
     def _restore(self):

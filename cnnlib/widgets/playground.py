@@ -327,18 +327,22 @@ class Playground:
     def _offer(self, runner):
         """After a divergence, offer to go on from before it, with a smaller rate."""
         if runner.state == "diverged":
-            self.slower.description = f"Go on with learning rate {runner.error.lr:.2g}"
+            self.slower.description = f"Go on with learning rate {self._slower_rate:.2g}"
         self.slower.layout.display = None if runner.state == "diverged" else "none"
 
+    @property
+    def _slower_rate(self):
+        """A tenth of the rate that diverged, or less if the weights that are back did well at less."""
+        return min(self.runner.error.lr, self.runner.trainer.safe_lr)
+
     def _go_on_slower(self):
-        error = self.runner.error
-        if not isinstance(error, DivergenceError):  # the second click of two
+        if not isinstance(self.runner.error, DivergenceError):  # the second click of two
             return
-        slider = self.inputs["lr"]
-        while math.log10(error.lr) < slider.min:
+        slider, rate = self.inputs["lr"], self._slower_rate
+        while math.log10(rate) < slider.min:
             slider.min -= 1  # a whole power of ten, so that the rate is on one of its steps
-        slider.value = error.lr
-        self.set("lr", error.lr)
+        slider.value = rate
+        self.set("lr", rate)
         self.runner.start()
 
     def fork(self, run, moment):
@@ -400,7 +404,7 @@ class Playground:
             said = str(runner.error).partition(" at step ")[0]
             line += (
                 f"<br><b>{html_text(said[:1].upper() + said[1:])} at step {runner.error.step:,}. The weights are back "
-                f"to those from before the loss rose: try a learning rate of {runner.error.lr:.2g}, then Start, or "
+                f"to those from before the loss rose: try a learning rate of {self._slower_rate:.2g}, then Start, or "
                 "Reset.</b>"
             )
         if runner.state == "out of memory":
