@@ -1,6 +1,5 @@
 """Answers that are networks or blocks: with the reference's weights and inputs they must do what the reference does."""
 
-import copy
 import inspect
 import re
 from collections import Counter
@@ -13,6 +12,7 @@ from torch.nn.modules.batchnorm import _NormBase
 
 from cnnlib.exercises.engine import Difference, Wrong, call, check, counted, describe, gap
 from cnnlib.models import BatchNorm
+from cnnlib.models.copying import copy_network
 from cnnlib.models.failures import explain_forward_error
 
 LARGE = 5_000_000  # parameters; a module beyond that is known by the sizes of its weights
@@ -204,7 +204,7 @@ class Trial:
         """Return what a module does: its scores and, in training, pairs of names and gradients, or else an error."""
         torch.default_generator.manual_seed(seed)
         try:
-            net = net if is_pure(net) else copy.deepcopy(net)
+            net = net if is_pure(net) else copy_network(net)
             net.train()
             with torch.no_grad():
                 for p in net.parameters():
@@ -294,7 +294,7 @@ def ready(net, X, noun):
     if any(nn.parameter.is_lazy(p) or p.is_meta for p in net.parameters()):
         return net
     try:
-        net = copy.deepcopy(net).cpu()
+        net = copy_network(net).cpu()
     except RuntimeError as error:
         ask = "Do its running statistics still hang on a gradient?"
         raise Wrong(f"Your {noun} cannot be copied: {describe(error)} {ask}") from error

@@ -42,8 +42,8 @@ class _Results(TorchFunctionMode):
 
 def _find_uncopyable(net):
     """Return words for the first attribute of a module that `copy.deepcopy` cannot copy."""
-    net = net[0] if isinstance(net, tuple) else net  # with what belongs to it: an optimizer, say
-    for name, module in net.named_modules():
+    part = net[0] if isinstance(net, tuple) else net  # with what belongs to it: an optimizer, say
+    for name, module in part.named_modules() if isinstance(part, torch.nn.Module) else ():
         for attribute, value in vars(module).items():
             try:
                 with _Results():
