@@ -8,6 +8,7 @@ import re
 import pytest
 import torch
 import torchvision
+from nets import count, sketch, walk, weighted
 from torch import nn
 from torch.nn import functional as F
 
@@ -26,7 +27,7 @@ from cnnlib.models import (
     vgg,
     zero_gamma_,
 )
-from cnnlib.models.cifar_resnet import ZeroPad, make_shortcut
+from cnnlib.models.cifar_resnet import ZeroPad
 from cnnlib.models.resnet_v1 import ResBlockV1
 from cnnlib.probes import layer_table
 
@@ -55,25 +56,6 @@ NETWORKS = {
         for block in BLOCKS for kind in SHORTCUTS for norm in (True, False)
     },
 }  # fmt: skip
-
-
-def sketch(build, *args, **options):
-    """Build a network with shapes but no numbers, in no time."""
-    with torch.device("meta"):
-        return build(*args, **options)
-
-
-def walk(net, side, in_channels=1):
-    """Return the kind and the output shape of every layer for one image."""
-    X, seen = torch.rand(1, in_channels, side, side, device=next(net.parameters()).device), []
-    for layer in net:
-        X = layer(X)
-        seen.append((type(layer).__name__, tuple(X.shape)))
-    return seen
-
-
-def count(net):
-    return sum(p.numel() for p in net.parameters())
 
 
 def residual_blocks(net):
@@ -268,7 +250,7 @@ def test_shapes_of_smaller_images_and_a_quarter_of_the_width(side, sizes):
 def test_it_has_eighteen_layers_with_weights():
     for block in (Residual, BasicBlock):
         net = sketch(resnet18, block=block)
-        layers = [m for m in net.modules() if isinstance(m, nn.Conv2d | nn.Linear)]
+        layers = weighted(net)
         projections = [layer for layer in layers if getattr(layer, "kernel_size", None) == (1, 1)]
         assert len(layers) - len(projections) == 18 and len(projections) == 3
 
@@ -453,25 +435,6 @@ def test_block_may_be_another():
     sizes = [(4, 4, 1), (4, 4, 1), (4, 8, 2), (8, 8, 1), (8, 16, 2), (16, 16, 1)]
     assert calls == [(*size, "identity", False, nn.Tanh) for size in sizes]
     assert net(torch.rand(2, 1, 9, 9)).shape == (2, 10)
-
-
-@pytest.mark.parametrize("depth", [9, 2, 0, -4, 7, 18, 20.5, True, "20", None, (20,)], ids=repr)
-def test_depth_that_is_none(depth):
-    with pytest.raises(ValueError, match=rf"depth must be 6n \+ 2 .*, got {re.escape(repr(depth))}\."):
-        cifar_resnet(depth)
-
-
-@pytest.mark.parametrize("kind", ["conv", "Identity", "", None, True, 1], ids=repr)
-def test_shortcut_that_is_none(kind):
-    names = "'none', 'identity', 'projection', 'all projections'"
-    for build in (
-        lambda: make_shortcut(kind, 4, 4),
-        lambda: PostActivation(4, 4, shortcut=kind),
-        lambda: PreActivation(4, 4, shortcut=kind),
-        lambda: cifar_resnet(8, shortcut=kind),
-    ):
-        with pytest.raises(ValueError, match=f"(shortcut|kind) must be one of {names}, got {re.escape(repr(kind))}"):
-            build()
 
 
 # The shortcut without parameters
