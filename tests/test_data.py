@@ -220,26 +220,6 @@ def test_a_subset_is_the_first_images(fashion):
     assert (len(train_iter), len(test_iter)) == (2, 1)
 
 
-@pytest.mark.parametrize(
-    "options, error, words",
-    [
-        ({"batch_size": 0}, ValueError, "batch_size must be at least 1, got 0"),
-        ({"batch_size": 2.5}, TypeError, "batch_size must be a whole number, got 2.5"),
-        ({"batch_size": "256"}, TypeError, "batch_size must be a whole number, got '256'"),
-        ({"batch_size": True}, TypeError, "batch_size must be a whole number, got True"),
-        ({"resize": 0}, ValueError, "resize must be at least 1, got 0"),
-        ({"resize": (28, 28, 1)}, ValueError, r"resize must be one number or \(height, width\), got \(28, 28, 1\)"),
-        ({"resize": "big"}, TypeError, "resize must be a whole number, got 'big'"),
-        ({"num_train": 60_001}, ValueError, "only 60,000 images in the train set, got 60,001"),
-        ({"num_test": 0}, ValueError, "num_test must be at least 1, got 0"),
-        ({"seed": -1}, ValueError, "seed must be at least 0, got -1"),
-    ],
-)
-def test_bad_sizes(options, error, words):
-    with pytest.raises(error, match=words):
-        load_data_fashion_mnist(**{"batch_size": 256, **options})
-
-
 def test_bad_images():
     y = torch.zeros(4, dtype=torch.int64)
     with pytest.raises(ValueError, match=r"uint8 tensor of shape .* got torch.float32 of shape \(4, 1, 2, 2\)"):

@@ -158,9 +158,3 @@ def test_compare_shows_as_text_and_as_markdown():
     head, rule, first, *_ = table._repr_markdown_().splitlines()
     assert head.count("|") == rule.count("|") == first.count("|") == 6
     assert first == "| a | 1 | 1.000 | 0.500 | – |"
-
-
-@pytest.mark.parametrize("runs", [{}, {"a": []}])
-def test_nothing_to_compare(runs):
-    with pytest.raises(ValueError, match="at least one"):
-        compare(runs)

@@ -261,8 +261,3 @@ def test_deepened_starts_as_near_in_training(X):
 def test_deepened_wants_eight_plain_layers(net):
     with pytest.raises(ValueError, match=r'cifar_resnet\(8, width, "none"\)'):
         deepened(net, 20, torch.rand(4, 1, 14, 14))
-
-
-def test_deepened_wants_a_depth_of_the_family():
-    with pytest.raises(ValueError, match="6n"):
-        deepened(cifar_resnet(8, 4, "none"), 21, torch.rand(4, 1, 14, 14))
