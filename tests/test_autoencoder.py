@@ -270,7 +270,7 @@ def test_forks_and_states_of_pictures(noise, weights):
     assert trainer.step == 4 and trainer.batch == 1
     trainer.listeners.clear()
     state, twin = trainer.state(), trainer.fork()
-    assert twin.train_iter is not trainer.train_iter and twin.correct is count_near
+    assert twin.train_iter is not trainer.train_iter and twin.objective.correct is count_near
     assert twin.train_iter.batches.images is trainer.train_iter.batches.images and twin.train_iter.low == -1
     for one in (trainer, twin):
         one.fit(2)
@@ -569,12 +569,14 @@ def test_loss_and_correct_reach_the_trainer(trained, panel):
     pg = trained()
     go(pg, 10)
     trainer = pg.runner.trainer
-    assert trainer.loss is nn.functional.mse_loss and trainer.correct is count_near
+    objective = trainer.objective
+    assert objective.loss is nn.functional.mse_loss and objective.correct is count_near
     assert isinstance(trainer.optimizer, torch.optim.Adam) and len(trainer.history.test_acc) >= 1
     assert trainer.history.test_acc[-1] <= 1 and any(c != int(c) for c in trainer.history.correct)
     plain = panel(name="plain")
     go(plain, 1)
-    assert plain.runner.trainer.correct is count_correct and type(plain.runner.trainer.loss) is nn.CrossEntropyLoss
+    objective = plain.runner.trainer.objective
+    assert objective.correct is count_correct and type(objective.loss) is nn.CrossEntropyLoss
 
 
 def assert_code_repeats(pg, **own):
