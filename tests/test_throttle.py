@@ -7,14 +7,17 @@ import pytest
 
 from cnnlib.machine.clock import Throttle
 
+ASLEEP = 1.0  # seconds: no frame works longer, so for the rest the machine was asleep
+
 
 def play(cost, seconds=120.0, share=0.02, every=0.4, step=0.03, moves=()):
     """Run a loop whose frames cost `cost()` seconds; return when frames began and what they cost, and the end.
 
     At each of `moves` a control is moved, which is news until the next frame.
     """
-    now = SimpleNamespace(time=0.0)
-    throttle, frames, moves, news = Throttle(share, every, clock=lambda: now.time), [], sorted(moves), False
+    now = SimpleNamespace(time=0.0, work=0.0)
+    throttle = Throttle(share, every, clock=lambda: now.time, work=lambda: now.work)
+    frames, moves, news = [], sorted(moves), False
     while now.time < seconds:
         now.time += step
         while moves and moves[0] <= now.time:
@@ -24,6 +27,7 @@ def play(cost, seconds=120.0, share=0.02, every=0.4, step=0.03, moves=()):
             began, price = now.time, cost()
             with throttle.frame():
                 now.time += price
+                now.work += min(price, ASLEEP)
             frames.append((began, price))
             news = False
     return frames

@@ -41,10 +41,11 @@ MOST, CREDIT = 0.03, 1.2  # of the time, and seconds: together no more than 5 % 
 class Throttle:
     """Decide when to draw the next frame, so that drawing takes a small share of the time and never seems frozen.
 
-    A frame is paid for by a pause of its cost / `share`. But one that was slow, because an axis was drawn anew or the
-    machine was busy, is not the price of all: a frame a second may be drawn on credit, and at once what a control has
-    just changed. There is credit for 5 % of any minute, most of it for the seconds after a control was moved; only
-    where each frame takes longer than 30 ms may it be used up, and the pauses grow.
+    A frame is paid for by a pause of its cost / `share`; what other programs take from the thread meanwhile is no cost,
+    as the work beside it waits for them as well. But one that was dear, because an axis was drawn anew, is not the
+    price of all: a frame a second may be drawn on credit, and at once what a control has just changed. There is credit
+    for 5 % of any minute, most of it for the seconds after a control was moved; only where each frame takes longer than
+    30 ms may it be used up, and the pauses grow.
 
     Parameters
     ----------
@@ -52,10 +53,10 @@ class Throttle:
         The part of the time that frames take in the long run.
     every : float
         Seconds between two frames at least, but for what a control changed.
-    longest : float
-        Seconds that a frame counts for at most: a machine that slept while one was drawn has not made drawing dear.
     clock : callable
         Returns the time in seconds.
+    work : callable
+        Returns the seconds that the thread has worked. Give `time.perf_counter` for what waits, such as for a disk.
 
     Attributes
     ----------
@@ -63,8 +64,8 @@ class Throttle:
         When the last frame was done.
     """
 
-    def __init__(self, share, every=0.0, longest=1.0, clock=time.perf_counter):
-        self.share, self.every, self.longest, self._clock = share, every, longest, clock
+    def __init__(self, share, every=0.0, clock=time.perf_counter, work=time.thread_time):
+        self.share, self.every, self._clock, self._work = share, every, clock, work
         self.drawn = self._paid = self._settled = self._steered = -math.inf
 
     def steered(self):
@@ -90,11 +91,11 @@ class Throttle:
     @contextmanager
     def frame(self):
         """Draw a frame inside: it is timed and counted."""
-        began = self._clock()
+        began, worked = self._clock(), self._work()
         try:
             yield
         finally:
             self.drawn = self._clock()
-            cost = min(self.drawn - began, self.longest)
+            cost = self._work() - worked
             self._paid = max(self._paid, began) + cost / self.share
             self._settled = max(self._settled, began) + cost / MOST

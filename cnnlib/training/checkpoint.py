@@ -15,7 +15,6 @@ part's checksum was compared, which PyTorch itself does not do.
 import copy
 import io
 import json
-import math
 import os
 import time
 import warnings
@@ -235,7 +234,7 @@ class Checkpoint:
         self.saved, self.note = None, ""
         self.same_start = same_start
         self.run = {}  # what it began with
-        self._epoch, self._throttle = 0, Throttle(SHARE, self.every, longest=math.inf)
+        self._epoch, self._throttle = 0, Throttle(SHARE, self.every, work=time.perf_counter)
         self._lock = self._trainer = None
         self.stamp = None  # of the file as this run has left it
         self._has_run = False
@@ -265,7 +264,7 @@ class Checkpoint:
             raise TypeError(f"trainer must be a Trainer, got {in_words(trainer)}.")
         self._take(trainer)
         self.saved, self.note, self.failing = None, "", False
-        self._throttle = Throttle(SHARE, self.every, longest=math.inf)
+        self._throttle = Throttle(SHARE, self.every, work=time.perf_counter)
         try:
             self._go_on(trainer)
         except BaseException:
