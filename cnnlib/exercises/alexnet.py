@@ -82,8 +82,6 @@ def kept_unit():
 @exercise("recall", number({
     "That is one group. How many input channels does an output channel see if there are two?": 256 * 96 * 25,
     "That is one of the groups. How many are there?": 128 * 48 * 25,
-    "That is one group that sees all input channels. How many channels does each see, and how many groups are there?":
-        128 * 96 * 25,
     "That counts the biases, too. How many weights are there without them?": 128 * 48 * 25 * 2 + 256,
     "That is one group, with its biases. How many channels does an output channel see if there are two groups?":
         256 * 96 * 25 + 256,
@@ -247,7 +245,7 @@ def drop_alike(a, b):
 
 def dropping(kept=lambda X, p: torch.rand(X.shape) >= p, scale=lambda X, p: X / (1 - p), rest=lambda X, p: X):
     """Return a dropout with another mask, with another value for what is kept, or with `rest` outside of training."""
-    return lambda X, p, training: kept(X, p) * scale(X, p) if training else rest(X, p)
+    return lambda X, p, training: torch.where(kept(X, p), scale(X, p), 0) if training else rest(X, p)
 
 
 @dataclass
@@ -297,7 +295,9 @@ def in_words(found, right):
         dropping(lambda X, p: torch.rand(*X.shape[:2], 1, 1) >= p),
     "That is as if `torch.randn` had drawn. Which function draws evenly between 0 and 1?":
         dropping(lambda X, p: torch.randn(X.shape) >= p),
-    "That is 1 − p. Is p the share to drop or to keep?": dropping(lambda X, p: torch.rand(X.shape) < p),
+    "That is 1 − p. Is p the share to drop or to keep?":
+        [dropping(keeping, scale) for keeping in [lambda X, p: torch.rand(X.shape) < p]
+         for scale in (lambda X, p: X / (1 - p), lambda X, p: X / p)],
     "They are as they were. What makes up for the values that are dropped?": dropping(scale=lambda X, p: X),
     "They are divided by p. Which share of the values is kept?": dropping(scale=lambda X, p: X / p),
     "They are multiplied by 1 − p, and shrink. What makes up for the values that are dropped?":

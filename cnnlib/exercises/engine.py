@@ -12,7 +12,7 @@ import math
 import traceback
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from numbers import Real
+from numbers import Number, Real
 
 import torch
 from torch import nn
@@ -89,10 +89,7 @@ def check(run, cases=((),), reference=None, mistakes=None, otherwise="", remark=
         for case in drawn:
             found = run.compare(subject, right, case, solve)
             if isinstance(found, Difference):
-                others = [lambda wrong, c=c: run.alike(subject, wrong, c) for c in drawn] if run.everywhere else []
-                message = next(
-                    (m for wrong, m in known if all(leads_to(wrong, a) for a in [found.agrees, *others])), ""
-                )
+                message = the_mistake(known, found, run, subject, drawn)
                 fact = found.fact if message else found.vague or found.fact
                 raise Wrong(f"{fact} {message or found.ask or otherwise}".strip())
             most = max(most, found)
@@ -101,6 +98,22 @@ def check(run, cases=((),), reference=None, mistakes=None, otherwise="", remark=
 
     checker.run, checker.cases, checker.reference, checker.known = run, cases, reference, known
     return checker
+
+
+def the_mistake(known, found, run, subject, cases):
+    """Return the message of the known mistake that leads to what was found, or ''.
+
+    Where several do, it is the one that agrees with the answer in most cases; if a run says `everywhere`, in all.
+    """
+    fitting = [(wrong, message) for wrong, message in known if leads_to(wrong, found.agrees)]
+    if not fitting or not run.compares_cases:
+        return fitting[0][1] if fitting else ""
+
+    def agreeing(pair):
+        return sum(leads_to(pair[0], lambda wrong, case=case: run.alike(subject, wrong, case)) for case in cases)
+
+    best = max(fitting, key=agreeing)
+    return "" if run.everywhere and agreeing(best) < len(cases) else best[1]
 
 
 def leads_to(wrong, agrees):
@@ -181,10 +194,17 @@ def is_blank(answer):
 def describe(error):
     """Name an error in one line of Markdown: its class and the first line of its text."""
     try:
-        lines = str(error).strip().splitlines()
+        lines = str(error).strip().splitlines() or [""]
     except Exception:  # the error is somebody else's
-        lines = []
-    return f"`{type(error).__name__}: {lines[0]}`." if lines else f"`{type(error).__name__}`."
+        lines = [""]
+    said = lines[-1].removeprefix("RuntimeError: ") if "TorchScript" in lines[0] else lines[0]
+    return f"`{type(error).__name__}: {said}`." if said else f"`{type(error).__name__}`."
+
+
+def quoted(answer):
+    """Show an answer in a message: what it is, or what kind of object."""
+    plain = isinstance(answer, str | bytes | bool | Number)
+    return f"`{answer!r}`" if plain else f"with a `{type(answer).__name__}` object"
 
 
 def line_of(function, error):

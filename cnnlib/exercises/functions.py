@@ -13,7 +13,7 @@ from torch import nn
 from torch.overrides import TorchFunctionMode
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from cnnlib.exercises.engine import Difference, Stopped, Wrong, call, check, counted, gap, same
+from cnnlib.exercises.engine import Difference, Stopped, Wrong, call, check, counted, gap, quoted, same
 
 
 @dataclass
@@ -25,7 +25,7 @@ class Value:
     show: Callable = str  # writes one in a message
     vague: Callable | None = None  # vague(found, right): the fact about a wrong one that agrees with no mistake
     given: tuple = ()  # arguments for an answer that is a function and takes some
-    remark, everywhere = "", False
+    remark, compares_cases = "", False
 
     def subject(self, answer, solve):
         if callable(answer) and not isinstance(answer, type | nn.Module | torch.Tensor):
@@ -82,16 +82,15 @@ def number_from(answer):
             raise Wrong("You answer with several numbers, expected one. Which of them does the question ask for?")
     if isinstance(answer, str):
         ask = "What is left without the quotation marks?" if reads_as_number(answer) else "Which number is it?"
-        raise Wrong(f"You answer with the text `{answer!r}`, expected a number. {ask}")
-    if isinstance(answer, bool | complex) or type(answer).__name__ in ("bool", "bool_"):
-        raise Wrong(f"You answer `{answer!r}`, expected a number. Which number is it?")
+        raise Wrong(f"You answer with the text {quoted(str(answer))}, expected a number. {ask}")
+    if isinstance(answer, bool | complex) or type(answer).__name__ == "bool_":
+        raise Wrong(f"You answer {quoted(answer)}, expected a number. Which number is it?")
     try:
         value = float(answer)
     except OverflowError:
         value = math.inf
     except (TypeError, ValueError):
-        kind = type(answer).__name__
-        raise Wrong(f"You answer with a `{kind}` object, expected a number. Which number is it?") from None
+        raise Wrong(f"You answer {quoted(answer)}, expected a number. Which number is it?") from None
     if not math.isfinite(value):
         raise Wrong(f"You answer {value}, expected a finite number. What did you divide by?")
     return value
@@ -111,7 +110,7 @@ def shape(mistakes=None, otherwise="What does each layer before it do to this si
         if getattr(answer, "ndim", 1) != 1:
             raise Wrong("You answer with a tensor, expected its shape. Which attribute holds that?")
         if isinstance(answer, str | dict) or not hasattr(answer, "__iter__"):
-            raise Wrong(f"You answer `{answer!r}`, expected a shape, a tuple of numbers. How many axes are there?")
+            raise Wrong(f"You answer {quoted(answer)}, expected a shape, a tuple of numbers. How many axes are there?")
         return tuple(number_from(size) for size in answer)
 
     def show(sizes):
@@ -184,7 +183,7 @@ class Function:
     )
     agree: Callable = same  # agree(found, right): whether two results do
     everywhere: bool = False  # whether a mistake must agree with the answer in every case, not only where it is wrong
-    remark = "On {count} inputs: {agreement}."
+    remark, compares_cases = "On {count} inputs: {agreement}.", True
 
     def subject(self, answer, solve):
         if not callable(answer) or isinstance(answer, self.refuse):

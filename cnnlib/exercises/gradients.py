@@ -1,5 +1,6 @@
 """Exercises of chapter 6, residual gradients. In a notebook: `from cnnlib.exercises import gradients as exercises`."""
 
+import copy
 from collections import OrderedDict
 from collections.abc import Mapping
 from functools import partial
@@ -10,7 +11,7 @@ from torch import nn
 from torch.nn import functional as F
 
 from cnnlib.exercises.core import exercise
-from cnnlib.exercises.engine import Case, Wrong, check, counted, same
+from cnnlib.exercises.engine import Case, Wrong, check, counted, quoted, same
 from cnnlib.exercises.functions import Function, Value, listing, number, number_from, number_returned, tensors_from
 from cnnlib.models import PreActivation, cifar_resnet
 
@@ -18,8 +19,7 @@ from cnnlib.models import PreActivation, cifar_resnet
 def two_numbers(answer):
     """Return a pair of numbers, given in a list, a tuple or a tensor of any form."""
     if isinstance(answer, str | Mapping | set) or not hasattr(answer, "__len__") or not hasattr(answer, "__getitem__"):
-        shown = f"`{answer!r}`" if isinstance(answer, str | int | float) else f"with a `{type(answer).__name__}` object"
-        raise Wrong(f"You answer {shown}, expected two numbers. Which ones is y?")
+        raise Wrong(f"You answer {quoted(answer)}, expected two numbers. Which ones is y?")
     entries = answer.reshape(-1) if hasattr(answer, "reshape") else answer  # a row or a column
     if len(entries) != 2:
         count = counted(len(entries), "number")
@@ -363,6 +363,10 @@ def with_gradients(net):
     return net
 
 
+def other_mode(net):
+    return copy.deepcopy(net).train(not net.training)
+
+
 def block_cases():
     W, b = torch.tensor([[1.0, 2], [0, 3]]), torch.tensor([1.0, -1])
     x, gradient = torch.tensor([3.0, 1]), torch.tensor([1.0, 2])
@@ -438,7 +442,7 @@ def explain_parts(found, right, case):
     "You send the gradient forward through F. What does its Jacobian make of it?":
         residual(lambda block, x, g: block.residual(g)),
     "These are the numbers of the other mode. What does batch normalisation do in this one?":
-        residual(lambda block, x, g: vjp(block.train(not block.training).residual, x, g)),
+        residual(lambda block, x, g: vjp(other_mode(block).residual, x, g)),
     "That is dL/dy itself. What does F's Jacobian make of it?": residual(lambda block, x, g: g),
     "It holds zeros. What does F's Jacobian make of the gradient?": residual(lambda block, x, g: torch.zeros_like(g)),
     "`torch.func` allows no layer that counts its batches in place, as batch normalisation does in training. What does "
@@ -503,7 +507,7 @@ def composed(branches, x):
 
 
 def in_place(branches, x):
-    terms = []
+    x, terms = x.clone(), []
     for branch in branches:
         terms.append(branch(x))
         x += terms[-1]
@@ -671,7 +675,7 @@ def explain_norms(found, right, case):
     "The numbers are right and stand under the wrong names. In which order do hooks fire on the way back?":
         reversed_names,
     "These are the numbers of the other mode. Which line switches it?":
-        lambda net, X, y: norms(net.train(not net.training), X, y),
+        lambda net, X, y: norms(other_mode(net), X, y),
 }, otherwise="With respect to which tensor is the gradient, and which norm of it is taken?",
    remark="For {count} networks, all norms: {agreement}."))  # fmt: skip
 def gradient_probe(net, X, y):

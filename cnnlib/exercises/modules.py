@@ -38,7 +38,7 @@ class Module:
     free: Sequence = ()  # numbers of channels whose bias may be there or not, because a normalisation follows
     large: float = 10  # times the usual weights in a last comparison, where an activation with a ceiling shows
     remark = "With the solution's weights it returns what the solution returns: {agreement}."
-    everywhere = False
+    compares_cases = False
 
     def __post_init__(self):
         self.numbers = self.numbers or ("scores" if self.noun == "network" else "numbers")

@@ -1,0 +1,767 @@
+"""Answers to the exercises written by hand: unusual RIGHT ones, and WRONG ones with words that the verdict must hold.
+
+A lambda stands for what it returns, except where the exercise asks for a function. They were written without looking at
+the mistakes that the exercises declare, so that a wrong diagnosis shows.
+"""
+
+import copy
+import math
+import statistics
+from fractions import Fraction
+from functools import partial
+
+import numpy as np
+import torch
+from torch import nn
+from torch.nn import functional as F
+from torch.nn.utils.fusion import fuse_conv_bn_eval
+
+from cnnlib.models import (
+    VGG11,
+    VGG13,
+    VGG16,
+    BasicBlock,
+    BatchNorm,
+    PostActivation,
+    PreActivation,
+    Residual,
+    alexnet,
+    cifar_resnet,
+    conv_bn_relu,
+    lenet,
+    narrower,
+    vgg,
+    vgg_block,
+)  # fmt: skip
+
+
+def forms(value):
+    """Return a number in the forms in which readers hand one in."""
+    return [float(value), (value,), [value], np.array(value), Fraction(value), torch.tensor([value]), lambda: value]
+
+
+def changed(net, **layers):
+    """Return a Sequential with layers exchanged: changed(net, _0=nn.Identity())."""
+    for name, layer in layers.items():
+        net[int(name[1:])] = layer
+    return net
+
+
+def no_return(*args):
+    result = args[0]  # noqa: F841
+
+
+# --- chapter 1 ---
+
+
+class LeNet(nn.Module):
+    """LeNet as a class of its own, with other names, functional activations and a view for the Flatten."""
+
+    def __init__(self, channels=1, num_classes=10, padding=2, activation=torch.sigmoid, pool=F.avg_pool2d):
+        super().__init__()
+        self.act, self.pool = activation, pool
+        self.out = nn.Linear(84, num_classes)  # registered in another order than they run
+        self.f5, self.f6 = nn.Linear(400, 120), nn.Linear(120, 84)
+        self.c3, self.c1 = nn.Conv2d(6, 16, 5), nn.Conv2d(channels, 6, 5, padding=padding)
+
+    def forward(self, X):
+        X = self.pool(self.act(self.c1(X)), 2)
+        X = self.pool(self.act(self.c3(X)), 2)
+        return self.out(self.act(self.f6(self.act(self.f5(X.view(len(X), -1))))))
+
+
+class FirstOnly(LeNet):
+    """A network that forgets the batch."""
+
+    def forward(self, X):
+        return super().forward(X[:1]).expand(len(X), -1) if len(X) > 1 else super().forward(X)
+
+
+class Listed(nn.Module):
+    """A network whose layers sit in a plain list."""
+
+    def __init__(self):
+        super().__init__()
+        self.layers = list(changed(lenet(), _0=nn.Conv2d(1, 6, 5)))
+
+    def forward(self, X):
+        for layer in self.layers:
+            X = layer(X)
+        return X
+
+
+def lazy_lenet(classes=10, padding=2, activation=nn.Sigmoid, pool=nn.AvgPool2d):
+    return nn.Sequential(
+        nn.LazyConv2d(6, 5, padding=padding), activation(), pool(2), nn.LazyConv2d(16, 5), activation(), pool(2),
+        nn.Flatten(), nn.LazyLinear(120), activation(), nn.LazyLinear(84), activation(),
+        nn.LazyLinear(classes))  # fmt: skip
+
+
+def relu_max(**layers):
+    return changed(lenet(nn.ReLU, nn.MaxPool2d), **layers)
+
+
+def conv(X, K):
+    return (X.unfold(0, K.shape[0], 1).unfold(1, K.shape[1], 1) * K).sum(dim=(-2, -1))
+
+
+def conv_numpy(X, K):
+    windows = np.lib.stride_tricks.sliding_window_view(X.detach().numpy(), tuple(K.shape))
+    return torch.from_numpy((windows * K.detach().numpy()).sum((2, 3)))
+
+
+def conv_in_place(X, K):
+    Y = conv(X, K)
+    X *= 2
+    return Y
+
+
+def conv_square(X, K):
+    size = K.shape[0]
+    rows, columns = X.shape[0] - size + 1, X.shape[1] - size + 1
+    sums = [(X[i : i + size, j : j + size] * K).sum() for i in range(rows) for j in range(columns)]
+    return torch.stack(sums).reshape(rows, columns)
+
+
+def pool_steps(X, size):
+    H, W = X.shape[2] // size * size, X.shape[3] // size * size
+    return sum(X[:, :, a:H:size, b:W:size] for a in range(size) for b in range(size)) / size**2
+
+
+def confusion(y_hat, y, k):
+    return F.one_hot(y, k).T.float() @ F.one_hot(y_hat.argmax(1), k).float()
+
+
+def confusion_fancy(y_hat, y, num_classes):
+    M = torch.zeros(num_classes, num_classes)
+    M[y, y_hat.argmax(dim=1)] += 1
+    return M
+
+
+# --- chapter 2 ---
+
+
+def features(activation=nn.ReLU, size=3, pool=nn.MaxPool2d, **options):
+    """Return the convolutional part of the laptop's AlexNet, as layers."""
+    return [
+        nn.Conv2d(1, 12, 11, stride=4, padding=1), activation(), pool(size, stride=2, **options),
+        nn.Conv2d(12, 32, 5, padding=2), activation(), pool(size, stride=2, **options),
+        nn.Conv2d(32, 48, 3, padding=1), activation(), nn.Conv2d(48, 48, 3, padding=1), activation(),
+        nn.Conv2d(48, 32, 3, padding=1), activation(), pool(size, stride=2, **options), nn.Flatten()]  # fmt: skip
+
+
+def dense(activation=nn.ReLU, inputs=128, dropout=nn.Dropout):
+    """Return its dense part, as layers."""
+    return [nn.Linear(inputs, 512), activation(), dropout(), nn.Linear(512, 512), activation(), dropout(),
+            nn.Linear(512, 10)]  # fmt: skip
+
+
+def tanhs(**layers):
+    return changed(nn.Sequential(*features(nn.Tanh), *dense(nn.Tanh)), **layers)
+
+
+def pooled(**layers):
+    return changed(nn.Sequential(*features(size=2), *dense(inputs=288)), **layers)
+
+
+class ByHand(nn.Module):
+    """A dropout by hand, with a mask that may have fewer random numbers than values."""
+
+    def __init__(self, p=0.5, one_mask=False, scale=True, always=False):
+        super().__init__()
+        self.p, self.one_mask, self.scale, self.always = p, one_mask, scale, always
+
+    def forward(self, X):
+        if not (self.training or self.always):
+            return X
+        kept = torch.rand(X.shape[1:] if self.one_mask else X.shape) > self.p
+        return X * kept / (1 - self.p if self.scale else 1)
+
+
+def drop(X, p, training):
+    if training and p < 1:
+        return X * torch.bernoulli(torch.full_like(X, 1 - p)) / (1 - p)
+    return torch.zeros(X.shape) if training else X
+
+
+def drop_numpy(X, p, training):
+    if not training or p == 0:
+        return X
+    kept = np.random.default_rng().random(tuple(X.shape)) >= p
+    return torch.from_numpy(np.where(kept, X.detach().numpy() / (1 - p) if p < 1 else 0, 0))
+
+
+def drop_exactly(X, p, training):
+    order = torch.randperm(X.numel()).reshape(X.shape)
+    return X * (order >= round(p * X.numel())) / max(1 - p, 1e-9) if training else X
+
+
+def max_pool(X, size, stride):
+    return X.unfold(2, size, stride).unfold(3, size, stride).flatten(4).max(dim=-1).values
+
+
+def grouped(X, weight, groups):
+    """Convolve once, with zeros where a kernel sees another group's channels."""
+    out, C, h, w = weight.shape
+    full = torch.zeros(out, X.shape[1], h, w, dtype=X.dtype)
+    for i in range(out):
+        first = i // (out // groups) * C
+        full[i, first : first + C] = weight[i]
+    return F.conv2d(X, full, None, 1, 0, 1, 1)
+
+
+# --- chapter 3 ---
+
+SMALL = narrower(VGG11, 8)
+
+
+def small(**options):
+    return vgg(SMALL, **{"side": 32, "units": 256, **options})
+
+
+def drop_rows(X, training, share=0.5, scale=2, one_mask=False):
+    """Drop by other random numbers than PyTorch's dropout draws."""
+    mask = torch.rand(X.shape[1:] if one_mask else X.shape) < 1 - share
+    return X * mask.to(X) * scale if training else X
+
+
+class Vgg(nn.Module):
+    """The small VGG-11 as a class of its own, whose dropout is a function of X and of the mode."""
+
+    def __init__(self, drop=F.dropout):
+        super().__init__()
+        self.drop, channels = drop, [1, 8, 16, 32, 32, 64, 64, 64, 64]
+        self.out, self.first, self.second = nn.Linear(256, 10), nn.Linear(64, 256), nn.Linear(256, 256)
+        self.convs = nn.ModuleList(nn.Conv2d(a, b, 3, padding=1) for a, b in zip(channels, channels[1:], strict=False))
+
+    def forward(self, X):
+        for i, layer in enumerate(self.convs):
+            X = F.relu(layer(X))
+            X = F.max_pool2d(X, 2) if i in (0, 1, 3, 5, 7) else X
+        X = self.drop(F.relu(self.first(X.flatten(1))), training=self.training)
+        return self.out(self.drop(F.relu(self.second(X)), training=self.training))
+
+
+class Block(nn.Module):
+    """A VGG block as a class, in which the layers sit in a ModuleList or, as a mistake, in a plain list."""
+
+    def __init__(self, num_convs, in_channels, out_channels, container=nn.ModuleList, pool=F.max_pool2d):
+        super().__init__()
+        channels, self.pool = [in_channels] + [out_channels] * num_convs, pool
+        self.convs = container(nn.Conv2d(channels[i], channels[i + 1], 3, padding=1) for i in range(num_convs))
+
+    def forward(self, X):
+        for layer in self.convs:
+            X = F.relu(layer(X))
+        return self.pool(X, 2)
+
+
+def block_repeated(n, a, b):
+    return nn.Sequential(*[nn.Conv2d(a, b, 3, padding=1), nn.ReLU()] * n, nn.MaxPool2d(2))
+
+
+def block_pools_each(n, a, b):
+    return nn.Sequential(*[m for i in range(n) for m in vgg_block(1, b if i else a, b)])
+
+
+def field(windows):
+    return 1 + sum((k - 1) * math.prod(s for _, s in windows[:i]) for i, (k, _) in enumerate(windows))
+
+
+def field_pops(windows):
+    r = 1
+    while windows:
+        k, s = windows.pop()
+        r = (r - 1) * s + k
+    return r
+
+
+def weights(arch, in_channels=1, count=lambda a, b: 9 * a * b + b):
+    channels = [in_channels] + [c for n, c in arch for _ in range(n)]
+    return sum(count(a, b) for a, b in zip(channels, channels[1:], strict=False))
+
+
+# --- chapter 4 ---
+
+
+def normed(norm=nn.BatchNorm2d, bias=True, activation=nn.ReLU):
+    return nn.Sequential(nn.Conv2d(1, 6, 5, bias=bias), norm(6), activation(), nn.Flatten(), nn.Linear(3456, 10))
+
+
+class OwnNorm(nn.Module):
+    """Batch normalisation with other names, statistics in plain attributes and mistakes to order."""
+
+    def __init__(self, channels, momentum=0.1, correction=1, detach=False):
+        super().__init__()
+        self.shift, self.scale = nn.Parameter(torch.zeros(1, channels, 1, 1)), nn.Parameter(torch.ones(channels))
+        self.m, self.v, self.momentum = torch.zeros(channels), torch.ones(channels), momentum
+        self.correction, self.detach = correction, detach
+
+    def forward(self, X):
+        shape, axes, mean, var = (1, -1) + (1,) * (X.dim() - 2), [0, *range(2, X.dim())], self.m, self.v
+        if self.training:
+            mean, var = X.mean(axes), X.var(axes, correction=0)
+            new = X.var(axes, correction=self.correction).detach()
+            self.m = (1 - self.momentum) * self.m + self.momentum * mean.detach()
+            self.v = (1 - self.momentum) * self.v + self.momentum * new
+        mean, var = (mean.detach(), var.detach()) if self.detach else (mean, var)
+        X_hat = (X - mean.view(shape)) / (var.view(shape) + 1e-5).sqrt()
+        return self.scale.view(shape) * X_hat + self.shift.view(shape)
+
+
+def normed_lenet(norm=nn.BatchNorm2d, dense=nn.BatchNorm1d, bias=True, act=nn.Sigmoid, order=None):
+    layers = [
+        nn.Conv2d(1, 6, 5, padding=2, bias=bias), norm(6), act(), nn.AvgPool2d(2), nn.Conv2d(6, 16, 5, bias=bias),
+        norm(16), act(), nn.AvgPool2d(2), nn.Flatten(), nn.Linear(400, 120, bias=bias), dense(120), act(),
+        nn.Linear(120, 84, bias=bias), dense(84), act(), nn.Linear(84, 10)]  # fmt: skip
+    return nn.Sequential(*(layers[i] for i in order or range(len(layers))))
+
+
+def bn(X, gamma, beta, eps, correction=0, detach=False):
+    axes, shape = (0, *range(2, X.dim())), (1, -1) + (1,) * (X.dim() - 2)
+    mean, var = X.mean(axes, keepdim=True), X.var(axes, correction=correction, keepdim=True)
+    if detach:
+        mean, var = mean.detach(), var.detach()
+    return (X - mean) * torch.rsqrt(var + eps) * gamma.view(shape) + beta.view(shape)
+
+
+def mix(old, new, momentum):
+    return old + momentum * (new - old)
+
+
+def fold(conv, bn, scale=lambda bn: bn.weight / (bn.running_var + bn.eps).sqrt(), bias=None):
+    s, b = scale(bn), 0 if conv.bias is None else conv.bias
+    folded = copy.deepcopy(conv)
+    folded.weight = nn.Parameter((s.view(-1, 1, 1, 1) * conv.weight).detach())
+    folded.bias = nn.Parameter((bias(b, s, bn) if bias else (b - bn.running_mean) * s + bn.bias).detach())
+    return folded
+
+
+def fold_into_conv(conv, bn):
+    folded = fold(conv, bn)
+    conv.weight = folded.weight
+    return folded
+
+
+# --- chapter 5 ---
+
+
+class Basic(nn.Module):
+    """A residual block as a class, with mistakes to order."""
+
+    def __init__(self, a, b, stride, norm=nn.BatchNorm2d, join="add relu", bias=False, container=nn.ModuleList):
+        super().__init__()
+        self.c1, self.c2 = nn.Conv2d(a, b, 3, stride, 1, bias=bias), nn.Conv2d(b, b, 3, 1, 1, bias=bias)
+        self.n1, self.n2, self.join = norm(b), norm(b), join
+        around = [nn.Conv2d(a, b, 1, stride, bias=False), norm(b)] if (a, stride) != (b, 1) else []
+        self.around = container(around)
+
+    def forward(self, X):
+        Y = self.n2(self.c2(F.relu(self.n1(self.c1(X)))))
+        for layer in self.around:
+            X = layer(X)
+        for step in self.join.split():
+            Y = Y + X if step == "add" else torch.relu(Y)
+        return Y
+
+
+def each_block(net, change):
+    for block in net[1:-1]:
+        change(block)
+    return net
+
+
+def set_identity(block, gamma=lambda n: (n.running_var + n.eps).sqrt(), beta=lambda n: n.running_mean, convs=2):
+    with torch.no_grad():
+        for c in (block.conv1, block.conv2)[:convs]:
+            c.weight.zero_()[range(len(c.weight)), range(len(c.weight)), 1, 1] = 1
+        for n in (block.norm1, block.norm2):
+            g, b = gamma(n), beta(n)
+            n.weight.copy_(g), n.bias.copy_(b)
+    return block
+
+
+def reset_identity(block):
+    for n in (block.norm1, block.norm2):
+        n.reset_running_stats()
+        n.running_var.fill_(1 - n.eps)
+        n.reset_parameters()
+    return set_identity(block)
+
+
+class Without(nn.Module):
+    """A network that goes around one of its blocks."""
+
+    def __init__(self, net, number):
+        super().__init__()
+        self.net, self.number = net, number
+
+    def forward(self, X):
+        for i, part in enumerate(self.net):
+            X = part.shortcut(X) if i == self.number else part(X)
+        return X
+
+
+def lesion_in_place(net, k):
+    net[k] = net[k].shortcut
+    return net
+
+
+# --- chapter 6 ---
+
+W1 = torch.tensor([[1.0, 2.0], [0.0, -1.0], [3.0, 1.0]])
+W2 = torch.tensor([[1.0, 0.0, -1.0], [2.0, 1.0, 1.0]])
+
+
+def vjp(function, x, v):
+    x = x.detach().clone().requires_grad_()
+    return torch.autograd.grad(function(x), x, v)[0]
+
+
+def x_gradient(g, y, vjp):
+    g = torch.where(y > 0, g, torch.zeros_like(g))
+    return vjp(g) + g
+
+
+def parts_stored(block, x, g):
+    x = x.detach().clone().requires_grad_()
+    block.residual(x).backward(g)
+    return g, x.grad
+
+
+def parts_evaluation(block, x, g):
+    return g, vjp(block.eval().residual, x, g)
+
+
+def terms(branches, x):
+    made = []
+    for branch in branches:
+        made.append(branch(x).clone())
+        x = x + made[-1]
+    return tuple(made)
+
+
+def terms_in_place(branches, x):
+    made = []
+    for branch in branches:
+        made.append(branch(x))
+        x += made[-1]
+    return made
+
+
+def probe(net, X, y, norm=torch.linalg.vector_norm, remove=True, store=False):
+    outputs, handles = {}, []
+    for name, child in net.named_children():
+        handles.append(child.register_forward_hook(lambda m, i, o, name=name: outputs.__setitem__(name, o)))
+    loss = F.cross_entropy(net(X), y)
+    for handle in handles if remove else []:
+        handle.remove()
+    if store:
+        for output in outputs.values():
+            output.retain_grad()
+        loss.backward()
+        return {name: output.grad.norm().item() for name, output in outputs.items()}
+    return {n: norm(g).item() for n, g in zip(outputs, torch.autograd.grad(loss, outputs.values()), strict=True)}
+
+
+RIGHT = {
+    "lenet.output_size": forms(55),
+    "lenet.shape_at_flatten": [
+        [8, 16, 9, 6], torch.Size((8, 16, 9, 6)), np.array([8, 16, 9, 6]), torch.tensor([8, 16, 9, 6]),
+        ((8, 16, 9, 6),), lambda: (torch.tensor(8), 16, 9, np.int32(6)),
+    ],
+    "lenet.second_convolution_parameters": forms(2416),
+    "lenet.most_multiply_adds": [*forms(3), "3"],
+    "lenet.without_padding": [
+        lambda: LeNet(padding=0), lambda: lazy_lenet(padding=0), lambda: LeNet(padding="valid").double().eval(),
+        lambda: (lambda: LeNet(padding=0)),
+    ],
+    "lenet.relu_and_max_pooling": [
+        lambda: LeNet(activation=lambda X: X.clamp(min=0), pool=F.max_pool2d),
+        lambda: lazy_lenet(activation=nn.ReLU, pool=nn.MaxPool2d),
+        lambda: relu_max(_8=nn.Sequential(nn.ReLU(), nn.ReLU()), _1=nn.ReLU(inplace=True)),
+    ],
+    "lenet.colours_and_classes": [lambda: LeNet(3, 100, "same"), lambda: lazy_lenet(100),
+        lambda: LeNet(3, 100).double()],
+    "lenet.conv2d": [conv, conv_numpy, lambda X, K: conv(X, K).double()],
+    "lenet.avg_pool2d": [pool_steps, lambda X, size: X.unfold(2, size, size).unfold(3, size, size).mean((-2, -1))],
+    "lenet.confusion_matrix": [confusion, lambda s, y, k: torch.bincount(k * y + s.argmax(1), minlength=k**2).view(k,
+        k)],
+    "alexnet.first_layer_padding": forms(2),
+    "alexnet.first_dense_parameters": forms(26_218_496),
+    "alexnet.kept_unit": forms(4),
+    "alexnet.grouped_weights": forms(307_200),
+    "alexnet.with_tanh": [
+        lambda: tanhs(_16=ByHand(), _19=ByHand()), lambda: tanhs(_1=nn.Sequential(nn.Identity(), nn.Tanh())).double(),
+    ],
+    "alexnet.pooling_without_overlap": [
+        lambda: pooled(_16=ByHand()), lambda: pooled(_2=nn.MaxPool2d((2, 2)), _12=nn.AdaptiveMaxPool2d(3)),
+        lambda: pooled(_15=nn.Dropout(), _16=nn.ReLU()),  # for a ReLU the order is the same
+    ],
+    "alexnet.dropout": [
+        drop, drop_numpy, lambda X, p, t: drop(X.double(), p, t),
+        lambda X, p, t: X.masked_fill(torch.empty_like(X).uniform_() < p,
+        0) * (1 / (1 - p) if p < 1 else 0) if t else X,
+    ],
+    "alexnet.max_pool2d": [max_pool,
+        lambda X, size, stride: X.unfold(2, size, stride).unfold(3, size, stride).amax((4, 5))],
+    "alexnet.grouped_conv2d": [grouped, lambda X, w, g: grouped(X.double(), w.double(), g).float()],
+    "vgg.three_small_windows": forms(7),
+    "vgg.weights_saved": forms(28672),
+    "vgg.layers_with_weights": forms(16),
+    "vgg.quarter_width_saving": forms(4),
+    "vgg.for_small_pictures": [
+        lambda: Vgg(), lambda: Vgg(drop_rows).double(), lambda: small(block=Block),
+        lambda: changed(small(), _7=nn.Dropout(), _8=nn.ReLU()),  # dropout before the ReLU is the same
+        lambda: changed(small(), _5=nn.Identity(), _6=nn.Sequential(nn.Conv2d(64, 256, 1), nn.Flatten())),
+    ],
+    "vgg.average_pooling": [
+        lambda: Block(2, 8, 16, pool=F.avg_pool2d), lambda: changed(vgg_block(2, 8, 16), _4=nn.AdaptiveAvgPool2d(6)),
+    ],
+    "vgg.block": [
+        Block, lambda n, a, b: vgg_block(n, a, b).eval().double(), lambda n, a, b: nn.Sequential(*[
+            layer for _ in range(n) for layer in (nn.LazyConv2d(b, 3, padding=1), nn.Threshold(0, 0))],
+            nn.MaxPool2d(2)),
+    ],
+    "vgg.receptive_field": [field, lambda windows: torch.tensor(field(windows)), lambda windows: float(field(windows))],
+    "vgg.convolution_weights": [weights, lambda arch, in_channels=1: np.int64(weights(arch, in_channels))],
+    "batch_norm.normalised_value": [3.68, (3.68,), 1 + 6 / math.sqrt(5), torch.tensor(3.6833), np.float32(3.683)],
+    "batch_norm.running_mean_after_two": [0.95, (0.95,), torch.tensor(0.95), Fraction(19, 20)],
+    "batch_norm.numbers_kept": forms(128),
+    "batch_norm.kerass_momentum": [0.01, (0.01,), np.float32(0.01), Fraction(1, 100)],
+    "batch_norm.right_kind": [
+        lambda: normed(BatchNorm), lambda: normed(bias=False).double().eval(), lambda: normed(OwnNorm),
+        lambda: normed(lambda C: nn.LazyBatchNorm2d()),
+    ],
+    "batch_norm.lenet_with_batch_norm": [
+        lambda: normed_lenet(bias=False), lambda: normed_lenet(BatchNorm, OwnNorm), lambda: (lambda: normed_lenet()),
+    ],
+    "batch_norm.batch_norm_train": [bn, lambda X, g, b, e: bn(X.double(), g, b, e)],
+    "batch_norm.update_running_var": [
+        lambda old, X, m: mix(old, X.transpose(0, 1).flatten(1).var(1), m),
+        lambda old, X, m: torch.lerp(old, X.var((0, 2, 3)), m),
+    ],
+    "batch_norm.fold": [fold, fuse_conv_bn_eval],
+    "resnet.depth_of_nine": forms(56),
+    "resnet.projection_parameters": forms(8448),
+    "resnet.not_overfitting": ["d", "D", "(d)", ("d",), "`d`."],
+    "resnet.fitting_shortcut": [
+        lambda: Residual(16, 32, True, 2).double().eval(), lambda: nn.Sequential(Residual(16, 32, True, 2)),
+    ],
+    "resnet.plain_twin": [
+        lambda: cifar_resnet(20, 8, shortcut="none", block=PreActivation),  # without shortcuts it is the same
+        lambda: each_block(cifar_resnet(20, 8), lambda block: setattr(block, "shortcut", None)),
+    ],
+    "resnet.free_shortcuts": [
+        lambda: cifar_resnet(14, 8, "identity", PreActivation, activation=partial(nn.Threshold, 0, 0)).double(),
+    ],
+    "resnet.residual_block": [
+        Basic, PostActivation, partial(Basic, norm=OwnNorm), partial(Basic, norm=BatchNorm),
+        lambda a, b, s: BasicBlock(a, b, strides=s).double(),
+    ],
+    "resnet.identity_": [set_identity, reset_identity],
+    "resnet.without_block": [Without, lambda net, k: Without(copy.deepcopy(net), k).eval()],
+    "gradients.y_of_the_block": [(6, -4), [6.0, -4.0], torch.tensor([[6], [-4]]), np.array([6, -4]), ((6, -4),)],
+    "gradients.slope_of_fifty": [11.467, (11.5,), 11.4, math.exp(50 * math.log(1.05)), Fraction(23, 2)],
+    "gradients.when_it_vanishes": forms(-1),
+    "gradients.jacobian_of_the_block": [lambda: torch.func.jacrev(lambda x: x + W2 @ (W1 @ x)),
+        lambda: [[-1, 1], [5, 5]]],
+    "gradients.masked": [x_gradient, lambda: x_gradient],
+    "gradients.paired_ratio": [
+        lambda: (lambda p, s: statistics.median(b / a for a, b in zip(p, s, strict=True))),
+        lambda: (lambda p, s: np.median(np.array(s) / np.array(p))),
+    ],
+    "gradients.input_gradient": [
+        lambda block, x, g: [g.clone(), vjp(lambda x: x + block.residual(x), x, g) - g],
+        lambda block, x, g: torch.stack([g, vjp(block.residual, x, g)]),
+    ],
+    "gradients.unrolled": [terms, lambda branches, x: torch.stack(terms(branches, x))],
+    "gradients.gradient_probe": [probe, lambda net, X, y: dict(reversed(list(probe(net, X, y).items())))],
+}  # fmt: skip
+
+WRONG = {
+    "lenet.output_size": [(56, "up or down"), (54.9, "too small"), ("55", "text"), ((55, 55), "several numbers")],
+    "lenet.shape_at_flatten": [
+        ((8, 16, 6, 9), "height or width"), ((8, 16, 9, 7), "the 7 on axis 3"), ((1, 2), "2 axes, expected 4"),
+        (lambda: torch.zeros(8, 16, 9, 6), "expected its shape"),
+    ],
+    "lenet.second_convolution_parameters": [(2400, "weights"), (2417, "too large")],
+    "lenet.most_multiply_adds": [
+        (7, "48,000 multiply-adds"), (99, "no layer 99"), (7.5, "no layer 7.5"),
+        (lambda: lenet()[3], "the layer itself"),
+    ],
+    "lenet.without_padding": [
+        (lambda: lenet(), "layer '7', Linear, got an input of shape (4, 576)"), (lambda: LeNet(padding=1), "padding=1"),
+        (lambda: changed(lenet(), _0=nn.Conv2d(1, 6, 7, padding=1)), "(6, 1, 7, 7), expected (6, 1, 5, 5)"),
+        (lambda: FirstOnly(padding=0), "scores are off"), (lambda: Listed, "plain Python list"),
+        (lambda: nn.Sequential(LeNet(padding=0), nn.Softmax(1)), "softmax"), (lambda: no_return, "your code stops"),
+        (lambda: nn.Sequential(LeNet(padding=0), nn.Dropout()), "training mode"),
+    ],
+    "lenet.relu_and_max_pooling": [
+        (lambda: LeNet(), "unchanged LeNet"), (lambda: relu_max(_10=nn.Identity()), "four ReLUs"),
+        (lambda: lenet(nn.ReLU6, nn.MaxPool2d), "four ReLUs"),
+        (lambda: relu_max(_11=nn.Linear(84, 10, bias=False)), "of 10 numbers"),
+    ],
+    "lenet.colours_and_classes": [
+        (lambda: LeNet(3, 99), "(4, 99), expected (4, 100)"), (lambda: LeNet(3, 100, 0), "do not get through"),
+        (lambda: LeNet(3, 100, activation=F.relu), "become ReLUs"),
+    ],
+    "lenet.conv2d": [
+        (lambda X, K: conv(X, K.flip(0, 1)), "kernel is flipped"), (conv_in_place, "its own input"),
+        (lambda X, K: F.conv2d(X[None, None], K[None, None])[0, 0], "`convolution`"), (no_return, "returns None"),
+        (conv_square, "X of shape (6, 8) and K of shape (3, 2)"), (lambda X, K: conv(X, K).long(), "whole numbers"),
+        (lambda X, K: conv(X, K).detach() + (X.sum() + K.sum()) * 0, "gradient of X is off"),
+    ],
+    "lenet.avg_pool2d": [
+        (F.max_pool2d, "You take the maximum"), (F.avg_pool2d, "`avg_pool2d`"), (lambda X: X, "TypeError"),
+        (lambda X, size: pool_steps(X, size).mean(1, keepdim=True).expand(-1, X.shape[1], -1, -1), "channels stay"),
+    ],
+    "lenet.confusion_matrix": [(confusion_fancy, "comes twice"), (lambda *args: confusion(*args).T, "true class")],
+    "alexnet.first_layer_padding": [(1, "54 places"), (2.5, "too large")],
+    "alexnet.first_dense_parameters": [(26_214_400, "These are the weights"), (26_218_495, "26,218,495 is too small")],
+    "alexnet.kept_unit": [(2.25, "3 · (1 − p)"), (lambda: nn.Dropout(0.25), "`Dropout`")],
+    "alexnet.grouped_weights": [(614_400, "That is one group"), ([153_600, 153_600], "several numbers")],
+    "alexnet.with_tanh": [
+        (lambda: tanhs(_15=nn.ReLU(), _18=nn.ReLU()), "dense layers still"),
+        (lambda: tanhs(_19=nn.Dropout(0.1)), "dropout"),
+        (lambda: tanhs(_16=ByHand(one_mask=True), _19=ByHand(one_mask=True)), "in training mode they are off"),
+        (lambda: tanhs(_16=ByHand(always=True)), "`self.training`"), (lambda: nn.Tanh, "expected (4, 10)"),
+    ],
+    "alexnet.pooling_without_overlap": [
+        (lambda: alexnet(shrink=8, side=112), "(512, 128), expected (512, 288)"), (lambda: [pooled()], "`list`"),
+        (lambda: pooled(_16=nn.Identity(), _19=nn.Identity()), "nothing is dropped"),
+        (lambda: pooled(_19=ByHand(0.3)), "in training mode they are off"),
+    ],
+    "alexnet.dropout": [
+        (lambda X, p, t: drop(X, 1 - p, t), "to drop or to keep"),
+        (lambda X, p, t: drop(X, p, True), "drops values, too"),
+        (lambda X, p, t: drop(X, p, t) * (1 - p), "as they were"), (F.dropout, "PyTorch's `dropout`"),
+        (lambda X, p, t: drop(torch.ones(X.shape[1:]), p, t) * X if t else X, "One mask serves all images"),
+        (drop_exactly, "the same number"), (lambda X, p, t: drop(X, min(p, 0.99), t), "For p = 1"),
+        (lambda X, p, t: X * (torch.rand(X.shape) >= p) / (1 - p) if t else X, "NaN or infinity"),
+    ],
+    "alexnet.max_pool2d": [
+        (lambda *args: max_pool(*args).clamp(min=0), "is below 0"), (nn.MaxPool2d, "the function itself"),
+        (lambda X, size, stride: max_pool(X, stride, size), "Size and stride are exchanged"),
+    ],
+    "alexnet.grouped_conv2d": [
+        (lambda X, w, g: F.conv2d(X, w, groups=g), "PyTorch's `conv2d` split"),
+        (lambda X, w, g: F.conv2d(X, w), "Which channels of X does one group see"),
+        (lambda X, w, g: grouped(X, w, g).flip(1), "in which order"),
+    ],
+    "vgg.three_small_windows": [(9, "overlap"), (4, "too small")],
+    "vgg.weights_saved": [(7, "one pair of channels"), (30000, "too large")],
+    "vgg.layers_with_weights": [(13, "These are the convolutions"), (VGG16, "several numbers")],
+    "vgg.quarter_width_saving": [(16, "How many input channels"), (True, "expected a number")],
+    "vgg.for_small_pictures": [
+        (lambda: vgg(SMALL), "waits for images of side 224 and has 4,096"), (lambda: small(dropout=0.3), "2.04 times"),
+        (lambda: vgg(narrower(VGG13, 8), 32, 256), "It has 10 convolutions"),
+        (lambda: small(dropout=0), "drops nothing"),
+        (lambda: small(units=128), "`6.weight` has the shape (128, 64), expected (256, 64)"),
+        (lambda: Vgg(partial(drop_rows, share=0.45)), "the dropout is not"),
+        (lambda: Vgg(partial(drop_rows, one_mask=True)), "the dropout is not"),
+    ],
+    "vgg.average_pooling": [
+        (lambda: vgg_block(2, 8, 16), "still takes the largest"), (lambda: vgg_block(2, 8, 16)[:-1], "no pooling"),
+        (lambda: nn.Sequential(Block(2, 8, 16, pool=F.avg_pool2d), nn.Dropout()), "in training mode only"),
+    ],
+    "vgg.block": [
+        (partial(Block, container=list), "plain Python list"), (block_repeated, "again and again"),
+        (block_pools_each, "follows every convolution"),
+        (lambda n, a, b: list(vgg_block(n, a, b)), "you return a `list`"),
+        (conv_bn_relu, "In your block"), (vgg_block(2, 4, 8), "the function itself"),
+    ],
+    "vgg.receptive_field": [
+        (lambda windows: 1 + sum(k - 1 for k, s in windows), "strides play no part"), (field_pops, "its own input"),
+        (lambda windows: 7, "returns 7, expected 9. What does one layer add"),
+    ],
+    "vgg.convolution_weights": [
+        (partial(weights, count=lambda a, b: 9 * a * b), "These are the weights"),
+        (lambda arch: weights(arch), "TypeError"),
+        (partial(weights, count=lambda a, b: 25 * a * b + b), "what is added to each sum"),
+    ],
+    "batch_norm.normalised_value": [(3.32, "unbiased variance"), (3.7, "a little too large"), (3, "too small")],
+    "batch_norm.running_mean_after_two": [(4.95, "Keras"), (2.5, "too large")],
+    "batch_norm.numbers_kept": [(256, "running mean and variance"), (130, "too large")],
+    "batch_norm.kerass_momentum": [(0.99, "forget nearly all"), (0.02, "too large")],
+    "batch_norm.right_kind": [
+        (lambda: normed(nn.BatchNorm1d), "which for maps"), (lambda: normed(partial(nn.GroupNorm, 1)), "Each image"),
+        (lambda: normed(partial(OwnNorm, detach=True)), "in training the gradient of `0.weight`"),
+        (lambda: normed(partial(OwnNorm, momentum=0.9)), "Keras"),
+        (lambda: normed(partial(OwnNorm, correction=0)), "goes into the running mean"),
+    ],
+    "batch_norm.lenet_with_batch_norm": [
+        (lambda: lenet(), "no gamma and beta of 6"), (lambda: normed_lenet(act=nn.ReLU), "become ReLUs"),
+        (lambda: normed_lenet(order=[*range(10), 11, 10, 12, 14, 13, 15]), "After the dense layers"),
+    ],
+    "batch_norm.batch_norm_train": [
+        (partial(bn, correction=1), "n − 1"), (lambda X, g, b, e: bn(X, b, g, e), "changed places"),
+        (partial(bn, detach=True), "gradient of X is off"),
+        (lambda X, g, b, e: F.batch_norm(X, None, None, g, b, True, eps=e), "`native_batch_norm`"),
+    ],
+    "batch_norm.update_running_var": [
+        (lambda old, X, m: mix(old, X.var((0, 2, 3), correction=0), m), "You divide by n."),
+        (lambda old, X, m: mix(old, X.var((0, 2, 3)), 0.25), "momentum = 0.1"),
+    ],
+    "batch_norm.fold": [
+        (partial(fold, bias=lambda b, s, bn: b * s + bn.bias), "running mean is forgotten"),
+        (fold_into_conv, "changes the given `conv`"), (lambda conv, bn: nn.Sequential(conv, bn), "`Sequential`"),
+    ],
+    "resnet.depth_of_nine": [(54, "before and after"), (60, "too large")],
+    "resnet.projection_parameters": [(8576, "biases"), (1, "too small")],
+    "resnet.not_overfitting": [("a", "every deeper network"), ("f", "expected one letter"), (3, "`int`")],
+    "resnet.fitting_shortcut": [
+        (lambda: Residual(16, 32, use_1x1conv=True), "The channels are right."), (lambda: Residual, "your code stops"),
+    ],
+    "resnet.plain_twin": [
+        (lambda: cifar_resnet(20, 8, "identity"), "but they are there"),
+        (lambda: cifar_resnet(26, 8, "none"), "26 layers"),
+        (lambda: each_block(cifar_resnet(20, 8, "none"),
+        lambda b: setattr(b, "activation2", nn.Identity())), "One ReLU"),
+    ],
+    "resnet.free_shortcuts": [
+        (lambda: cifar_resnet(14, 8, "identity"), "first paper"),
+        (lambda: cifar_resnet(14, 8, "none"), "no shortcuts at all"),
+    ],
+    "resnet.residual_block": [
+        (partial(Basic, join="relu add"), "before the addition, so"), (partial(Basic, bias=True), "There are biases"),
+        (partial(Basic, join="add"), "No ReLU follows"), (PreActivation, "pre-activation"),
+        (partial(Basic, norm=partial(nn.BatchNorm2d, momentum=0.9)), "running statistics"),
+        (partial(Basic, norm=partial(OwnNorm, detach=True)), "in training the gradient of"),
+    ],
+    "resnet.identity_": [
+        (partial(set_identity, convs=1), "second convolution still"), (lambda block: block, "numbers it came with"),
+        (lambda block: set_identity(copy.deepcopy(block)), "another module"),
+    ],
+    "resnet.without_block": [
+        (lesion_in_place, "changes the given network"), (lambda net, k: Without(net, k + 1), "block after it"),
+    ],
+    "gradients.y_of_the_block": [((5, -3), "What does the shortcut add"), ((6, 4), "first number is right"),
+        (6, "two")],
+    "gradients.slope_of_fifty": [(3.5, "first order"), (9, "too small"), ("11.5", "text")],
+    "gradients.when_it_vanishes": [(0, "the shortcut everything"), ("never", "work against its shortcut")],
+    "gradients.jacobian_of_the_block": [(lambda: W2 @ W1, "the branch alone"), (lambda: W1 @ W2, "(3, 3)")],
+    "gradients.masked": [
+        (lambda: (lambda g, y, vjp: (g + vjp(g)) * (y > 0)), "You mask the sum"),
+        (lambda: torch.zeros(2), "function itself"),
+    ],
+    "gradients.paired_ratio": [
+        (lambda: (lambda p, s: statistics.median(s) / statistics.median(p)), "ratio of the medians"),
+        (lambda: (lambda p, s: 5.0), "Which ratio has"),
+    ],
+    "gradients.input_gradient": [
+        (parts_stored, "was None and holds a tensor now"), (parts_evaluation, "mode has changed"),
+        (lambda block, x, g: (2 * g, vjp(block.residual, x, g)), "What does the chain rule give"),
+        (lambda block, x, g: (g, torch.func.vjp(block.residual, x)[1](g)[0]), "counts its batches"),
+        (lambda block, x, g: (g, x.grad), "the second part is None"),
+    ],
+    "gradients.unrolled": [
+        (terms_in_place, "changes `x`"), (lambda b, x: terms_in_place(b, x.clone()), "shares its memory"),
+        (lambda b, x: [branch(x) for branch in b], "Every branch sees x itself"),
+    ],
+    "gradients.gradient_probe": [
+        (partial(probe, remove=False), "a forward hook is left behind on module `0`"),
+        (partial(probe, store=True), "was None and holds a tensor now"), (partial(probe, norm=torch.std), "spread"),
+        (lambda net, X, y: dict(list(probe(net, X, y).items())[1:]), "lacks `0`. When does its hook run"),
+    ],
+}  # fmt: skip
