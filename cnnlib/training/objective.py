@@ -101,7 +101,7 @@ class Objective:
                         "`correct` must return one number, how much of the batch is right, got "
                         f"{in_words(right)}. Take its sum."
                     )
-                return right.reshape(())
+                return right.reshape(()).long() if right.dtype == torch.bool else right.reshape(())
             scores = scores_among(outputs)
             if _is_one_each(scores) and _is_one_each(labels):
                 threshold = 0.5 if _is(self.loss, (nn.BCELoss, nn.functional.binary_cross_entropy)) else 0
