@@ -204,11 +204,9 @@ def pooling_without_overlap():
 
 
 def dropout_cases():
-    X, few = torch.randn(20, 5, 10, 10), torch.arange(1.0, 11.0)  # so many that chance hardly matters, and ten
-    train = [(X, 0.25, True), (X, 0.5, True), (X, 0.9, True), (few, 0.5, True), (X, 0.0, True), (X, 1.0, True)]
-    given = [*train, (X, 0.25, False), (X, 0.25, True)]
-    on = "For p = {} and training = {}"
-    return [Case(args, on.format(*args[1:]), calls=50 if args[0] is few else 2) for args in given]
+    X = torch.randn(20, 5, 10, 10)  # so many that chance hardly matters
+    given = [(p, True) for p in (0.25, 0.5, 0.9, 0.0, 1.0)] + [(0.25, False), (0.25, True)]
+    return [Case((X, p, training), f"For p = {p} and training = {training}", calls=5) for p, training in given]
 
 
 def observe(results, case):
@@ -219,33 +217,35 @@ def observe(results, case):
         raise Wrong(f"your function returns {shapes}. Does every value keep its place?")
     if not first.isfinite().all():
         raise Wrong("the result holds NaN or infinity. What is divided by what?")
-    dropped, together = first == 0, []
-    share = dropped.double().mean().item()
-    for axis, size in enumerate(X.shape):
+    dropped = first == 0
+    share, chance = dropped.double().mean().item(), 0 < dropped.double().mean() < 1
+    together = []  # how often neighbours along an axis are dropped or kept together
+    for axis, size in enumerate(X.shape if chance else ()):
         neighbours = dropped.narrow(axis, 0, size - 1) == dropped.narrow(axis, 1, size - 1)
-        together.append(neighbours.double().mean().item() if 0 < share < 1 else 0)
+        together.append(neighbours.double().mean().item())
     whole = [axis for axis, alike in enumerate(together) if alike == 1]
-    near = [axis for axis, alike in enumerate(together) if alike and abs(alike - share**2 - (1 - share) ** 2) > 0.05]
-    return SimpleNamespace(
-        X=X, kept=first, dropped=dropped, share=share, axes=whole or near, few=X.numel() < 100,
-        again=any(torch.equal(other == 0, dropped) for other in others),
-        counted=len({int((result == 0).sum()) for result in results}) == 1)  # fmt: skip
+    near = [axis for axis, alike in enumerate(together) if abs(alike - share**2 - (1 - share) ** 2) > 0.05]
+    again = any(torch.equal(other == 0, dropped) for other in others)
+    counted = chance and len({int((result == 0).sum()) for result in results}) == 1
+    return SimpleNamespace(kept=first, dropped=dropped, share=share, axes=whole or near, again=again, counted=counted)
 
 
 def drop_alike(a, b):
     """Return whether two dropouts drop and keep alike."""
-    if a.few:
-        return a.counted == b.counted
     if a.axes or b.axes:
         return a.axes == b.axes
     both = ~a.dropped & ~b.dropped
-    drop = abs(a.share - b.share) < 0.03 and (a.share in (0, 1)) == (b.share in (0, 1)) and a.again == b.again
-    return drop and same(a.kept[both], b.kept[both])
+    drop = abs(a.share - b.share) < 0.03 and (a.share in (0, 1)) == (b.share in (0, 1))
+    return drop and (a.again, a.counted) == (b.again, b.counted) and same(a.kept[both], b.kept[both])
 
 
 def dropping(kept=lambda X, p: torch.rand(X.shape) >= p, scale=lambda X, p: X / (1 - p), rest=lambda X, p: X):
     """Return a dropout with another mask, with another value for what is kept, or with `rest` outside of training."""
     return lambda X, p, training: torch.where(kept(X, p), scale(X, p), 0) if training else rest(X, p)
+
+
+def mostly(X, p):
+    return torch.rand(X.shape) < p
 
 
 @dataclass
@@ -262,8 +262,6 @@ class Dropout(Function):
 
 def in_words(found, right):
     """Return the fact about a dropout that drops or keeps otherwise, and a question."""
-    if found.few:
-        return "of ten values your function drops the same number in each call", "Does each decide for itself?"
     if right.share == 1:
         return "not all values become 0", "Which random numbers fall below 1?"
     if right.share == 0 and found.share:
@@ -271,15 +269,17 @@ def in_words(found, right):
     if right.share == 0:
         return "the values do not stay as they are", "What should happen to them?"
     if found.share in (0, 1):
-        many = f"{'every one' if found.share else 'none'} of {found.X.numel():,} values becomes 0"
+        many = f"{'every one' if found.share else 'none'} of {found.kept.numel():,} values becomes 0"
         return many, "Where does each get a random number of its own?"
     if found.axes:
         axes = f"what is dropped repeats along axis {found.axes[0]}"
         return axes, "Which shape has the tensor of random numbers?"
     if abs(found.share - right.share) >= 0.03:
         return f"a share of {found.share:.2f} becomes 0", "With which probability does your random number drop a value?"
-    if found.again:
+    if found.again != right.again:
         return "two calls drop the same values", "When are the random numbers drawn?"
+    if found.counted:
+        return "your function drops the same number in each call", "Does each value decide for itself?"
     return "the kept values are off", "By what is each divided?"
 
 
@@ -296,8 +296,7 @@ def in_words(found, right):
     "That is as if `torch.randn` had drawn. Which function draws evenly between 0 and 1?":
         dropping(lambda X, p: torch.randn(X.shape) >= p),
     "That is 1 − p. Is p the share to drop or to keep?":
-        [dropping(keeping, scale) for keeping in [lambda X, p: torch.rand(X.shape) < p]
-         for scale in (lambda X, p: X / (1 - p), lambda X, p: X / p)],
+        [dropping(mostly, scale) for scale in (lambda X, p: X / (1 - p), lambda X, p: X / p)],
     "They are as they were. What makes up for the values that are dropped?": dropping(scale=lambda X, p: X),
     "They are divided by p. Which share of the values is kept?": dropping(scale=lambda X, p: X / p),
     "They are multiplied by 1 − p, and shrink. What makes up for the values that are dropped?":

@@ -39,9 +39,8 @@ class Value:
         if self.same(found, right):
             return gap(found, right) if isinstance(right, torch.Tensor) else 0.0
         vague = self.vague(found, right) if self.vague else ""
-        return Difference(
-            f"You answer {self.show(found)}.", lambda wrong: self.same(found, self.read(wrong)), "", vague
-        )
+        fact = f"You answer {self.show(found)}."
+        return Difference(fact, lambda wrong: self.same(found, self.read(wrong)), "", vague)
 
     def conclude(self, *_):
         return ""
@@ -178,9 +177,7 @@ class Function:
     nouns: dict = field(default_factory=dict)  # what to call an argument that is a module, if not by its name
     in_place: bool = False  # whether it may change the modules that it is given
     by_hand: tuple = ()  # parts of names of PyTorch's operations that the answer must not lean on
-    gradients: bool | Callable = (
-        False  # whether gradients are compared, or gradients(weights, result, *args): the right
-    )
+    gradients: bool | Callable = False  # whether gradients are compared; or gradients(weights, result, *args)
     agree: Callable = same  # agree(found, right): whether two results do
     everywhere: bool = False  # whether a mistake must agree with the answer in every case, not only where it is wrong
     remark, compares_cases = "On {count} inputs: {agreement}.", True
@@ -266,11 +263,10 @@ class Function:
         return f"{off}{most}: it {verb} {listing(found)}, expected {listing(right)}"
 
     def conclude(self, subject, right, cases, solve):
-        if self.by_hand:
-            with Watch(self.by_hand) as watch:
-                subject(*duplicate(cases[0].args))
-            if watch.seen:
-                raise Wrong(f"The numbers are right, but PyTorch's `{watch.seen}` made them. How do you do it by hand?")
+        names = used(subject, *duplicate(cases[0].args)) if self.by_hand else []
+        for name in names:
+            if any(part in name for part in self.by_hand):
+                raise Wrong(f"The numbers are right, but PyTorch's `{name}` made them. How do you do it by hand?")
         return self.judge_gradients(subject, right, cases[-1].args, arguments(asked(solve))) if self.gradients else ""
 
     def judge_gradients(self, subject, right, args, names):
@@ -332,28 +328,22 @@ def duplicate(args):
     return module
 
 
-class Watch(TorchDispatchMode):
-    """Note the first of PyTorch's operations, or else of its functions, whose name contains one of `parts`."""
+def used(function, *args):
+    """Return the names of PyTorch's operations and functions that a function uses."""
+    with Called() as called, Dispatched() as dispatched:
+        function(*args)
+    return dispatched.names + [name for name, _, _ in called.calls]
 
-    def __init__(self, parts):
+
+class Dispatched(TorchDispatchMode):
+    """Note which of PyTorch's operations run."""
+
+    def __init__(self):
         super().__init__()
-        self.parts, self.operations, self.functions = parts, [], Called()
-
-    @property
-    def seen(self):
-        names = self.operations + [name for name, _, _ in self.functions.calls]
-        return next((name for name in names if any(part in name for part in self.parts)), "")
-
-    def __enter__(self):
-        self.functions.__enter__()
-        return super().__enter__()
-
-    def __exit__(self, *details):
-        super().__exit__(*details)
-        self.functions.__exit__(*details)
+        self.names = []
 
     def __torch_dispatch__(self, operation, types, args=(), kwargs=None):
-        self.operations.append(operation.overloadpacket.__name__)
+        self.names.append(operation.overloadpacket.__name__)
         return operation(*args, **(kwargs or {}))
 
 
@@ -427,10 +417,8 @@ class Snapshot:
         """Raise Wrong if anything has changed."""
         given = self.given
         if isinstance(given, torch.Tensor) and (given.requires_grad or given.grad is not None):
-            change = f"but the caller's {self.noun} requires a gradient now"
-            raise Wrong(
-                f"{on} the numbers are right, {change}. What does `.detach()` return, on which you could set it?"
-            )
+            ask = "What does `.detach()` return, on which you could set it?"
+            raise Wrong(f"{on} the numbers are right, but the caller's {self.noun} requires a gradient now. {ask}")
         if self.module and (change := self.hooks_changed() or self.weights_changed() or self.state_changed()):
             raise Wrong(f"{on} your function changes the given {self.noun}: {change}")
 

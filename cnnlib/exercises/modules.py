@@ -116,12 +116,8 @@ class Module:
                 return differs(*self.explain(trial, net, found[0], expected[0]), trial, found)
             if off := wrong_gradient(found[1], expected[1]):
                 fact = f"The {self.numbers} are right, but in training the gradient of `{off}` is off."
-                ask = (
-                    "Does it flow through the batch's mean and variance, too?"
-                    if trial.normalises
-                    else "What cuts it off?"
-                )
-                return differs(fact, ask, trial, found)
+                through = "Does it flow through the batch's mean and variance, too?"
+                return differs(fact, through if trial.normalises else "What cuts it off?", trial, found)
             if not trial.drops:
                 most = max(most, gap(found[0], expected[0]) / expected[0].abs().max().item())
         return most
@@ -157,10 +153,11 @@ class Module:
             fact = "In training mode your dropout drops nothing: two runs agree, so nothing is dropped by chance."
             return fact, "Where are the dropouts, and which share do they set to zero?"
         if trial.drops:
-            fact = (
-                f"In evaluation mode the {numbers} are right, in training mode they are off: the dropout is not right."
+            fact = f"In evaluation mode the {numbers} are right, in training mode they are off"
+            return (
+                f"{fact}: the dropout is not right.",
+                "Which share should it drop, after which layers, and what else differs between the modes?",
             )
-            return fact, "Which share should it drop, after which layers, and what else differs between the modes?"
         if trial.mode == "training" and not trial.normalises:
             fact = f"The shapes fit, but the {numbers} are off in training mode only {off}."
             return fact, "Is there dropout or batch normalisation?"
