@@ -1,4 +1,4 @@
-"""Run every chapter again and again, as `make test` does, in random order on one thread and on two: `make flakes`.
+"""Run every chapter again and again, with all its seeds, in random order on one thread and on two: `make flakes`.
 
 A chapter that passes once may still fail on another day: by a clock, by the order of threads, by how sums round. Each
 run is a process of its own and leaves one line of JSON in `build/flakes.jsonl` as soon as it ends, so that a series
