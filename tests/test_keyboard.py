@@ -43,8 +43,9 @@ controls = [slider("width", 2, 8, 4), switch("norm", True, label="batch norm"),
     "                   views=[Blueprint((1, 14, 14)), Microscope(X, 0)])\npanel",
     'print(json.dumps([layers.answer, share.answer, panel.runner.state, panel.runner.settings["lr"],\n'
     '                  panel.runner.settings["width"], [run.name for run in panel.book.runs]]))',
+    "print(panel.page.in_front)",
 ]
-GUESS, SHARE, REVEAL, CHECK, SUM, LESIONS, PANEL, REPORT = range(1, len(CELLS))
+GUESS, SHARE, REVEAL, CHECK, SUM, LESIONS, PANEL, REPORT, FRONT = range(1, len(CELLS))
 FOCUS = """() => {
     const e = document.activeElement;
     return [e.getAttribute('aria-label') || (e.labels?.length ? e.labels[0].textContent : e.textContent).trim(),
@@ -195,3 +196,12 @@ def test_every_control_and_every_picture_has_a_name(page):
     rate = output(page, PANEL).get_by_role("slider", name="learning rate")
     assert rate.get_attribute("aria-valuetext") == "0.110", "a logarithmic slider would say its exponent"
     assert page.locator(".jp-OutputArea-output [title=null]").count() == 0
+
+
+def test_the_kernel_knows_whether_the_page_is_in_front(page):
+    change = "() => { %s; document.dispatchEvent(new Event('visibilitychange')); }"
+    hide = "Object.defineProperty(document, 'hidden', {value: true, configurable: true})"
+    for script, in_front in ((hide, "False"), ("delete document.hidden", "True")):
+        page.evaluate(change % script)
+        run_cell(page, FRONT)
+        assert outputs(page, FRONT)[0]["text"].strip() == in_front

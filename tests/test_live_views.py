@@ -35,126 +35,61 @@ from cnnlib.models import (
 )
 from cnnlib.probes import gradient_norms, present_gradients
 from cnnlib.training.loop import Trainer
-from cnnlib.widgets import GradientFlow, Shortcuts, choice, playground, pulse, slider, views
+from cnnlib.widgets import GradientFlow, Shortcuts, choice, page_script, playground, slider, views
+from cnnlib.widgets.page_script import LOST, PageScript
 from cnnlib.widgets.playground import View
-from cnnlib.widgets.pulse import AHEAD, BEATS, EVERY, LOST, QUICK, SLOW, Pulse
 from cnnlib.widgets.views import main_path
 
-# Pulse
+# Whether anybody looks
 
 
 @pytest.fixture
 def clock(monkeypatch):
     """A clock that stands still until `clock.now` is moved."""
     clock = SimpleNamespace(now=100.0)
-    monkeypatch.setattr(pulse, "time", SimpleNamespace(monotonic=lambda: clock.now))
+    monkeypatch.setattr(page_script, "time", SimpleNamespace(monotonic=lambda: clock.now))
     return clock
 
 
-def beat(heart, clock, after, times=1):
-    """Let some time pass and the page tick, some times over."""
-    for _ in range(times):
-        clock.now += after
-        heart.widget.value += 1
+def answer(page):
+    """Answer the last frame, as the page does."""
+    page.set_state({"frames_shown": page.frames_sent})
 
 
-def test_before_the_first_beat_the_page_may_be_in_front(clock):
-    heart = Pulse()
-    assert not heart.behind and not heart.lost and not heart.beating and not heart.widget.playing
-    heart.beating = True
-    clock.now += 1_000
-    assert heart.beating and heart.widget.playing
-    assert not heart.behind and not heart.lost, "some pages have no clock"
-    assert heart.widget.interval == 1_000 * EVERY and heart.widget.layout.display == "none"
-
-
-def test_a_page_that_beats_fast_is_in_front(clock):
-    heart = Pulse()
-    heart.beating = True
-    for _ in range(20):
-        beat(heart, clock, EVERY)
-        assert not heart.behind and not heart.lost
-    for _ in range(20):
-        beat(heart, clock, 0.99 * SLOW)
-        assert not heart.behind, "this fast only a page in front is"
-
-
-def test_slow_beats_are_a_page_behind_until_two_quick_ones(clock):
-    heart = Pulse()
-    heart.beating = True
-    beat(heart, clock, EVERY)
-    for _ in range(BEATS):
-        assert not heart.behind, "a few may be an accident"
-        beat(heart, clock, 1.01 * SLOW)
-    assert heart.behind and not heart.lost
-    beat(heart, clock, 1.0, 2 * BEATS)
-    beat(heart, clock, 1.01 * QUICK)
-    assert heart.behind
-    beat(heart, clock, 1.0, BEATS)
+def test_a_page_without_a_script_is_in_front_and_not_silent(clock):
+    page = PageScript()
+    assert page.in_front and not page.silent and page.layout.display == "none"
     for _ in range(3):
-        beat(heart, clock, 0.99 * QUICK)
-        assert heart.behind, "the beat before it may only have been late"
-        beat(heart, clock, 0.99 * QUICK)
-        assert not heart.behind
-        beat(heart, clock, EVERY, BEATS)
-        beat(heart, clock, 1.0)
-        assert not heart.behind
-        beat(heart, clock, 1.0, BEATS)
-        assert heart.behind
+        page.announce_frame()
+        clock.now += 1_000
+        assert page.in_front and not page.silent, "some pages run no script"
 
 
-def test_beats_that_come_unevenly_are_no_page_behind(clock):
-    heart = Pulse()
-    heart.beating = True
-    for _ in range(10):  # two at once, after the kernel had no time
-        for gap in (1.2, 0.0, EVERY):
-            beat(heart, clock, gap)
-            assert not heart.behind
-    for _ in range(10):
-        for gap in (1.2, 0.8):
-            beat(heart, clock, gap)
-    assert heart.behind
-
-
-def test_a_page_that_fell_silent_is_lost_until_it_beats(clock):
-    heart = Pulse()
-    heart.beating = True
-    beat(heart, clock, EVERY, 2)
-    clock.now += 0.99 * LOST
-    assert not heart.lost
-    clock.now += 0.02 * LOST
-    assert heart.lost and not heart.behind
-    beat(heart, clock, 0)
-    assert not heart.lost and not heart.behind, "one slow beat is no page behind"
-
-
-def test_a_clock_that_is_started_again_has_heard_nothing(clock):
-    heart = Pulse()
-    heart.beating = True
-    beat(heart, clock, 1.0, BEATS + 1)
-    heart.beating = True
-    assert heart.behind, "it runs already"
-    heart.beating = False
-    assert not heart.behind and not heart.beating
+def test_a_page_that_stops_answering_is_silent_until_it_answers(clock):
+    page = PageScript()
+    page.announce_frame()
+    answer(page)
     clock.now += 1_000
-    assert not heart.lost
-    heart.beating = True
-    beat(heart, clock, 0)
-    beat(heart, clock, 2.0, BEATS - 1)
-    assert not heart.behind
-    beat(heart, clock, 2.0)
-    assert heart.behind
+    assert not page.silent, "there is nothing to answer"
+    page.announce_frame()
+    clock.now += 0.6 * LOST
+    page.announce_frame()
+    assert not page.silent
+    clock.now += 0.6 * LOST
+    assert page.silent
+    answer(page)
+    assert not page.silent
 
 
-def test_a_page_without_an_answer_stops_by_itself_and_one_with_an_answer_never(clock):
-    heart = Pulse()
-    for _ in range(3):
-        heart.beating = True
-        assert heart.widget.max - heart.widget.value == AHEAD, "a page that hears nothing ticks so often"
-        for _ in range(3 * AHEAD):
-            beat(heart, clock, EVERY)
-            assert AHEAD // 2 <= heart.widget.max - heart.widget.value <= AHEAD
-        heart.beating = False
+def test_a_page_far_away_that_answers_late_is_not_silent(clock):
+    page = PageScript()
+    for _ in range(5):
+        page.announce_frame()
+    for number in range(1, 20):  # always some frames behind
+        clock.now += 0.9 * LOST
+        page.set_state({"frames_shown": number})
+        page.announce_frame()
+        assert not page.silent
 
 
 @pytest.fixture
@@ -184,42 +119,33 @@ def steps_more(pg, number):
     until(lambda: step_of(pg) > before + number)
 
 
-def test_a_panel_behind_others_draws_nothing_until_it_rests(panel, clock, eager):
+def test_a_panel_behind_others_draws_nothing_until_it_rests(panel, eager):
     looker = Looker()
     pg = panel(views=[looker])
     run(pg, 5)
     until(lambda: len(eager) > 5)
-    beat(pg.pulse, clock, EVERY)
-    steps_more(pg, 3)
-    beat(pg.pulse, clock, 1.0, BEATS + 1)
+    pg.page.set_state({"in_front": False})
     steps_more(pg, 2)  # the step in which it was put behind may still be drawn
     frames, status, looks = len(eager), pg.status.value, len(looker.steps)
     steps_more(pg, 2 * STEPS)
     assert (len(eager), pg.status.value, len(looker.steps)) == (frames, status, looks)
+    pg.page.set_state({"in_front": True})
+    until(lambda: len(eager) > frames + 3)
+    pg.page.set_state({"in_front": False})
+    steps_more(pg, 2)
+    frames = len(eager)
     pg.pause.click()
     rest(pg)
     assert len(eager) > frames and bytes(pg.image.value) == str(len(eager)).encode()
     assert "paused" in pg.status.value and looker.steps[-1] == step_of(pg)
 
 
-def test_a_panel_that_comes_in_front_again_draws(panel, clock, eager):
-    pg = panel()
-    run(pg, 3)
-    beat(pg.pulse, clock, EVERY)
-    beat(pg.pulse, clock, 1.0, BEATS + 1)
-    steps_more(pg, 2)
-    frames = len(eager)
-    steps_more(pg, STEPS)
-    assert len(eager) == frames
-    beat(pg.pulse, clock, EVERY, 2)
-    until(lambda: len(eager) > frames + 3)
-
-
 def test_a_panel_whose_page_fell_silent_draws_rarely(panel, clock, eager, monkeypatch):
     monkeypatch.setattr(playground, "RARELY", 0.05)
     pg = panel()
     run(pg, 3)
-    beat(pg.pulse, clock, EVERY)
+    answer(pg.page)
+    steps_more(pg, 2)
     clock.now += 2 * LOST
     steps_more(pg, 2)
     frames, before, began = len(eager), step_of(pg), time.monotonic()
@@ -230,73 +156,8 @@ def test_a_panel_whose_page_fell_silent_draws_rarely(panel, clock, eager, monkey
     frames = len(eager)
     steps_more(pg, STEPS)
     assert len(eager) == frames and step_of(pg) > before
-    beat(pg.pulse, clock, 0)
+    answer(pg.page)
     until(lambda: len(eager) > frames + 3)
-
-
-def test_the_clock_runs_only_while_it_trains(panel):
-    beats = []
-    pg = panel(num_epochs=1)
-    pg.pulse.widget.observe(lambda change: beats.append(change["new"]), "playing")
-    assert not pg.pulse.beating and pg.pulse.widget in pg.box.children
-    pg.reset.click()
-    rest(pg)
-    assert beats == []
-    go(pg, 3)
-    assert beats == [True] and not pg.pulse.beating, "at rest it runs out by itself"
-    far = pg.pulse.widget.max
-    for _ in range(AHEAD):
-        pg.pulse.widget.value += 1
-    assert pg.pulse.widget.max == far
-    pg.pulse.widget.playing = False  # which the page does then
-    assert beats == [True, False]
-    pg.stop.click()
-    rest(pg)
-    assert beats == [True, False]
-    pg.start.click()
-    rest(pg)
-    assert pg.runner.state == "finished" and beats == [True, False, True] and not pg.pulse.beating
-    pg.inputs["lr"].value = 0.2
-    rest(pg)
-    assert not pg.pulse.beating
-    run(pg)
-    pulse = pg.pulse
-    assert pulse.beating
-    pg.close()
-    assert not pulse.beating and not pulse.widget.playing and pulse.widget.comm is None
-
-
-def test_a_clock_that_stops_by_mistake_is_started_again():
-    """The page's word that its clock has stopped may cross with the kernel's that it shall go on."""
-    heart = Pulse()
-    heart.beating = True
-    for _ in range(3):
-        heart.widget.playing = False
-        assert heart.widget.playing
-    heart.beating = False
-    heart.widget.playing = False
-    assert not heart.widget.playing
-
-
-@pytest.mark.parametrize("how", ["diverged", "failed"])
-def test_the_clock_ends_with_a_run_that_went_wrong(panel, dense, how):
-    class Fragile(nn.Module):
-        def __init__(self):
-            super().__init__()
-            self.net, self.ill = dense(), False
-
-        def forward(self, X):
-            ill = self.ill
-            if ill and how == "failed":
-                raise ZeroDivisionError
-            return self.net(X) * (float("nan") if ill else 1)
-
-    pg = panel(lambda s: Fragile())
-    run(pg)
-    until(lambda: pg.pulse.beating)
-    pg.runner.trainer.net.ill = True
-    rest(pg)
-    assert pg.runner.state == how and not pg.pulse.beating
 
 
 # How much gradient reaches each layer
@@ -360,7 +221,7 @@ def test_after_a_step_it_is_what_the_step_left(panel, flow, little, noise):
         expected = [value for name, value in zip(named, rms(trainer.net), strict=True) if "shortcut" not in name]
         assert now == pytest.approx(expected, rel=1e-5) and title == f"after {step_of(pg)} steps"
         assert len(now) == len(start) == 8 and len(named) == 10
-        coming = main_path(gradient_norms(trainer.net, *trainer.next_batch(), trainer.loss))
+        coming = main_path(gradient_norms(trainer.net, *trainer.next_batch(), trainer.objective.loss))
         go(pg, 1)
         assert flow.drawn[-1][1] == pytest.approx(coming, rel=1e-4), "the next batch is the one that comes next"
 

@@ -21,7 +21,7 @@ from cnnlib.page import announce as reader
 from cnnlib.page import progress_file
 from cnnlib.page import storage as shared_file
 from cnnlib.widgets import guess, predict
-from cnnlib.widgets.naming import SPOKEN
+from cnnlib.widgets.page_script import SPOKEN
 
 NOTEBOOKS = Path(__file__).parents[1] / "notebooks"
 

@@ -646,7 +646,7 @@ display(progress("01_lenet"))
 """
 PRESSED = """() => {
     const parts = [...document.querySelectorAll('.jp-OutputArea *')];
-    const odd = part => [...part.attributes].some(a => /^on/i.test(a.name) && !/cnnlibNames/.test(a.value)
+    const odd = part => [...part.attributes].some(a => /^on/i.test(a.name)
         || /^\\s*javascript:/i.test(a.value));
     return parts.filter(part => odd(part) || part.matches('script, iframe, img[src$="/x"], b.evil'))
         .map(part => part.outerHTML.slice(0, 200));

@@ -31,7 +31,7 @@ def why_static():
     here = kernel()
     if here is None or "JPY_SESSION_NAME" not in os.environ:
         return "Run this cell in JupyterLab to steer it while it trains."
-    if not getattr(here, "_supports_kernel_subshells", False):
+    if "kernel subshells" not in getattr(here, "kernel_info", {}).get("supported_features", ()):
         version = getattr(here, "implementation_version", "")
         return (
             f"This kernel ({here.implementation} {version}) cannot answer a slider while a cell runs. "

@@ -24,7 +24,7 @@ from cnnlib.validation import Count, Device, Network, Rate, arguments
 from cnnlib.widgets.bundle import widget_bundle
 from cnnlib.widgets.closing import close_whole
 from cnnlib.widgets.last import remember
-from cnnlib.widgets.naming import NamedImage
+from cnnlib.widgets.page_script import NamedImage
 from cnnlib.widgets.routing import open_channel, route
 from cnnlib.widgets.run_chart import Band, RunChart
 from cnnlib.widgets.runner import pause_all

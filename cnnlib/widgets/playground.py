@@ -33,8 +33,7 @@ from cnnlib.widgets.controls import Control, shown
 from cnnlib.widgets.last import pass_on, remember
 from cnnlib.widgets.listing import write_listing
 from cnnlib.widgets.live import FRAME_EVERY, LR, STATUS_EVERY, lr_slider
-from cnnlib.widgets.naming import NamedImage
-from cnnlib.widgets.pulse import Pulse
+from cnnlib.widgets.page_script import NamedImage, add_page_script
 from cnnlib.widgets.routing import route
 from cnnlib.widgets.run_chart import RunChart
 from cnnlib.widgets.runner import Moment, Runner, borrowing
@@ -42,7 +41,7 @@ from cnnlib.widgets.runs import RunBook
 
 SHARE = 0.03  # the part of the time that drawing takes: views that look into the network are dear
 VISIBLE = 4  # controls beside the learning rate that are always in view; the others fold away
-RARELY = 10.0  # seconds between two frames for a page that has fallen silent: perhaps its messages only have to wait
+RARELY = 10.0  # seconds between two frames for a page that does not answer: its server keeps what it is sent
 AWAY = 2.0  # seconds that a panel may be off the page, as while the page is laid out anew, before it rests
 
 _open = {}  # name: the playground that the cell of that name last made
@@ -106,7 +105,6 @@ class Playground:
         self._closed = False
         self.chart = RunChart(1, num_epochs)
         self.book = RunBook(self._redraw, self.fork, self.runner.mark)
-        self.pulse = Pulse()
         self._build_page()
         _open[name] = self
         if before is not None:
@@ -179,9 +177,10 @@ class Playground:
             ipywidgets.HBox([*others[:VISIBLE], *self.folds], **row),
             *([more] if others[VISIBLE:] else []),
             self.status, self.slower, self.image, self.book.widget, self.listing,
-            *[view.widget for view in self.views], self.pulse.widget,
+            *[view.widget for view in self.views],
         ])  # fmt: skip
         self.box.add_class("cnnlib-playground")
+        self.page = add_page_script(self.box)
         self.box._view_count = 0  # asks the page to keep count: with nobody looking, nothing need run
         self.box.observe(self._looked_at, "_view_count")
         route(self.box)
@@ -201,6 +200,7 @@ class Playground:
 
     def set(self, name, value):
         """Change a setting, as its control does."""
+        self._check_open()
         control = next((control for control in self.controls if control.name == name), None)
         if control is None:
             raise ValueError(f"there is no control {name!r} here, only {', '.join(self.runner.settings)}.")
@@ -219,10 +219,12 @@ class Playground:
     @property
     def settings(self):
         """The settings as they stand: one attribute for each control."""
+        self._check_open()
         return SimpleNamespace(**self.runner.settings)
 
     def build(self):
         """Return a new network for the settings as they stand; everybody's random numbers stay as they are."""
+        self._check_open()
         with borrowing, borrowed_random(try_gpu()):
             return self._build(self.settings)
 
@@ -238,9 +240,8 @@ class Playground:
         resting = runner.state != "training"
         if not resting:
             remember(self)
-        self.pulse.beating = not resting
         due = self._is_due(trainer, now)
-        if due or resting or (now - self._told > STATUS_EVERY and not self.pulse.behind):
+        if due or resting or (now - self._told > STATUS_EVERY and self.page.in_front):
             self._told = now
             self.status.value = self._line(runner)  # before anything is drawn: if that fails, this says so
             self._offer(runner)
@@ -255,6 +256,7 @@ class Playground:
                         for view in self.views:
                             view.show(trainer)
                 self.image.value = self.chart.chart.frame()
+                self.page.announce_frame()
         if resting or now - self._followed > STATUS_EVERY:
             self._followed = now
             self._follow_run(trainer)
@@ -272,8 +274,8 @@ class Playground:
             self._rest = "training"
 
     def _is_due(self, trainer, now):
-        """Return whether to draw: never for a page that lies behind another, rarely for one that has fallen silent."""
-        away = self.pulse.behind or (self.pulse.lost and now - self.throttle.drawn < RARELY)
+        """Return whether to draw: never for a page that lies behind another, rarely for one that does not answer."""
+        away = not self.page.in_front or (self.page.silent and now - self.throttle.drawn < RARELY)
         if away and not self.throttle.watched:
             return False
         return self.throttle.due(trainer is self._run is not None and self.chart.unseen(trainer.history))
@@ -347,6 +349,7 @@ class Playground:
 
     def fork(self, run, moment):
         """Go back to a moment of a run and go on from there, as a new run; the controls go back as well."""
+        self._check_open()
         if not isinstance(moment, Moment):
             raise TypeError(f"a moment must be one of run.moments, got {in_words(moment)}.")
         self._quiet = True
@@ -485,26 +488,19 @@ class Playground:
             self.runner.let_go()
             self.book.let_go()
             self._run = SimpleNamespace(history=self.history)
-            for part in vars(self).keys() - {"name", "_pen", "_closed", "_run"}:
-                delattr(self, part)
+            self._build = self._data = self.runner = self.book = self.chart = self.page = self.box = None
+            self.start = self.pause = self.step = self.stop = self.reset = self.slower = None
+            self.status = self.image = self.listing = self._cover = None
+            self.views, self.controls, self.inputs, self.folds, self._handles, self._options = (), (), {}, [], [], {}
 
     def _end(self):
         """End the training and take the controls off the page."""
         self.runner.close()
-        self.pulse.stop()
         close_whole(self.box, *[view.widget for view in self.views], *([self._cover] if self._cover else []))
 
     def _check_open(self):
         if self._closed:
-            raise RuntimeError(self._only_history())
-
-    def _only_history(self):
-        return f"the panel {self.name!r} is closed: only its `history` is left. Run its cell again."
-
-    def __getattr__(self, name):  # only for what is not there
-        if vars(self).get("_closed"):
-            raise AttributeError(self._only_history())
-        raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
+            raise RuntimeError(f"the panel {self.name!r} is closed: only its `history` is left. Run its cell again.")
 
     def __repr__(self):
         return printable(f"Playground {self.name!r}: {'closed' if self._closed else self.runner.state}")

@@ -12,7 +12,7 @@ from cnnlib.page.escape import html_text, inert_markdown, markdown_text, printab
 from cnnlib.page.frontend import kernel
 from cnnlib.validation import List, Number, Pair, Text, arguments, in_words
 from cnnlib.widgets.bundle import widget_bundle
-from cnnlib.widgets.naming import SPOKEN
+from cnnlib.widgets.page_script import SPOKEN
 from cnnlib.widgets.routing import route
 
 

@@ -16,7 +16,7 @@ from cnnlib.page.announce import alert
 from cnnlib.page.escape import html_text, one_line
 from cnnlib.training.history import History
 from cnnlib.widgets.controls import LABEL
-from cnnlib.widgets.naming import SPOKEN
+from cnnlib.widgets.page_script import SPOKEN
 from cnnlib.widgets.runner import ROOM
 
 RUN_COLOURS = COLOURS[2:6]  # the first two are the present run's

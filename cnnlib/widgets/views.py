@@ -139,7 +139,7 @@ class GradientFlow(View):
         else:
             with torch.random.fork_rng([trainer.device] if trainer.device.type == "cuda" else []):
                 batch = trainer.next_batch()  # which a transform may change at random
-            self._start = main_path(gradient_norms(trainer.net, *batch, trainer.loss))
+            self._start = main_path(gradient_norms(trainer.net, *batch, trainer.objective.loss))
         self.show(trainer)
 
     def show(self, trainer):
