@@ -316,12 +316,22 @@ def test_blocks_do_what_torchvisions_do(name, dtype, side, tolerance):
         assert same(mine.bias.grad, other.bias.grad)
 
 
+BLOCKS = {
+    vgg_block: [nn.Conv2d, nn.ReLU],
+    conv_bn_relu: [nn.Conv2d, nn.BatchNorm2d, nn.ReLU],
+    conv_relu_bn: [nn.Conv2d, nn.ReLU, nn.BatchNorm2d],
+}
+
+
+@pytest.mark.parametrize("build", BLOCKS)
 @pytest.mark.parametrize("num_convs", [1, 2, 4])
 @pytest.mark.parametrize("size, half", [((8, 8), (4, 4)), ((9, 7), (4, 3)), ((2, 3), (1, 1))])
-def test_block(num_convs, size, half):
-    block = vgg_block(num_convs, 3, 5)
-    assert [type(layer) for layer in block] == [nn.Conv2d, nn.ReLU] * num_convs + [nn.MaxPool2d]
-    assert [layer.in_channels for layer in weighted(block)] == [3] + [5] * (num_convs - 1)
+def test_block(build, num_convs, size, half):
+    block = build(num_convs, 3, 5)
+    assert [type(layer) for layer in block] == BLOCKS[build] * num_convs + [nn.MaxPool2d]
+    sides = [(layer.in_channels, layer.out_channels) for layer in weighted(block)]
+    assert sides == [(3, 5)] + [(5, 5)] * (num_convs - 1)
+    assert all(layer.num_features == 5 for layer in block if isinstance(layer, nn.BatchNorm2d))
     assert block[:-1](torch.rand(2, 3, *size)).shape == (2, 5, *size)
     assert block(torch.rand(2, 3, *size)).shape == (2, 5, *half)
 
