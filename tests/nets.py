@@ -1,4 +1,6 @@
-"""Networks as tests like to have them."""
+"""Networks as tests like to have them, and what is not to happen to them."""
+
+from contextlib import contextmanager
 
 import torch
 from torch import nn
@@ -38,3 +40,30 @@ def count(net):
 def weighted(net):
     """Return the convolutions and dense layers, in order."""
     return [module for module in net.modules() if isinstance(module, nn.Conv2d | nn.Linear)]
+
+
+def condition(thing):
+    """Return all of a network or a tensor that a look must leave: values, modes, hooks, what has a gradient."""
+    if isinstance(thing, torch.Tensor):
+        return [thing.requires_grad], [thing.detach(), thing.grad]
+    kinds = ("_forward_hooks", "_forward_pre_hooks", "_backward_hooks", "_backward_pre_hooks")
+    marks = [(m.training, *(len(getattr(m, kind)) for kind in kinds)) for m in thing.modules()]
+    marks += [(p.requires_grad, p.is_leaf) for p in thing.parameters()]
+    return marks, [*thing.state_dict().values(), *(p.grad for p in thing.parameters())]
+
+
+@contextmanager
+def unchanged(*things):
+    """Hold that networks and tensors leave this block as they came, and that nobody's random numbers moved."""
+
+    def look():
+        marks, tensors = zip(*map(condition, things), strict=True) if things else ((), ())
+        return list(marks), [*sum(tensors, []), torch.get_rng_state()]
+
+    marks, tensors = look()
+    tensors = [None if tensor is None else tensor.clone() for tensor in tensors]
+    yield
+    marks_now, now = look()
+    assert marks_now == marks and len(now) == len(tensors)
+    for one, other in zip(now, tensors, strict=True):
+        assert (one is None) == (other is None) and (one is None or torch.equal(one, other))
