@@ -4,7 +4,6 @@ transformed pictures, the table that grows, and the pictures of all that.
 
 import copy
 import html
-import io
 import json
 import re
 from xml.etree import ElementTree
@@ -12,7 +11,8 @@ from xml.etree import ElementTree
 import numpy as np
 import pytest
 import torch
-from PIL import Image
+from drawings import pixels, words_of
+from nets import unchanged
 from torch import nn
 from torchvision.transforms import v2
 
@@ -201,18 +201,13 @@ def test_relu_statistics_leave_everything(norm, training):
     net, X = small_net(norm), torch.randn(16, 1, 8, 8)
     net.train(training)
     net[5].train(not training)
-    modes = [module.training for module in net.modules()]
-    state = {name: value.clone() for name, value in net.state_dict().items()}
-    random = torch.get_rng_state()
-    seen = relu_statistics(net, X, 1)
-    assert [module.training for module in net.modules()] == modes
-    assert all(torch.equal(value, state[name]) for name, value in net.state_dict().items())
-    assert torch.equal(torch.get_rng_state(), random)
-    assert (net[0].weight.grad == 7).all() and all(p.grad is None for p in list(net.parameters())[1:])
-    assert not any(module._forward_pre_hooks or module._forward_hooks for module in net.modules())
-    net(torch.randn(16, 1, 8, 8))
+    with unchanged(net, X):
+        seen = relu_statistics(net, X, 1)
+        with pytest.raises(ValueError):
+            relu_statistics(net, torch.randn(16, 1, 9, 9, generator=torch.Generator()), 0)
+    before = net[5].running_mean.clone()
     net.train()(torch.randn(16, 1, 8, 8) + 3)
-    assert torch.equal(seen.running_mean, state["5.running_mean"])  # a copy: it does not move with the training
+    assert torch.equal(seen.running_mean, before) and not torch.equal(before, net[5].running_mean), "a copy"
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
@@ -221,17 +216,6 @@ def test_relu_statistics_leave_the_random_numbers_of_a_gpu():
     random = torch.cuda.get_rng_state()
     seen = relu_statistics(net, X, 1)
     assert torch.equal(torch.cuda.get_rng_state(), random) and not seen.training.is_cuda
-
-
-def test_relu_statistics_that_fail_leave_everything():
-    net = small_net()
-    modes = [module.training for module in net.modules()]
-    state = {name: value.clone() for name, value in net.state_dict().items()}
-    with pytest.raises(ValueError):
-        relu_statistics(net, torch.randn(16, 1, 9, 9), 0)
-    assert [module.training for module in net.modules()] == modes
-    assert all(torch.equal(value, state[name]) for name, value in net.state_dict().items())
-    assert not any(module._forward_pre_hooks for module in net.modules())
 
 
 def test_relu_statistics_of_a_dense_normalisation():
@@ -261,17 +245,6 @@ def test_relu_statistics_take_the_normalisation_before_the_relu():
     net, X = nn.Sequential(*parts), torch.randn(8, 1, 8, 8)
     assert relu_statistics(net, X, 0).batch_mean is None
     assert torch.allclose(relu_statistics(net, X, 1).batch_mean, net[:3](X).mean((0, 2, 3)), atol=1e-6)
-
-
-@pytest.mark.parametrize("number", [-1, 3, 100])
-def test_relu_that_is_not_there(number):
-    with pytest.raises(ValueError, match=f"has 3 ReLUs, number 0 to 2, got number {number}"):
-        relu_statistics(small_net(), torch.randn(16, 1, 8, 8), number)
-
-
-def test_relu_statistics_of_a_net_without_any():
-    with pytest.raises(ValueError, match="has 0 ReLUs"):
-        relu_statistics(lenet(), torch.rand(2, 1, 28, 28), 0)
 
 
 # Running statistics measured afresh
@@ -354,27 +327,6 @@ def test_set_momentum():
     set_momentum(net, 0)
     layer(X + 9)
     assert torch.allclose(layer.running_mean, X.mean(0))
-
-
-SETTERS = [(set_dropout, "the share of dropout"), (set_momentum, "the momentum")]
-
-
-@pytest.mark.parametrize("change, name", SETTERS)
-@pytest.mark.parametrize("value", [-0.01, 1.01, 50, float("nan"), float("inf")])
-def test_settings_out_of_bounds(change, name, value):
-    net = nn.Sequential(nn.Dropout(0.5), BatchNorm(3))
-    with pytest.raises(ValueError, match=f"{name} must "):
-        change(net, value)
-    assert (net[0].p, net[1].momentum) == (0.5, 0.1)
-
-
-@pytest.mark.parametrize("change, name", SETTERS)
-@pytest.mark.parametrize("value", ["0.5", None, True, [0.5], 1j])
-def test_settings_of_a_wrong_type(change, name, value):
-    net = nn.Sequential(nn.Dropout(0.5), BatchNorm(3))
-    with pytest.raises(TypeError, match=f"{name} must be a number, got .* of type {type(value).__name__}"):
-        change(net, value)
-    assert (net[0].p, net[1].momentum) == (0.5, 0.1)
 
 
 # The table that grows
@@ -472,19 +424,12 @@ def test_growth_table_where_nothing_can_be_written(cost, tmp_path, monkeypatch):
     def refuse(*args, **options):
         raise PermissionError("read-only file system")
 
-    monkeypatch.setattr("pathlib.Path.write_text", refuse)
+    monkeypatch.setattr("os.replace", refuse)  # which every file of ours takes its name by
     assert names(growth_table(2, "AlexNet", cost, run_of(0.5), tmp_path)) == ["LeNet", "AlexNet"]
     monkeypatch.undo()
     assert [path.name for path in tmp_path.iterdir()] == ["chapter01.json"]
     for folder in ("chapter01.json", "chapter01.json/results"):  # a file is in the way
         assert names(growth_table(3, "VGG", cost, run_of(0.5), tmp_path / folder)) == ["VGG"]
-
-
-@pytest.mark.parametrize("chapter", ["2", 2.0, None, 0, -1])
-def test_growth_table_of_no_chapter(cost, tmp_path, chapter):
-    with pytest.raises((TypeError, ValueError), match="chapter must be"):
-        growth_table(chapter, "AlexNet", cost, run_of(0.5), tmp_path)
-    assert not list(tmp_path.iterdir())
 
 
 # Transformed pictures
@@ -562,14 +507,6 @@ def test_transform_changes_the_training_pictures_alone(fashion):
     assert "transformed" in repr(train_iter) and "transformed" not in repr(test_iter) + repr(plain_train)
 
 
-@pytest.mark.parametrize("transform", ["flip", 3, v2, [v2.RandomHorizontalFlip()]], ids=["text", "3", "module", "list"])
-def test_transform_that_cannot_be_called(fashion, transform):
-    with pytest.raises(TypeError, match="transform must be callable"):
-        fashion(transform=transform)
-    with pytest.raises(TypeError, match="transform must be callable"):
-        Batches(*pictures(), 4, transform=transform)
-
-
 def test_transform_is_kept_on_another_device():
     flip = v2.RandomHorizontalFlip(1)
     batches = Batches(*pictures(), 4, resize=7, transform=flip, shuffle=True, seed=5)
@@ -581,30 +518,6 @@ def test_transform_is_kept_on_another_device():
 # Pictures of all that
 
 AWKWARD = '<b>Fish & "chips"</b> \'é ×'
-
-
-def words_of(drawing):
-    """Parse a drawing's SVG and return the texts in it, after the checks that every drawing must pass."""
-    assert isinstance(drawing, Drawing)
-    root = ElementTree.fromstring(drawing.svg())
-    assert root.tag.endswith("svg") and len(list(root.iter())) > 10
-    assert root.get("viewBox") == f"0 0 {drawing.width} {drawing.height}" and drawing.height > 50
-    assert root.get("aria-label") == drawing.text == repr(drawing)
-    kinds = {"svg", "rect", "text", "polyline", "circle", "g"}
-    assert {element.tag.split("}")[1] for element in root.iter()} <= kinds  # no text has become an element
-    for element in root.iter():
-        for key in ("x", "y", "width", "height", "cx", "cy"):
-            assert np.isfinite(float(element.get(key, "0").rstrip("%")))
-        for pair in element.get("points", "").split():
-            assert np.isfinite([float(part) for part in pair.split(",")]).all()
-    return ["".join(element.itertext()) for element in root.iter() if element.tag.endswith("}text")]
-
-
-def pixels(png):
-    assert png[:8] == b"\x89PNG\r\n\x1a\n"
-    array = np.asarray(Image.open(io.BytesIO(png)).convert("RGB")).astype(int)
-    assert (array != 255).any(axis=2).mean() > 0.005  # something is drawn
-    return array
 
 
 def test_bundle_of_a_drawing():

@@ -11,6 +11,7 @@ import pytest
 import torch
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
+from nets import unchanged
 from torch import nn
 
 from cnnlib import Accumulator, History, accuracy, compare
@@ -248,17 +249,8 @@ def test_probes_leave_everything(name, drawn, modes, seed, have_gradients):
         if have_gradients:
             for p in layer.parameters():
                 p.grad = torch.ones_like(p)
-    before = weights_of(net), [m.training for m in net.modules()], torch.get_rng_state(), X.clone()
-    PROBES[name](net, X, y)
-    assert same(weights_of(net), before[0]) and [m.training for m in net.modules()] == before[1]
-    assert torch.equal(torch.get_rng_state(), before[2]) and torch.equal(X, before[3]) and not X.requires_grad
-    assert not any(m._forward_hooks or m._forward_pre_hooks or m._backward_hooks for m in net.modules())
-    grads = [p.grad for p in net.parameters()]
-    assert (
-        all(g is not None and (g == 1).all() for g in grads)
-        if have_gradients
-        else not any(g is not None for g in grads)
-    )
+    with unchanged(net, X):
+        PROBES[name](net, X, y)
 
 
 def size(tensor):

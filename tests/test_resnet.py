@@ -1,9 +1,9 @@
 """The residual networks are those of the book, of the papers and of torchvision, and begin as their rules say."""
 
 import copy
-import io
 import math
 import re
+from functools import partial
 
 import pytest
 import torch
@@ -24,6 +24,8 @@ from cnnlib.models import (
     resnet18,
     resnet_block,
     resnet_v1,
+    scale_branches_,
+    tower,
     vgg,
     zero_gamma_,
 )
@@ -539,16 +541,20 @@ def test_fixup_scales_the_first_convolutions(block, depth):
             assert layer.bias is None or not layer.bias.any(), name
 
 
-@pytest.mark.parametrize("begin", [zero_gamma_, fixup_])
+@pytest.mark.parametrize("begin", [zero_gamma_, fixup_, partial(scale_branches_, factor=0.5)],
+                         ids=["zero gamma", "fixup", "scale"])  # fmt: skip
 @pytest.mark.parametrize(
     "build",
     [
         lambda: cifar_resnet(8, 4, "none"),
         lambda: cifar_resnet(8, 4, "none", PreActivation, norm=False),
+        lambda: tower(3, 2, "none"),
         lambda: vgg(((1, 4), (1, 8)), side=8, units=8),
+        lambda: resnet18(2, BasicBlock),
         lenet,
+        nn.Sequential,
     ],
-    ids=["plain", "plain, pre", "vgg", "lenet"],
+    ids=["plain", "plain, pre", "tower", "vgg", "resnet18", "lenet", "empty"],
 )
 def test_networks_without_residual_blocks(build, begin):
     net = build()
@@ -673,28 +679,3 @@ def test_every_parameter_gets_a_gradient(name):
     for where, gradient in grads.items():
         assert gradient is not None and gradient.isfinite().all(), where
         assert gradient.any() or where.endswith("bias"), where  # a bias in front of a normalisation may have none
-
-
-@pytest.mark.parametrize("name", NETWORKS)
-def test_state_dict_there_and_back(name):
-    net, X = scatter(NETWORKS[name]()), torch.rand(3, 1, 16, 16)
-    net(X)
-    file = io.BytesIO()
-    torch.save(net.state_dict(), file)
-    file.seek(0)
-    other = NETWORKS[name]()
-    assert not torch.equal(other.eval()(X), net.eval()(X))
-    other.load_state_dict(torch.load(file))
-    assert torch.equal(other(X), net(X))
-
-
-@pytest.mark.parametrize("name", NETWORKS)
-def test_copy_has_numbers_of_its_own(name):
-    net, X = scatter(NETWORKS[name]()), torch.rand(3, 1, 16, 16)
-    twin = copy.deepcopy(net)
-    before = state_of(net)
-    assert torch.equal(twin(X), net(X))
-    after = state_of(twin)
-    scatter(net)(X)
-    assert all(torch.equal(value, after[key]) for key, value in twin.state_dict().items())
-    assert not any(torch.equal(value, before[key]) for key, value in net.state_dict().items() if "running" in key)

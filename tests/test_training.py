@@ -11,6 +11,7 @@ from functools import partial
 
 import pytest
 import torch
+from nets import unchanged
 from torch import nn
 from torch.utils.data import DataLoader, TensorDataset
 
@@ -387,16 +388,6 @@ def test_seeds_give_every_setup_the_same_start_and_order(noise, dense):
     assert again[0].loss[:3] == first[2].loss and again[1].loss[:3] == first[1].loss
 
 
-def test_seeds_keep_a_run_that_diverged(noise, dense):
-    _, histories = train_over_seeds(dense, noise(), None, 2, 1e30, seeds=(0, 1), device="cpu")
-    assert [h.ended for h in histories] == ["diverged", "diverged"]
-
-
-def test_seeds_end_with_an_interrupt(noise, dense):
-    with pytest.raises(KeyboardInterrupt):
-        train_over_seeds(dense, noise(), None, 2, 0.1, device="cpu", listeners=[at_step(2, interrupt)])
-
-
 def test_progress_counts_to_the_end(noise, dense):
     trainer, seen = Trainer(dense(), noise(), noise(), lr=0.1), []
     assert trainer.progress.step == 0
@@ -451,10 +442,9 @@ def test_time_of_an_epoch_is_measured_and_nothing_is_changed(noise, dense, weigh
                 yield batch
 
     monkeypatch.setattr(training.time, "perf_counter", lambda: now[0])
-    net, random = dense(dropout=0.5), torch.get_rng_state()
-    before, batches = weights(net), Slow(noise(num).epoch(0))
-    assert time_epoch(net, batches, "cpu") == pytest.approx(0.02 * len(batches))
-    assert torch.equal(weights(net), before) and torch.equal(torch.get_rng_state(), random)
+    net, batches = dense(dropout=0.5), Slow(noise(num).epoch(0))
+    with unchanged(net):
+        assert time_epoch(net, batches, "cpu") == pytest.approx(0.02 * len(batches))
 
 
 def test_runs_over_seeds_end_after_so_many_steps(dense, noise):
