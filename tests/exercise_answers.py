@@ -686,7 +686,7 @@ WRONG = {
     "batch_norm.kerass_momentum": [(0.99, "forget nearly all"), (0.02, "too large")],
     "batch_norm.right_kind": [
         (lambda: normed(nn.BatchNorm1d), "which for maps"), (lambda: normed(partial(nn.GroupNorm, 1)), "Each image"),
-        (lambda: normed(partial(OwnNorm, detach=True)), "in training the gradient of `0.weight`"),
+        (lambda: normed(partial(OwnNorm, detach=True)), "in training the gradient of `0.weight` is off. Does it"),
         (lambda: normed(partial(OwnNorm, momentum=0.9)), "Keras"),
         (lambda: normed(partial(OwnNorm, correction=0)), "goes into the running mean"),
     ],

@@ -1,141 +1,234 @@
-"""Exercises of chapter 4, batch normalisation. In a notebook: `from cnnlib.exercises import batch_norm as exercises`.
+"""Exercises of chapter 4, batch norm. In a notebook: `from cnnlib.exercises import batch_norm as exercises`."""
 
-Every exercise is its solution under a decorator, see `cnnlib.exercises.core`. The checkers, and what they
-say to the usual mistakes, are in `cnnlib.exercises.batch_norm_checks`.
-"""
+from functools import partial
 
 import torch
 from torch import nn
+from torch.nn import functional as F
 
-from cnnlib.exercises import batch_norm_checks as checks
 from cnnlib.exercises.core import exercise
+from cnnlib.exercises.engine import Case, Wrong, check, describe
+from cnnlib.exercises.functions import Function, number
+from cnnlib.exercises.modules import network, sent
 
 
-@exercise(
-    "recall",
-    question=(
-        "In a batch, a channel holds the four values 1, 3, 5, 7. Batch normalisation in training, with gamma = 2, "
-        "beta = 1 and eps = 0, makes which number of the 7? Two decimals are enough."
-    ),
-    hints=(
-        "The mean is 4. The variance is the mean of the four squared distances from it. What is its root?",
-        "The variance is (9 + 1 + 1 + 9) / 4 = 5. The 7 lies 3 above the mean: divide, then scale, then shift.",
-    ),
-    check=checks.normalised_value,
-)
+@exercise("recall", number({
+    "That is right for the unbiased variance, 20 / 3. By what does batch normalisation divide the sum of squares in "
+    "training, by n or by n − 1?": 1 + 6 / (20 / 3) ** 0.5,
+    "You divide by the variance. What is the standard deviation?": 1 + 6 / 5,
+    "You divide by the variance, and by an unbiased one. What is the standard deviation?": 1 + 6 / (20 / 3),
+    "That is the normalised value. What do gamma and beta do to it?": 3 / 5**0.5,
+    "What do gamma and beta do to it? And is the variance divided by n or by n − 1?": 3 / (20 / 3) ** 0.5,
+    "You have scaled it. What does beta add?": 6 / 5**0.5,
+    "You have shifted it. By what does gamma multiply?": 1 + 3 / 5**0.5,
+    "You multiply after you have added beta. Which comes first?": 2 * (1 + 3 / 5**0.5),
+    "Gamma and beta have changed places. Which of them multiplies?": 2 + 3 / 5**0.5,
+    "You have not divided by the standard deviation. How far do the values spread?": 7,
+    "You have not subtracted the mean. How far above the mean is the 7?": 1 + 14 / 5**0.5,
+    "That is what becomes of the 1. On which side of the mean is the 7?": 1 - 6 / 5**0.5,
+    "That is what becomes of the 5. How far above the mean is the 7?": 1 + 2 / 5**0.5,
+}, otherwise="Which numbers did you take for mean and variance?", within=0.0055, nearly=0.06,
+   remark="With four decimals it is 3.6833."))  # fmt: skip
 def normalised_value():
+    """In a batch, a channel holds the four values 1, 3, 5, 7. Batch normalisation in training, with gamma = 2,
+    beta = 1 and eps = 0, makes which number of the 7? Two decimals are enough.
+
+    Hint: The mean is 4. The variance is the mean of the four squared distances from it. What is its root?
+    Hint: The variance is (9 + 1 + 1 + 9) / 4 = 5. The 7 lies 3 above the mean: divide, then scale, then shift.
+    """
     mean = (1 + 3 + 5 + 7) / 4
     var = sum((x - mean) ** 2 for x in (1, 3, 5, 7)) / 4
     return 2 * (7 - mean) / var**0.5 + 1
 
 
-@exercise(
-    "recall",
-    question=(
-        "A new `nn.BatchNorm2d(1)` has momentum 0.1, and its running mean is 0. In training it sees two batches, "
-        "each with the mean 5. What is the running mean after both?"
-    ),
-    hints=(
-        "PyTorch's momentum is the weight of the batch. Which weight is left for the old running mean?",
-        "After the first batch it is 0.9 · 0 + 0.1 · 5. Do the same once more.",
-    ),
-    check=checks.running_mean_after_two,
-)
+@exercise("recall", number({
+    "In Keras momentum is the weight of the old value. Of what is it the weight in PyTorch?": 4.95,
+    "That is one batch, with Keras's momentum. Of what is momentum the weight in PyTorch?": 4.5,
+    "You add 0.1 · 5 twice. What becomes of the old running mean in the second update?": 1,
+    "That is the running mean after one batch. What does the second one do to it?": 0.5,
+    "That is the mean of the batches. How far does a running mean that begins at 0 get in two steps?": 5,
+    "The old running mean has shrunk to 0.9 of it. What does the second batch add?": 0.45,
+    "You multiply 5 by 0.1 twice. What is 0.9 · 0.5 + 0.1 · 5?": 0.05,
+    "That is the running mean after three batches. How many were there?": 1.355,
+}, otherwise="What is it after the first batch, and which part of that stays after the second?"))  # fmt: skip
 def running_mean_after_two():
-    running_mean = 0
-    for mean in (5, 5):
-        running_mean = 0.9 * running_mean + 0.1 * mean
-    return running_mean
+    """A new `nn.BatchNorm2d(1)` has momentum 0.1, and its running mean is 0. In training it sees two batches, each with
+    the mean 5. What is the running mean after both?
+
+    Hint: PyTorch's momentum is the weight of the batch. Which weight is left for the old running mean?
+    Hint: After the first batch it is 0.9 · 0 + 0.1 · 5. Do the same once more.
+    """
+    after_one = 0.9 * 0 + 0.1 * 5
+    return 0.9 * after_one + 0.1 * 5
 
 
-@exercise(
-    "recall",
-    question="How many numbers does `nn.BatchNorm2d(64)` learn?",
-    hints=(
-        "It also keeps numbers that no gradient changes. Which ones does the optimizer see?",
-        "Each channel has a scale and a shift of its own, however large its map is.",
-    ),
-    check=checks.numbers_kept,
-)
+@exercise("recall", number({
+    "That is one number a channel. Which two does each channel learn?": 64,
+    "Its running mean and variance, or the count of batches, are in it. Does a gradient change them?": [256, 257, 129],
+    "That is three numbers a channel. Which two of them does a gradient change?": 192,
+    "That is one channel. How many channels are there, and do they share a gamma?": 2,
+    "How many channels are there, and what does each of them learn?": 1,
+    "Something is learnt: what scales and shifts a channel once it is normalised?": 0,
+}, otherwise="What does each of the 64 channels learn?"))  # fmt: skip
 def numbers_kept():
+    """How many numbers does `nn.BatchNorm2d(64)` learn?
+
+    Hint: It also keeps numbers that no gradient changes. Which ones does the optimizer see?
+    Hint: Each channel has a scale and a shift of its own, however large its map is.
+    """
     gamma, beta = 64, 64
     return gamma + beta
 
 
-@exercise(
-    "recall",
-    question=(
-        "A layer in Keras has the momentum 0.99. Which `momentum` does `nn.BatchNorm2d` need to update its running "
-        "mean in the same way?"
-    ),
-    hints=(
-        "Keras's momentum is the weight of the old running mean. Of what is PyTorch's the weight?",
-        "The two weights, of the old running mean and of the batch, add up to 1.",
-    ),
-    check=checks.kerass_momentum,
-)
+@exercise("recall", number({
+    "With that, PyTorch would forget nearly all it knew. Of what is its momentum the weight?": 0.99,
+    "That is PyTorch's default, Keras's 0.9. Which weight does the batch get when 0.99 stays?": 0.1,
+    "That is what Keras's momentum would be for PyTorch's default. Which weight does the batch get here?": 0.9,
+    "With that, nothing is left of the old running mean. Which weight does the batch get when 0.99 stays?": 1,
+    "With that, the running mean never moves. Which weight does the batch get when 0.99 stays?": 0,
+    "That goes with Keras's 0.999. What is left of 1 when 0.99 stays?": 0.001,
+    "Weights of a mean lie between 0 and 1. What is left of 1 when 0.99 stays?": [1.01, -0.99],
+}, otherwise="The two weights add up to 1: which one does the batch get?"))  # fmt: skip
 def kerass_momentum():
+    """A layer in Keras has the momentum 0.99. Which `momentum` does `nn.BatchNorm2d` need to update its running mean in
+    the same way?
+
+    Hint: Keras's momentum is the weight of the old running mean. Of what is PyTorch's the weight?
+    Hint: The two weights, of the old running mean and of the batch, add up to 1.
+    """
     return 1 - 0.99
 
 
-@exercise(
-    "change one line",
-    question=(
-        "This network cannot take images: `nn.Sequential(nn.Conv2d(1, 6, 5), nn.BatchNorm1d(6), nn.ReLU(), "
-        "nn.Flatten(), nn.Linear(6 * 24 * 24, 10))`. Hand in one that can, for images of shape (1, 28, 28), with the "
-        "same layers otherwise."
-    ),
-    hints=(
-        "Which layer raises the error, and which shape does its input have?",
-        "`nn.BatchNorm1d` takes (N, C). What is the class called that takes (N, C, H, W)?",
-    ),
-    check=checks.right_kind,
-)
+def settings(build, *each_image):
+    """Return mistakes in a network's normalisations; `build(norm, **options)` returns what builds it with others."""
+    each_image = build(nn.InstanceNorm2d, affine=True), build(partial(nn.GroupNorm, 1)), *each_image
+    return {
+        "Evaluation uses the batch's own statistics. What keeps running ones?": build(track_running_stats=False),
+        "Each image is normalised by itself. Which layer takes the mean over the whole batch?":
+            [build(nn.InstanceNorm2d, affine=True, track_running_stats=True), *each_image],
+        "The momentum is Keras's. Of what is it the weight in PyTorch?": [build(momentum=0.9), build(momentum=0.99)],
+        "With momentum=None all batches count the same. Which momentum is the default?": build(momentum=None),
+        "The eps is another one. Which is the default?": build(eps=1e-3),
+    }  # fmt: skip
+
+
+def small(norm=nn.BatchNorm2d, order=1, act=nn.ReLU, **options):
+    """Return what builds the next exercise's network with other parts; an order of -1 exchanges two of them."""
+    return lambda: nn.Sequential(
+        nn.Conv2d(1, 6, 5), *[norm(6, **options), act()][::order], nn.Flatten(), nn.Linear(3456, 10)
+    )
+
+
+@exercise("change one line", network((1, 28, 28), {
+    "The normalisation comes after the ReLU. Where did it stand?": small(order=-1),
+    "The ReLU is gone. Which one line has to change?": small(act=nn.Identity),
+    "The ReLU is a sigmoid now. Which one line has to change?": small(act=nn.Sigmoid),
+    **settings(small),
+}, otherwise="Which line cannot take maps of shape (N, 6, 24, 24), and should any other line change?", free=(6,),
+   seen=(1,) * 10))  # one image in a batch, where a biased running variance shows most  # fmt: skip
 def right_kind():
+    """This network cannot take images: `nn.Sequential(nn.Conv2d(1, 6, 5), nn.BatchNorm1d(6), nn.ReLU(), nn.Flatten(),
+    nn.Linear(6 * 24 * 24, 10))`. Hand in one that can, for images of shape (1, 28, 28), with the same layers otherwise.
+
+    Hint: Which layer raises the error, and which shape does its input have?
+    Hint: `nn.BatchNorm1d` takes (N, C). What is the class called that takes (N, C, H, W)?
+    """
     return nn.Sequential(nn.Conv2d(1, 6, 5), nn.BatchNorm2d(6), nn.ReLU(), nn.Flatten(), nn.Linear(6 * 24 * 24, 10))
 
 
-@exercise(
-    "change one line",
-    question=(
-        "Build LeNet for images of shape (1, 28, 28), with its sigmoids and average pooling, and with batch "
-        "normalisation after both convolutions and after the first two dense layers, each time before the sigmoid. "
-        "It is four lines this time."
-    ),
-    hints=(
-        "Which layers return maps, (N, C, H, W), and which vectors, (N, C)? Each kind has its own normalisation.",
-        "Two `nn.BatchNorm2d`, of 6 and 16 channels, and two `nn.BatchNorm1d`, of 120 and 84. Each stands right "
-        "after its convolution or dense layer.",
-    ),
-    check=checks.lenet_with_batch_norm,
-)
+def deep(norm=nn.BatchNorm2d, maps="NAP", dense=nn.BatchNorm1d, vectors="NA", act=nn.Sigmoid, pool=nn.AvgPool2d, **kw):
+    """Return what builds the next exercise's network with other parts, or norm, activation and pooling reordered."""
+
+    def steps(channels, norm, order):
+        return [{"N": norm(channels, **kw), "A": act(), "P": pool(2)}[step] for step in order]
+
+    return lambda: nn.Sequential(
+        nn.Conv2d(1, 6, 5, padding=2), *steps(6, norm, maps), nn.Conv2d(6, 16, 5), *steps(16, norm, maps), nn.Flatten(),
+        nn.Linear(400, 120), *steps(120, dense, vectors), nn.Linear(120, 84), *steps(84, dense, vectors),
+        nn.Linear(84, 10))  # fmt: skip
+
+
+@exercise("change one line", network((1, 28, 28), {
+    "The normalisations come after the sigmoids. What would one gain from one before it?":
+        deep(maps="ANP", vectors="AN"),
+    "After the convolutions the normalisation follows the sigmoid. Which should be first?": deep(maps="ANP"),
+    "After the dense layers the normalisation follows the sigmoid. Which should be first?": deep(vectors="AN"),
+    "After the convolutions the normalisation follows the pooling. What should it follow?": deep(maps="APN"),
+    "The normalisations come after sigmoid and pooling. What should each follow?": deep(maps="APN", vectors="AN"),
+    "The pooling comes before the normalisation. What should each normalisation follow?": deep(maps="PNA"),
+    "The sigmoids are gone. Does a batch normalisation do their work?": deep(act=nn.Identity),
+    "The sigmoids have become ReLUs. What should stay?": deep(act=nn.ReLU),
+    "The average pooling has become max pooling. What should stay?": deep(pool=nn.MaxPool2d),
+    **settings(deep, deep(dense=nn.LayerNorm), deep(partial(nn.GroupNorm, 1), dense=nn.LayerNorm)),
+}, otherwise="What stands between each convolution or dense layer and its sigmoid?", free=(6, 16, 120, 84),
+   seen=(4,) * 10))  # fmt: skip
 def lenet_with_batch_norm():
+    """Build LeNet for images of shape (1, 28, 28), with its sigmoids and average pooling, and with batch normalisation
+    after both convolutions and after the first two dense layers, each time before the sigmoid. It is four lines this
+    time.
+
+    Hint: Which layers return maps, (N, C, H, W), and which vectors, (N, C)? Each kind has its own normalisation.
+    Hint: Two `nn.BatchNorm2d`, of 6 and 16 channels, and two `nn.BatchNorm1d`, of 120 and 84. Each stands right after
+    its convolution or dense layer.
+    """
     return nn.Sequential(
-        nn.Conv2d(1, 6, kernel_size=5, padding=2), nn.BatchNorm2d(6), nn.Sigmoid(),
-        nn.AvgPool2d(kernel_size=2, stride=2),
-        nn.Conv2d(6, 16, kernel_size=5), nn.BatchNorm2d(16), nn.Sigmoid(),
-        nn.AvgPool2d(kernel_size=2, stride=2),
-        nn.Flatten(),
-        nn.Linear(400, 120), nn.BatchNorm1d(120), nn.Sigmoid(),
+        nn.Conv2d(1, 6, 5, padding=2), nn.BatchNorm2d(6), nn.Sigmoid(), nn.AvgPool2d(2),
+        nn.Conv2d(6, 16, 5), nn.BatchNorm2d(16), nn.Sigmoid(), nn.AvgPool2d(2),
+        nn.Flatten(), nn.Linear(400, 120), nn.BatchNorm1d(120), nn.Sigmoid(),
         nn.Linear(120, 84), nn.BatchNorm1d(84), nn.Sigmoid(),
         nn.Linear(84, 10))  # fmt: skip
 
 
-@exercise(
-    "build",
-    question=(
-        "Write `batch_norm_train(X, gamma, beta, eps)`, batch normalisation in training, for `X` of shape (N, C) or "
-        "(N, C, H, W) and `gamma`, `beta` of shape (C,), without PyTorch's own normalisations. It normalises each "
-        "channel with the batch's own mean and variance and returns a new tensor; no running statistics."
-    ),
-    hints=(
-        "Which axes does the mean of a channel run over? With `keepdim=True` it still fits X.",
-        "`X.var(axes, correction=0, keepdim=True)` divides by the number of values, as training does. Both gamma and "
-        "beta need the shape (1, C) or (1, C, 1, 1).",
-    ),
-    check=checks.batch_norm_train,
-)
+def batch_norm_cases():
+    small = torch.tensor([[1.0, 2], [3, 10], [5, 10], [7, 18]]), torch.tensor([6.0, 3]), torch.tensor([1.0, 0]), 4
+    shapes = ((6, 3), 1e-5), ((2, 3, 4, 5), 0.1), ((3, 4, 5, 4), 1e-5), ((1, 2, 3, 3), 1e-3), ((4, 3, 2, 3), 0.01)
+    return [small, *((3 * torch.randn(shape) + torch.randn(shape[1:]), *torch.randn(2, shape[1]), eps)
+                     for shape, eps in shapes)]  # fmt: skip
+
+
+def by_torch(X, gamma, beta, eps):
+    return F.batch_norm(X, None, None, gamma, beta, training=True, eps=eps)
+
+
+def by_hand(axes=lambda n: [0, *range(2, n)], correction=0, centre=1, root=lambda var, eps: torch.sqrt(var + eps)):
+    """Return a batch normalisation with some of its steps done in another way; `axes` is given the number of axes."""
+
+    def compute(X, gamma, beta, eps):
+        mean, var = X.mean(axes(X.dim()), keepdim=True), X.var(axes(X.dim()), correction=correction, keepdim=True)
+        gamma, beta = (vector.reshape(-1, *[1] * (X.dim() - 2)) for vector in (gamma, beta))
+        return gamma * (X - centre * mean) / root(var, eps) + beta
+
+    return compute
+
+
+@exercise("build", check(Function(by_hand=("batch_norm", "layer_norm", "group_norm", "instance_norm"), gradients=True),
+                         batch_norm_cases, by_torch, {
+    "You divide the sum of squares by n − 1. Which variance makes the batch's own spread 1?": by_hand(correction=1),
+    "All channels share a mean and a variance. What belongs to each channel alone?": by_hand(lambda n: [*range(n)]),
+    "Each pixel has a mean of its own. Over which axes does a channel reach?": by_hand(lambda n: [0]),
+    "Each example is normalised by itself. Over which axes does a channel reach?": by_hand(lambda n: [*range(1, n)]),
+    "Each image is normalised by itself. Is the batch one of the axes of the mean?": by_hand(lambda n: [*range(2, n)]),
+    "Your eps is added to the root. To what does it belong?": by_hand(root=lambda var, eps: var.sqrt() + eps),
+    "Your eps is missing. To what is it added?": by_hand(root=lambda var, eps: var.sqrt()),
+    "You divide by the variance. What is the standard deviation?": by_hand(root=lambda var, eps: var + eps),
+    "You do not divide. What makes the variance 1?": by_hand(root=lambda var, eps: 1),
+    "You do not subtract the mean. Where should the centre of a channel be?": by_hand(centre=0),
+    "That is right before the last step. What do gamma and beta do?": lambda X, g, b, eps: by_torch(X, None, None, eps),
+    "The shift is missing. What does beta do?": lambda X, g, b, eps: by_torch(X, g, None, eps),
+    "The scale is missing. What does gamma do?": lambda X, g, b, eps: by_torch(X, None, b, eps),
+    "Gamma and beta have changed places. Which of them multiplies?": lambda X, g, b, eps: by_torch(X, b, g, eps),
+    "Your gamma and beta lie along the last axis, the width. Which shape puts them along the channels?":
+        lambda X, g, b, eps: by_torch(X, None, None, eps) * g + b,
+}, otherwise="Over which axes do mean and variance run, and along which do gamma and beta lie?"))  # fmt: skip
 def batch_norm_train(X, gamma, beta, eps):
+    """Write `batch_norm_train(X, gamma, beta, eps)`, batch normalisation in training, for `X` of shape (N, C) or
+    (N, C, H, W) and `gamma`, `beta` of shape (C,), without PyTorch's own normalisations. It normalises each channel
+    with the batch's own mean and variance and returns a new tensor; no running statistics.
+
+    Hint: Which axes does the mean of a channel run over? With `keepdim=True` it still fits X.
+    Hint: `X.var(axes, correction=0, keepdim=True)` divides by the number of values, as training does. Both gamma and
+    beta need the shape (1, C) or (1, C, 1, 1).
+    """
     axes = [axis for axis in range(X.dim()) if axis != 1]  # all but the channels
     shape = [-1 if axis == 1 else 1 for axis in range(X.dim())]
     mean, var = X.mean(axes, keepdim=True), X.var(axes, correction=0, keepdim=True)
@@ -143,45 +236,135 @@ def batch_norm_train(X, gamma, beta, eps):
     return gamma.reshape(shape) * X_hat + beta.reshape(shape)
 
 
-@exercise(
-    "build",
-    question=(
-        "Write `update_running_var(running_var, X, momentum)`, which returns the running variance, of shape (C,), "
-        "after a batch `X` of shape (N, C, H, W) in training, as `nn.BatchNorm2d` keeps it. It returns a new tensor "
-        "and leaves `running_var` as it is."
-    ),
-    hints=(
-        "Of what is PyTorch's momentum the weight? And by what does it divide in this variance, n or n − 1?",
-        "It is (1 − momentum) · running_var + momentum · var, with the unbiased variance over the axes 0, 2 and 3.",
-    ),
-    check=checks.update_running_var,
-)
+def running_var_cases():
+    small = torch.tensor([2.0, 4]), torch.tensor([[[[1.0, 1]], [[0, 6]]], [[[1, 5]], [[6, 0]]]]), 0.25
+    shapes = ((2, 3, 4, 5), 0.1), ((1, 2, 2, 3), 0.3), ((5, 4, 1, 1), 0.01), ((3, 1, 3, 2), 0.9)
+    return [small, *((torch.rand(shape[1]) + 0.5, 2 * torch.randn(shape) + 3, momentum) for shape, momentum in shapes)]
+
+
+def torch_running_var(running_var, X, momentum):
+    kept = running_var.clone()
+    F.batch_norm(X, torch.zeros_like(kept), kept, training=True, momentum=momentum)
+    return kept
+
+
+@exercise("build", check(Function(), running_var_cases, torch_running_var, {
+    "You divide by n. By what does PyTorch divide?": lambda v, X, m: v.lerp(X.var((0, 2, 3), correction=0), m),
+    "Your weights are exchanged, as in Keras. Which is momentum?": lambda v, X, m: X.var((0, 2, 3)).lerp(v, m),
+    "Your weights are exchanged, as in Keras, and you divide by n. Which part does momentum multiply?":
+        lambda v, X, m: X.var((0, 2, 3), correction=0).lerp(v, m),
+    "You mix in the standard deviation. What is its square?":
+        [lambda v, X, m: v.lerp(X.std((0, 2, 3)), m), lambda v, X, m: v.lerp(X.std((0, 2, 3), correction=0), m)],
+    "You mix standard deviations. What makes a variance?": lambda v, X, m: v.sqrt().lerp(X.std((0, 2, 3)), m),
+    "You mix in the mean. What does a variance take from X?": lambda v, X, m: v.lerp(X.mean((0, 2, 3)), m),
+    "That is the batch's variance. What becomes of the old one?":
+        [lambda v, X, m: X.var((0, 2, 3)), lambda v, X, m: X.var((0, 2, 3), correction=0)],
+    "That is the old one. What does the batch add?": lambda v, X, m: v,
+    "The old one keeps its full weight. What should the two add up to?": lambda v, X, m: v + m * X.var((0, 2, 3)),
+    "You correct for the number of images. How many values of a channel are in the batch?":
+        lambda v, X, m: v.lerp(X.var((0, 2, 3), correction=0) * len(X) / max(len(X) - 1, 1), m),
+    "You average the variances of single images. What does one of all take in?":
+        lambda v, X, m: v.lerp(X.var((2, 3)).mean(0), m),
+    "All channels share a variance. Over which axes does that of one run?": lambda v, X, m: v.lerp(X.var(), m),
+}, otherwise="Which part is kept, and over which axes does the new variance run?"))  # fmt: skip
 def update_running_var(running_var, X, momentum):
+    """Write `update_running_var(running_var, X, momentum)`, which returns the running variance, of shape (C,), after a
+    batch `X` of shape (N, C, H, W) in training, as `nn.BatchNorm2d` keeps it. It returns a new tensor and leaves
+    `running_var` as it is.
+
+    Hint: Of what is PyTorch's momentum the weight? And by what does it divide in this variance, n or n − 1?
+    Hint: It is (1 − momentum) · running_var + momentum · var, with the unbiased variance over the axes 0, 2 and 3.
+    """
     var = X.var((0, 2, 3), correction=1)  # divides by n - 1
     return (1 - momentum) * running_var + momentum * var
 
 
-@exercise(
-    "build",
-    question=(
-        "Once training is over, batch normalisation can be built into the convolution before it. Write "
-        "`fold(conv, bn)` for an `nn.Conv2d` and the `nn.BatchNorm2d` after it. It returns one new `nn.Conv2d` that "
-        "computes what `bn(conv(X))` computes in evaluation mode. The convolution may have a bias or not, and any "
-        "stride, padding, dilation and groups. Both given layers stay as they are."
-    ),
-    hints=(
-        "In evaluation mode each channel is multiplied by one number and another one is added. Which two numbers?",
-        "With scale = gamma / √(running_var + eps) the new weights are scale · weight, for each output channel, and "
-        "the new biases are (bias − running_mean) · scale + beta.",
-    ),
-    check=checks.fold,
-)
+@torch.no_grad()
+def fold_cases():
+    convs = [nn.Conv2d(2, 3, 3, bias=False), nn.Conv2d(1, 2, (2, 3)), nn.Conv2d(4, 4, 3, padding=1),
+             nn.Conv2d(3, 5, 3, stride=2, padding=(2, 0)), nn.Conv2d(4, 6, (3, 1), padding="same", groups=2),
+             nn.Conv2d(2, 4, 2, dilation=2, bias=False, groups=2)]  # fmt: skip
+    cases = []
+    for conv, eps in zip(convs, (1e-5, 1e-5, 0.1, 1e-5, 1e-3, 1e-5), strict=True):
+        bn = nn.BatchNorm2d(conv.out_channels, eps=eps).eval()
+        for values in (bn.weight, bn.bias, bn.running_mean):
+            values.normal_()
+        bn.running_var.uniform_(0.2, 1.2)
+        cases.append(Case((conv.eval(), bn), f"For a `{conv}` and its bn", torch.randn(2, conv.in_channels, 7, 8)))
+    return cases
+
+
+def output_of(result, case):
+    """Return what a folded convolution makes of a batch, or raise Wrong."""
+    conv, X, numbers = case.args[0], case.X, "Which numbers did you give to `nn.Conv2d`?"
+    if not isinstance(result, nn.Conv2d):
+        kind = type(result).__name__
+        raise Wrong(f"your function returns a `{kind}`, expected one `nn.Conv2d`. Which layer could hold it all?")
+    if result.bias is None:
+        raise Wrong("your convolution has no bias. Where do beta and the running mean go?")
+    if (own := tuple(result.weight.shape)) != (right := tuple(conv.weight.shape)):
+        raise Wrong(f"your weight has the shape {own}, expected {right}. {numbers}")
+    found = sent(partial(nn.Conv2d.forward, result), X)  # the convolution alone, whatever a subclass or a hook does
+    if isinstance(found, Exception):
+        raise Wrong(f"images of shape {tuple(X.shape)} do not get through yours: {describe(found)} {numbers}")
+    if (own := tuple(found.shape)) != (right := tuple(conv(X).shape)):
+        raise Wrong(f"the output has the shape {own}, expected {right}. Has yours the same stride, padding and groups?")
+    return found
+
+
+def wrong(bias=lambda b, m, s, beta: (b - m) * s + beta, scale=lambda g, var, eps: g / (var + eps).sqrt(),
+          weight=lambda W, s: s[:, None, None, None] * W):  # fmt: skip
+    """Return a fold that makes its biases, its scale or its weights in another way."""
+
+    @torch.no_grad()
+    def compute(conv, bn):
+        result, s = fold.solve(conv, bn), scale(bn.weight, bn.running_var, bn.eps)
+        b = 0 * bn.bias if conv.bias is None else conv.bias
+        result.weight.data, result.bias.data = weight(conv.weight, s), bias(b, bn.running_mean, s, bn.bias)
+        return result
+
+    return compute
+
+
+@exercise("build", check(Function(output_of, off="the output is off", refuse=(type, nn.Module)), fold_cases, mistakes={
+    "It is still the convolution as it was. By what does bn multiply its result?":
+        wrong(lambda b, m, s, beta: b, weight=lambda W, s: W),
+    "The bias of the convolution is forgotten. What does bn do to it?": wrong(lambda b, m, s, beta: beta - m * s),
+    "The bias of the convolution is added as it is. What does bn do?": wrong(lambda b, m, s, beta: b + beta - m * s),
+    "The running mean is forgotten. Where is it subtracted?": wrong(lambda b, m, s, beta: b * s + beta),
+    "The bias is beta alone. What becomes of the running mean?": wrong(lambda b, m, s, beta: beta),
+    "Beta is forgotten. Where is it added?": wrong(lambda b, m, s, beta: (b - m) * s),
+    "The bias is the old one. What do the running mean and beta add to it?": wrong(lambda b, m, s, beta: b),
+    "Two numbers are missing in the bias. Which does bn add?": wrong(lambda b, m, s, beta: b * s),
+    "The running mean is subtracted as it is. Does bn subtract it before or after it divides?":
+        wrong(lambda b, m, s, beta: b * s - m + beta),
+    "The running mean is added. Which sign has it in bn?": wrong(lambda b, m, s, beta: (b + m) * s + beta),
+    "The bias is right, the weights are the old ones. By what does bn multiply?": wrong(weight=lambda W, s: W),
+    "You divide by the variance. What does bn do to it first?": wrong(scale=lambda g, var, eps: g / (var + eps)),
+    "Your eps is missing. To what does bn add it?": wrong(scale=lambda g, var, eps: g / var.sqrt()),
+    "Your eps is outside the root. To what is it added?": wrong(scale=lambda g, var, eps: g / (var.sqrt() + eps)),
+    "You multiply by the root. What does bn do with it?": wrong(scale=lambda g, var, eps: g * (var + eps).sqrt()),
+    "Gamma is forgotten. What does bn multiply by?": wrong(scale=lambda g, var, eps: (var + eps).rsqrt()),
+    "The weights are scaled along the input channels. Which axis of the weight counts the outputs?":
+        wrong(weight=lambda W, s: s[:, None, None] * W),
+    "The weights are scaled along their last axis, the width. Which axis counts the outputs?":
+        wrong(weight=lambda W, s: s * W),
+}, otherwise="By what does bn multiply each output channel, and what does it add?",
+   remark="On {count} pairs of layers the outputs are {agreement}."))  # fmt: skip
 def fold(conv, bn):
+    """Once training is over, batch normalisation can be built into the convolution before it. Write `fold(conv, bn)`
+    for an `nn.Conv2d` and the `nn.BatchNorm2d` after it. It returns one new `nn.Conv2d` that computes what
+    `bn(conv(X))` computes in evaluation mode. The convolution may have a bias or not, and any stride, padding, dilation
+    and groups. Both given layers stay as they are.
+
+    Hint: In evaluation mode each channel is multiplied by one number and another one is added. Which two numbers?
+    Hint: With scale = gamma / √(running_var + eps) the new weights are scale · weight, for each output channel, and the
+    new biases are (bias − running_mean) · scale + beta.
+    """
     scale = bn.weight / torch.sqrt(bn.running_var + bn.eps)
     bias = 0 if conv.bias is None else conv.bias
-    folded = nn.Conv2d(
-        conv.in_channels, conv.out_channels, conv.kernel_size, conv.stride, conv.padding, conv.dilation, conv.groups
-    )
+    settings = conv.kernel_size, conv.stride, conv.padding, conv.dilation, conv.groups
+    folded = nn.Conv2d(conv.in_channels, conv.out_channels, *settings)
     with torch.no_grad():
         folded.weight.copy_(scale.reshape(-1, 1, 1, 1) * conv.weight)
         folded.bias.copy_((bias - bn.running_mean) * scale + bn.bias)

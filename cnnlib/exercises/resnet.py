@@ -1,158 +1,325 @@
-"""Exercises of chapter 5, ResNet. In a notebook: `from cnnlib.exercises import resnet as exercises`.
+"""Exercises of chapter 5, ResNet. In a notebook: `from cnnlib.exercises import resnet as exercises`."""
 
-Every exercise is its solution under a decorator, see `cnnlib.exercises.core`. The checkers, and what they
-say to the usual mistakes, are in `cnnlib.exercises.resnet_checks`.
-"""
+from functools import partial
 
 import torch
 from torch import nn
+from torch.nn import functional as F
 
-from cnnlib.exercises import resnet_checks as checks
 from cnnlib.exercises.core import exercise
-from cnnlib.models import PreActivation, Residual, cifar_resnet
+from cnnlib.exercises.engine import Case, Wrong, check
+from cnnlib.exercises.functions import Function, Value, number
+from cnnlib.exercises.modules import Module, close, explained, sent
+from cnnlib.models import BasicBlock, PostActivation, PreActivation, Residual, cifar_resnet
 
 
-@exercise(
-    "recall",
-    question=(
-        "A network of this chapter's `cifar_resnet` has nine residual blocks in each of its three stages. Which depth "
-        "stands in its name? The depth counts layers with weights, without those of the shortcuts."
-    ),
-    hints=(
-        "How many convolutions does one block have, and how many blocks are there?",
-        "Three stages of nine blocks of two convolutions each. Which layer comes before them, and which after them?",
-    ),
-    check=checks.depth_of_nine,
-)
+@exercise("recall", number({
+    "These are the convolutions of the blocks. Which layers come before and after them?": 54,
+    "One layer is missing. Which one stands before the blocks, and which one after them?": 55,
+    "That is one too many. Which layers outside the blocks have weights?": 57,
+    "That is two too many. Does the depth count the projections on the shortcuts?": 58,
+    "These are the blocks. How many convolutions does each have?": 27,
+    "Each block counts as one layer there. How many convolutions does it have?": 29,
+    "These are the convolutions of one stage. How many stages are there, and what stands around them?": 18,
+    "That is one stage with what stands around it. How many stages are there?": 20,
+    "That is n. How many layers go with it?": 9,
+    "That would be right for blocks of three convolutions. How many do these have?": 83,
+    "That is right for n = 18. How many blocks are in a stage here?": 110,
+}, otherwise="How many stages, blocks in a stage and convolutions in a block are there, and what else?"))  # fmt: skip
 def depth_of_nine():
+    """A network of this chapter's `cifar_resnet` has nine residual blocks in each of its three stages. Which depth
+    stands in its name? The depth counts layers with weights, without those of the shortcuts.
+
+    Hint: How many convolutions does one block have, and how many blocks are there?
+    Hint: Three stages of nine blocks of two convolutions each. Which layer comes before them, and which after them?
+    """
     blocks = 3 * 9
     return 1 + 2 * blocks + 1  # the first convolution, the blocks, the dense layer
 
 
-@exercise(
-    "recall",
-    question=(
-        "A shortcut goes from 64 to 128 channels by a 1 × 1 convolution without bias, followed by batch "
-        "normalisation. How many numbers does this shortcut learn?"
-    ),
-    hints=(
-        "A 1 × 1 window has one weight for each pair of an input and an output channel. How many pairs are there?",
-        "There are 64 · 128 pairs. Batch normalisation learns two numbers for each channel of its input.",
-    ),
-    check=checks.projection_parameters,
-)
+@exercise("recall", number({
+    "These are the weights of the convolution. What does the batch normalisation learn?": 8192,
+    "That is 128 more than the weights. How many numbers does each of the 128 output channels learn?": 8320,
+    "You count 128 biases. Does this convolution have any?": 8576,
+    "You count the running mean and variance. Does a gradient change them?": 8704,
+    "You count all that the normalisation keeps. Which of it does a gradient change?": 8705,
+    "That is the batch normalisation. How many weights does the convolution have?": 256,
+    "You count windows of 3 × 3. How many weights has one of 1 × 1?": [73984, 73728],
+    "You add the channels. How many pairs of an input and an output channel are there?": [192, 448],
+    "You count 128 input channels. How many arrive?": 16640,
+    "You count 64 output channels. How many leave the convolution?": 4224,
+}, otherwise="How many weights has the convolution, and what does each channel learn after it?"))  # fmt: skip
 def projection_parameters():
+    """A shortcut goes from 64 to 128 channels by a 1 × 1 convolution without bias, followed by batch normalisation. How
+    many numbers does this shortcut learn?
+
+    Hint: A 1 × 1 window has one weight for each pair of an input and an output channel. How many pairs are there?
+    Hint: There are 64 · 128 pairs. Batch normalisation learns two numbers for each channel of its input.
+    """
     weights = 64 * 128 * 1 * 1
     gamma, beta = 128, 128
     return weights + gamma + beta
 
 
-@exercise(
-    "recall",
-    question=(
-        "Two plain networks, of 20 and of 56 layers, are trained in the same way. The deeper one makes more mistakes "
-        "on the test images. Which further measurement shows that this is not overfitting? Answer with one letter.\n\n"
-        "- `a`: The deeper network has more parameters.\n"
-        "- `b`: The deeper network makes more mistakes on the test images than on the training images.\n"
-        "- `c`: The deeper network's test loss rises towards the end, while its training loss still falls.\n"
-        "- `d`: The deeper network's loss on the training images is the higher one, too.\n"
-        "- `e`: The deeper network's gradients are smaller in its first layer than in its last."
-    ),
-    hints=(
-        "A network that overfits has learnt something well, only the wrong thing. On which images would that show?",
-        "Overfitting means: good on the images it learns from, bad on new ones. Which measurement contradicts the "
-        "first half?",
-    ),
-    check=checks.not_overfitting,
-)
+def letter(answer):
+    """Return a letter from a to e, which may come large, or in brackets."""
+    found = answer.strip(" ().:`'\"").lower() if isinstance(answer, str) else ""
+    if found not in set("abcde"):
+        shown = repr(answer) if isinstance(answer, str) else f"with an object of type `{type(answer).__name__}`"
+        raise Wrong(f"You answer {shown}, expected one letter from a to e. Which one is it?")
+    return found
+
+
+@exercise("recall", check(Value(letter, str.__eq__), mistakes={
+    "That is true of every deeper network. What would you have to measure to learn how it is trained?": "a",
+    "The shallow network does so, too. On which images should the two networks be compared with each other?": "b",
+    "That is what overfitting looks like. Which measurement would contradict it?": "c",
+    "Smaller gradients may still teach a network. Which number says how well it has learnt its images?": "e",
+}, remark="A network that overfits would be the better one on the images it has learnt from."))  # fmt: skip
 def not_overfitting():
+    """Two plain networks, of 20 and of 56 layers, are trained in the same way. The deeper one makes more mistakes on
+    the test images. Which further measurement shows that this is not overfitting? Answer with one letter.
+
+    - `a`: The deeper network has more parameters.
+    - `b`: The deeper network makes more mistakes on the test images than on the training images.
+    - `c`: The deeper network's test loss rises towards the end, while its training loss still falls.
+    - `d`: The deeper network's loss on the training images is the higher one, too.
+    - `e`: The deeper network's gradients are smaller in its first layer than in its last.
+
+    Hint: A network that overfits has learnt something well, only the wrong thing. On which images would that show?
+    Hint: Overfitting means: good on the images it learns from, bad on new ones. Which measurement contradicts the first
+    half?
+    """
     return "d"
 
 
-@exercise(
-    "change one line",
-    question=(
-        "`Residual(16, 32)` should turn maps of shape (N, 16, 28, 28) into (N, 32, 14, 14), but its addition fails. "
-        "Hand in a `Residual` that does it."
-    ),
-    hints=(
-        "Two things differ between the input and the output. Which layer can change the shortcut in both?",
-        "A 1 × 1 convolution on the shortcut changes the channels, a stride of 2 the height and width: `Residual` has "
-        "an argument for each.",
-    ),
-    check=checks.fitting_shortcut,
-)
+@exercise("change one line", check(Module([(4, 16, 28, 28), (1, 16, 28, 28)], noun="block", seen=(4,) * 5), mistakes={
+    "The convolutions return 32 channels, the shortcut passes on 16. Which argument of `Residual` changes those?":
+        lambda: Residual(16, 32),
+    "The convolutions return (N, 32, 14, 14), the shortcut passes on (N, 16, 28, 28). Which layer is missing there?":
+        lambda: Residual(16, 32, strides=2),
+    "The channels are right. What should the stride be?": lambda: Residual(16, 32, use_1x1conv=True),
+    "The channels are right. By how much should the stride shrink 28?": lambda: Residual(16, 32, True, 4),
+    "Height and width are right. How many channels should leave the block?": lambda: Residual(16, 16, True, 2),
+    "The block works, and changes nothing. How many channels should leave it, how large?": lambda: Residual(16, 16),
+    "The block waits for 32 channels. How many arrive?": [lambda: Residual(32, 32), lambda: Residual(32, 32, True, 2)],
+    "The two numbers of channels have changed places. Which comes first?": lambda: Residual(32, 16, True, 2),
+    "That is a `BasicBlock`: no biases, and normalisation in its projection. Which class does the question ask for?":
+        lambda: BasicBlock(16, 32, strides=2),
+    "You pool. Which argument halves the maps?": [
+        lambda: nn.Sequential(Residual(16, 32, True), nn.MaxPool2d(2)),
+        lambda: nn.Sequential(Residual(16, 32, True), nn.AvgPool2d(2)),
+        lambda: nn.Sequential(nn.MaxPool2d(2), Residual(16, 32, True))],
+}, otherwise="What do use_1x1conv and strides have to be, and is all else a `Residual`?"))  # fmt: skip
 def fitting_shortcut():
+    """`Residual(16, 32)` should turn maps of shape (N, 16, 28, 28) into (N, 32, 14, 14), but its addition fails. Hand
+    in a `Residual` that does it.
+
+    Hint: Two things differ between the input and the output. Which layer can change the shortcut in both?
+    Hint: A 1 × 1 convolution on the shortcut changes the channels, a stride of 2 the height and width: `Residual` has
+    an argument for each.
+    """
     return Residual(16, 32, use_1x1conv=True, strides=2)
 
 
-@exercise(
-    "change one line",
-    question=(
-        "Build the plain twin of `cifar_resnet(20, 8)`, for images of shape (1, 28, 28): the same network with nothing "
-        "around its convolutions."
-    ),
-    hints=(
-        "All layers stay, with their batch normalisation and their ReLUs. Which argument of `cifar_resnet` is about "
-        "what goes around them?",
-        "`shortcut` is one of four kinds, which `SHORTCUTS` lists.",
-    ),
-    check=checks.plain_twin,
-)
+def rebuilt(net, change):
+    """Change each block of a network in place."""
+    for block in net[1:-1]:
+        change(block)
+    return net
+
+
+def plain(depth=20, width=8, **options):
+    return cifar_resnet(depth, width, shortcut="none", **options)
+
+
+IMAGES = Module([(4, 1, 28, 28), (1, 1, 28, 28)], numbers="numbers", seen=(4,) * 5)
+
+
+@exercise("change one line", check(IMAGES, mistakes={
+    "That is `cifar_resnet(20, 8)` itself. Which argument takes its shortcuts away?": lambda: cifar_resnet(20, 8),
+    "Its shortcuts have no parameters, but they are there. What should go around the convolutions?":
+        lambda: cifar_resnet(20, 8, shortcut="identity"),
+    "It has a projection everywhere. What should it have?": lambda: cifar_resnet(20, 8, shortcut="all projections"),
+    "Only the shortcuts without parameters are gone. What goes around the first block of the second stage?":
+        lambda: rebuilt(cifar_resnet(20, 8), lambda block: setattr(
+            block, "shortcut", None if isinstance(block.shortcut, nn.Identity) else block.shortcut)),
+    "The batch normalisation is gone, too. Which part should differ from its twin?": lambda: plain(norm=False),
+    "One ReLU of each block is gone, too. What follows the second convolution of a block?":
+        lambda: rebuilt(plain(), lambda block: setattr(block, "activation2", nn.Identity())),
+    "Its width is the paper's 16. Which width has its twin?": lambda: plain(width=16),
+    "It waits for colour images. How many channels has a grey one?": lambda: plain(in_channels=3),
+    "It has sigmoids. Which activation has its twin?": lambda: plain(activation=nn.Sigmoid),
+    **{f"It has {depth} layers. How many should it have?": partial(plain, depth) for depth in (8, 14, 26, 32)},
+}, otherwise="In what else than its shortcuts does it differ from `cifar_resnet(20, 8)`?"))  # fmt: skip
 def plain_twin():
+    """Build the plain twin of `cifar_resnet(20, 8)`, for images of shape (1, 28, 28): the same network with nothing
+    around its convolutions.
+
+    Hint: All layers stay, with their batch normalisation and their ReLUs. Which argument of `cifar_resnet` is about
+    what goes around them?
+    Hint: `shortcut` is one of four kinds, which `SHORTCUTS` lists.
+    """
     return cifar_resnet(20, 8, shortcut="none")
 
 
-@exercise(
-    "change one line",
-    question=(
-        "Build `cifar_resnet(14, 8)` for images of shape (1, 28, 28) with pre-activation blocks and with shortcuts "
-        "that have no parameters at all."
-    ),
-    hints=(
-        "Two arguments, one for the kind of block and one for the kind of shortcut.",
-        "The class of the block is `PreActivation`. Which of the four `SHORTCUTS` passes the input on, with channels "
-        "of zeros where the output has more?",
-    ),
-    check=checks.free_shortcuts,
-)
+def free(depth=14, width=8, block=PreActivation, **options):
+    return cifar_resnet(depth, width, shortcut="identity", block=block, **options)
+
+
+def padded(pick=lambda X: X[..., ::2, ::2], share=0):
+    """Return a network whose `ZeroPad`s pass on other pixels, or put a share of their zero channels first."""
+    net = free()
+    for shortcut in (block.shortcut for block in net[1:-1] if hasattr(block.shortcut, "extra")):
+        before = int(share * shortcut.extra)
+        pads = 0, 0, 0, 0, before, shortcut.extra - before
+        shortcut.forward = lambda X, pads=pads: F.pad(pick(X), pads)
+    return net
+
+
+@exercise("change one line", check(IMAGES, mistakes={
+    "That is `cifar_resnet(14, 8)` itself. Which two arguments change?": lambda: cifar_resnet(14, 8),
+    "The shortcuts are right, the blocks are those of the first paper. What does pre-activation put first?":
+        lambda: free(block=PostActivation),
+    "The blocks are right, but two shortcuts are projections. Which kind of shortcut has no parameters?":
+        lambda: cifar_resnet(14, 8, block=PreActivation),
+    "Every shortcut is a projection. Which kind has no parameters?":
+        lambda: cifar_resnet(14, 8, shortcut="all projections", block=PreActivation),
+    "It has no shortcuts at all. What should go around the convolutions?": lambda: plain(14),
+    "The stem still ends in a norm and a ReLU, and the head begins with none. What does a first block begin with?":
+        lambda: nn.Sequential(plain(14)[0], *free()[1:-1], plain(14)[-1]),
+    "Half of the zero channels stand before the input's own. Where does `ZeroPad` put them?": lambda: padded(share=0.5),
+    "The shortcut takes means of 2 × 2 pixels. Which does `ZeroPad` take?": lambda: padded(nn.AvgPool2d(2)),
+    "A ReLU follows the addition. What comes after it in a pre-activation block?":
+        lambda: nn.Sequential(*[nn.Sequential(part, nn.ReLU() if 0 < i < 7 else nn.Identity())
+                                for i, part in enumerate(free())]),
+    "The batch normalisation is gone, too. Which parts should change?": lambda: free(norm=False),
+    "Its width is the paper's 16. Which width does the question ask for?": lambda: free(width=16),
+    "It waits for colour images. How many channels has a grey one?": lambda: free(in_channels=3),
+    **{f"It has {depth} layers. How many should it have?": partial(free, depth) for depth in (8, 20, 26)},
+}, otherwise="What do `block` and `shortcut` have to be, and is all else as it was?"))  # fmt: skip
 def free_shortcuts():
+    """Build `cifar_resnet(14, 8)` for images of shape (1, 28, 28) with pre-activation blocks and with shortcuts that
+    have no parameters at all.
+
+    Hint: Two arguments, one for the kind of block and one for the kind of shortcut.
+    Hint: The class of the block is `PreActivation`. Which of the four `SHORTCUTS` passes the input on, with channels of
+    zeros where the output has more?
+    """
     return cifar_resnet(14, 8, shortcut="identity", block=PreActivation)
 
 
-@exercise(
-    "build",
-    question=(
-        "Write `residual_block(in_channels, out_channels, stride)`, which returns the block of the first paper as an "
-        "`nn.Module`: two 3 × 3 convolutions with batch normalisation and a shortcut around them. The first one has "
-        "the stride; no convolution has a bias. Where the shapes of input and output differ, the shortcut is a 1 × 1 "
-        "convolution with batch normalisation; where they agree, it is the input itself."
-    ),
-    hints=(
-        "A block is a class with a `forward`, since a Sequential cannot add. Which ReLU comes before the addition, and "
-        "which after it?",
-        "Keep `body = nn.Sequential(conv, norm, relu, conv, norm)` and `shortcut`, either an `nn.Identity()` or "
-        "`nn.Sequential(conv, norm)` with the stride. Then `forward` returns `torch.relu(body(X) + shortcut(X))`.",
-    ),
-    check=checks.residual_block,
-)
+def conv(a, b, stride=1, kernel=3, bias=False):
+    return nn.Conv2d(a, b, kernel, stride, padding=kernel // 2, bias=bias)
+
+
+class Variant(BasicBlock):
+    """A block that joins its two ways differently, has something else between its convolutions, biases or other parts.
+
+    A part is given as what makes it of the two numbers of channels and the stride.
+    """
+
+    def __init__(self, a, b, stride, join, middle, biases, **parts):
+        super().__init__(a, b, strides=stride)
+        self.join, self.middle = join, middle
+        for name, make in parts.items():
+            setattr(self, name, make(a, b, stride))
+        for name in biases:
+            self.get_submodule(name).bias = nn.Parameter(torch.zeros(b))
+
+    def forward(self, X):
+        Y = self.bn2(self.conv2(self.middle(self.bn1(self.conv1(X)))))
+        return self.join(self, Y, self.shortcut(X))
+
+
+def block(join=lambda m, Y, S: F.relu(Y + S), middle=F.relu, biases=(), **parts):
+    return partial(Variant, join=join, middle=middle, biases=biases, **parts)
+
+
+@exercise("build", check(Module(lambda a, b, stride: [(4, a, 9, 7), (1, a, 9, 7)], noun="block", seen=(4,) * 5),
+                         ((4, 8, 2), (6, 6, 1), (4, 8, 1), (6, 6, 2)), lambda a, b, s: BasicBlock(a, b, strides=s), {
+    "The last ReLU stands before the addition, so the block can only add to its input. Where should it stand?":
+        block(lambda m, Y, S: F.relu(Y) + S),
+    "A ReLU stands before the addition, and one after it. Which numbers can the first one no longer add?":
+        block(lambda m, Y, S: F.relu(F.relu(Y) + S)),
+    "No ReLU follows the addition. How many ReLUs has the block?": block(lambda m, Y, S: Y + S),
+    "No ReLU stands between the two convolutions. What do two in a row amount to?": block(middle=nn.Identity()),
+    "There is no ReLU. Where do the two stand?": block(lambda m, Y, S: Y + S, nn.Identity()),
+    "Nothing is added to what the convolutions return. Where does the shortcut end?": block(lambda m, Y, S: F.relu(Y)),
+    "Only the shortcut counts. To what should it be added?": block(lambda m, Y, S: F.relu(S)),
+    "A ReLU stands on the shortcut. What should reach the addition unchanged?":
+        block(lambda m, Y, S: F.relu(Y + F.relu(S))),
+    "The second normalisation comes after the addition. What happens to the shortcut there?":
+        block(lambda m, Y, S: F.relu(m.last(Y + S)), bn2=nn.Identity, last=lambda a, b, s: nn.BatchNorm2d(b)),
+    "You put the two one behind the other, which doubles the channels. What does a residual block do with them?":
+        block(lambda m, Y, S: F.relu(torch.cat([Y, S], 1))),
+    "You multiply by the shortcut. What should become of the two?": block(lambda m, Y, S: F.relu(Y * S)),
+    "Nothing goes around the convolutions. What does a shortcut add?": partial(PostActivation, shortcut="none"),
+    "The shortcut is a projection although the shapes agree. What would cost nothing?":
+        lambda a, b, s: BasicBlock(a, b, use_1x1conv=True, strides=s),
+    "The stride stands at the second convolution. At which one should it?":
+        block(conv1=lambda a, b, s: conv(a, b), conv2=lambda a, b, s: conv(b, b, s)),
+    "Both convolutions have the stride. By how much do they shrink the maps, and by how much does the shortcut?":
+        block(conv2=lambda a, b, s: conv(b, b, s)),
+    "The stride plays no part. Which two convolutions need it?": lambda a, b, s: BasicBlock(a, b),
+    "The stride stands on one side of the addition only. Which two convolutions need it?":
+        [block(conv1=lambda a, b, s: conv(a, b)),
+         block(shortcut=lambda a, b, s: nn.Sequential(conv(a, b, 1, 1), nn.BatchNorm2d(b)))],
+    "The shortcut passes on maps of another shape than the convolutions return. Which layer can change it?":
+        block(shortcut=nn.Identity),
+    "The projection is not normalised. What follows it?": block(shortcut=lambda a, b, s: conv(a, b, s, 1)),
+    "That is `Residual`: biases everywhere, and no normalisation in its projection. What does the question ask?":
+        lambda a, b, s: Residual(a, b, (a, s) != (b, 1), s),
+    "The projection has a bias and no normalisation. Which of the two does the question ask for?":
+        block(shortcut=lambda a, b, s: conv(a, b, s, 1, bias=True)),
+    "There are biases. The normalisation behind them subtracts the mean: what is left of a bias then?":
+        [block(biases=["conv1"]), block(biases=["conv1", "conv2"]), block(biases=["shortcut.0"]),
+         block(biases=["conv1", "conv2", "shortcut.0"])],
+    "The first convolution has no normalisation. What stands between it and its ReLU?": block(bn1=nn.Identity),
+    "The second convolution has no normalisation. What stands between it and the addition?": block(bn2=nn.Identity),
+    "Neither 3 × 3 convolution is normalised. What follows each of them?": block(bn1=nn.Identity, bn2=nn.Identity),
+    "Nothing is normalised. What follows each convolution?":
+        block(bn1=nn.Identity, bn2=nn.Identity, shortcut=lambda a, b, s: conv(a, b, s, 1)),
+    "One normalisation serves both convolutions. How many gammas and running means do they need?":
+        block(lambda m, Y, S: F.relu(m.bn1(Y) + S), bn2=nn.Identity),
+    "The projection has windows of 3 × 3. How large a window changes the channels only?":
+        block(shortcut=lambda a, b, s: nn.Sequential(conv(a, b, s), nn.BatchNorm2d(b))),
+    "On the shortcut the normalisation comes first. Which of the two should?":
+        block(shortcut=lambda a, b, s: nn.Sequential(nn.BatchNorm2d(a), conv(a, b, s, 1))),
+    "The shortcut has no parameters. Which one does the question ask for where the shapes differ?":
+        partial(PostActivation, shortcut="identity"),
+    "That is the pre-activation block. What comes first in the first paper?": PreActivation,
+    "Nothing is padded, and the addition fails. Which padding keeps the size under a 3 × 3 window?":
+        block(conv1=lambda a, b, s: nn.Conv2d(a, b, 3, s, bias=False),
+              conv2=lambda a, b, s: nn.Conv2d(b, b, 3, bias=False)),
+    "The second convolution changes the channels. Which one should?":
+        block(conv1=lambda a, b, s: conv(a, a, s), bn1=lambda a, b, s: nn.BatchNorm2d(a),
+              conv2=lambda a, b, s: conv(a, b)),
+}, otherwise="Which parts has the block, in which order, and with how many channels each?",
+   remark="Your blocks, {count} of them, return what the solution's return: {agreement}."))  # fmt: skip
 def residual_block(in_channels, out_channels, stride):
+    """Write `residual_block(in_channels, out_channels, stride)`, which returns the block of the first paper as an
+    `nn.Module`: two 3 × 3 convolutions with batch normalisation and a shortcut around them. The first one has the
+    stride; no convolution has a bias. Where the shapes of input and output differ, the shortcut is a 1 × 1 convolution
+    with batch normalisation; where they agree, it is the input itself.
+
+    Hint: A block is a class with a `forward`, since a Sequential cannot add. Which ReLU comes before the addition, and
+    which after it?
+    Hint: Keep `body = nn.Sequential(conv, norm, relu, conv, norm)` and `shortcut`, either an `nn.Identity()` or
+    `nn.Sequential(conv, norm)` with the stride. Then `forward` returns `torch.relu(body(X) + shortcut(X))`.
+    """
+
     class Block(nn.Module):
         def __init__(self):
             super().__init__()
-            self.body = nn.Sequential(
-                nn.Conv2d(in_channels, out_channels, kernel_size=3, stride=stride, padding=1, bias=False),
-                nn.BatchNorm2d(out_channels),
-                nn.ReLU(),
-                nn.Conv2d(out_channels, out_channels, kernel_size=3, padding=1, bias=False),
-                nn.BatchNorm2d(out_channels),
-            )
+            a, b = in_channels, out_channels
+            conv1 = nn.Conv2d(a, b, kernel_size=3, stride=stride, padding=1, bias=False)
+            conv2 = nn.Conv2d(b, b, kernel_size=3, padding=1, bias=False)
+            self.body = nn.Sequential(conv1, nn.BatchNorm2d(b), nn.ReLU(), conv2, nn.BatchNorm2d(b))
             self.shortcut = nn.Identity()
-            if stride != 1 or in_channels != out_channels:
-                self.shortcut = nn.Sequential(
-                    nn.Conv2d(in_channels, out_channels, kernel_size=1, stride=stride, bias=False),
-                    nn.BatchNorm2d(out_channels),
-                )
+            if stride != 1 or a != b:
+                projection = nn.Conv2d(a, b, kernel_size=1, stride=stride, bias=False)
+                self.shortcut = nn.Sequential(projection, nn.BatchNorm2d(b))
 
         def forward(self, X):
             return torch.relu(self.body(X) + self.shortcut(X))
@@ -160,22 +327,114 @@ def residual_block(in_channels, out_channels, stride):
     return Block()
 
 
-@exercise(
-    "build",
-    question=(
-        "Two plain layers could pass on what they get. Write `identity_(block)` for a `PostActivation(c, c, shortcut="
-        '"none")` that has seen some batches. It sets weights and running statistics so that in evaluation mode the '
-        "block returns every input without negative numbers as it is, and it returns the block."
-    ),
-    hints=(
-        "Both convolutions and both normalisations have to pass on what they get; the ReLUs do so already. Which 3 × 3 "
-        "window, for which pairs of channels, gives back its middle pixel?",
-        "`nn.init.dirac_` sets such windows. A normalisation subtracts its running mean and divides by "
-        "√(running_var + eps): which gamma and beta undo that? Work under `torch.no_grad()`.",
-    ),
-    check=checks.identity_,
-)
+@torch.no_grad()
+def lived_in(net):
+    """Give a module's normalisations the numbers of one that has been trained, as if it had seen many batches."""
+    for layer in net.modules():
+        if isinstance(layer, nn.BatchNorm2d):
+            for values in (layer.weight, layer.bias, layer.running_mean):
+                values.normal_()
+            layer.running_var.uniform_(0.2, 1.2)
+    return net.eval()
+
+
+def plain_block(channels):
+    return PostActivation(channels, channels, shortcut="none")
+
+
+def plain_blocks():
+    return [Case((lived_in(plain_block(channels)),), f"For a block of {channels} channels:",
+                 10 * F.relu(torch.randn(2, channels, 5, 6))) for channels in (3, 1, 8)]  # fmt: skip
+
+
+@torch.no_grad()
+def passed_on(result, case):
+    """Return what a block built anew, with the numbers of the one that a function returned, makes of an input."""
+    if not isinstance(result, nn.Module):
+        kind = type(result).__name__
+        raise Wrong(f"your function returns a `{kind}`, expected the block. What should stand after `return`?")
+    if result is not case.args[0]:
+        raise Wrong("your function returns another module. Whose weights should it set, as its `_` promises?")
+    if result.shortcut is not None:
+        raise Wrong("your block has a shortcut now. How can its convolutions do without?")
+    block = plain_block(case.X.shape[1]).eval()
+    try:
+        block.load_state_dict(result.state_dict())
+    except RuntimeError as error:
+        raise Wrong("your function changes the layers, too. Which numbers in them would be enough?") from error
+    return block(case.X)
+
+
+def middle(eye):
+    return F.pad(eye, (1, 1, 1, 1))
+
+
+def exact(gamma, beta, root, mean):
+    return root, mean
+
+
+def passing(window=middle, numbers=exact, *second):
+    """Return what sets the windows of a block's convolutions, and gamma and beta of its normalisations, unless None.
+
+    `window` is given a matrix with ones from each channel to itself. What is not said of the second is as in the first.
+    """
+
+    @torch.no_grad()
+    def set_(block):
+        for i, (make, gives) in enumerate([(window, numbers), second or (window, numbers)]):
+            conv, norm = (block.conv2, block.norm2) if i else (block.conv1, block.norm1)
+            if make:
+                conv.weight[:] = make(torch.eye(len(conv.weight))[:, :, None, None])
+            if gives:
+                root = torch.sqrt(norm.running_var + norm.eps)
+                norm.weight[:], norm.bias[:] = gives(norm.weight, norm.bias, root, norm.running_mean)
+        return block
+
+    return set_
+
+
+@exercise("build", check(Function(passed_on, off="the input does not come back", refuse=(nn.Module,), in_place=True,
+                                  agree=close), plain_blocks, mistakes={
+    "The block has all the numbers it came with. Which of them does your function set?": passing(None, None),
+    "The convolutions pass on what they get. What do the normalisations do to it?": passing(middle, None),
+    "The normalisations pass on what they get. What do the convolutions do to it?": passing(None, exact),
+    "The second convolution still mixes. How many are there?": passing(middle, exact, None, exact),
+    "The first convolution still mixes. How many are there?": passing(None, exact, middle, exact),
+    "The second normalisation still scales and shifts. How many are there?": passing(middle, exact, middle, None),
+    "The first normalisation still scales and shifts. How many are there?": passing(middle, None, middle, exact),
+    "Gamma is 1 and beta 0, which is enough for a new block. What do the running statistics of this one do?":
+        passing(middle, lambda g, b, r, m: (1, 0)),
+    "The running statistics are those of a new block. What do gamma and beta of this one still do?":
+        passing(middle, lambda g, b, r, m: (g * r, g * m + b)),
+    "Gamma makes up for the variance. What makes up for the mean that is subtracted?":
+        passing(middle, lambda g, b, r, m: (r, 0)),
+    "You subtract the mean once more. Which sign should beta have?": passing(middle, lambda g, b, r, m: (r, -m)),
+    "You multiply by the variance. By what does a normalisation divide?":
+        [passing(middle, lambda g, b, r, m: (r**2, m)), passing(middle, lambda g, b, r, m: (r**2 - 1e-5, m))],
+    "Beta makes up for the mean. What makes up for the division by the spread?":
+        passing(middle, lambda g, b, r, m: (1, m)),
+    "You divide by the spread once more. What makes up for it?": passing(middle, lambda g, b, r, m: (1 / r, m)),
+    "Each channel becomes the sum of all channels. From which channel alone should each take its middle pixel?":
+        passing(lambda eye: middle(torch.ones_like(eye))),
+    "The picture is shifted. Which of the nine places of a window is the middle?":
+        passing(lambda eye: F.pad(eye, (0, 2, 0, 2))),
+    "Each pixel becomes a sum of its neighbours. Which weight should be 1?": passing(lambda eye: eye),
+    "Each pixel becomes a mean of its neighbours. Which of the nine weights should not be 0?":
+        passing(lambda eye: eye / 9),
+    "It returns zeros, and no shortcut carries the input around it. What must come through the convolutions?":
+        passing(middle, exact, middle, lambda g, b, r, m: (0, 0)),
+}, otherwise="What does each of the two convolutions and two normalisations make of its input?",
+   remark="{count} blocks return their inputs: {agreement}."))  # fmt: skip
 def identity_(block):
+    """Two plain layers could pass on what they get. Write `identity_(block)` for a
+    `PostActivation(c, c, shortcut="none")` that has seen some batches. It sets weights and running statistics so that
+    in evaluation mode the block returns every input without negative numbers as it is, and it returns the block.
+
+    Hint: Both convolutions and both normalisations have to pass on what they get; the ReLUs do so already. Which 3 × 3
+    window, for which pairs of channels, gives back its middle pixel?
+    Hint: `nn.init.dirac_` sets such windows. A normalisation subtracts its running mean and divides by
+    √(running_var + eps): which gamma and beta undo that? Work under `torch.no_grad()`.
+    """
     with torch.no_grad():
         for conv in (block.conv1, block.conv2):
             nn.init.dirac_(conv.weight)  # 1 in the middle of the window from each channel to itself
@@ -185,19 +444,69 @@ def identity_(block):
     return block
 
 
-@exercise(
-    "build",
-    question=(
-        "Write `without_block(net, number)` for a residual network `net` from `cifar_resnet`, whose blocks are "
-        "`net[1]`, `net[2]` and so on. It returns a network in which the block `net[number]` has given way to its "
-        "shortcut alone. `net` itself stays as it is; the two may share their weights."
-    ),
-    hints=(
-        "Every block has a `shortcut`, a module like any other. What stands before the block, and what after it?",
-        "`net[:number]` and `net[number + 1:]` are the rest. A new `nn.Sequential` can run them with the shortcut "
-        "in between.",
-    ),
-    check=checks.without_block,
-)
+def exchanged(net, number, *parts):
+    """Return a network with other parts in the place of one."""
+    return nn.Sequential(*net[:number], *parts, *net[number + 1 :])
+
+
+def lesions():
+    nets = [
+        ("cifar_resnet(14, 4)", cifar_resnet(14, 4), 2),
+        ("cifar_resnet(14, 4)", cifar_resnet(14, 4), 3),  # a projection
+        ('cifar_resnet(8, 4, shortcut="identity")', cifar_resnet(8, 4, "identity"), 3),
+        ("cifar_resnet(14, 4, block=PreActivation)", cifar_resnet(14, 4, block=PreActivation), 5),
+        ('cifar_resnet(8, 4, shortcut="all projections")', cifar_resnet(8, 4, "all projections"), 1),
+    ]
+    return [Case((lived_in(net), k), f"For block {k} of `{of}`", torch.randn(4, 1, 12, 12)) for of, net, k in nets]
+
+
+def scores(result, case):
+    """Return the scores of a network that a function returned, in evaluation mode, or raise Wrong."""
+    if not isinstance(result, nn.Module):
+        kind = type(result).__name__
+        raise Wrong(f"your function returns a `{kind}`, expected a network. Which container runs parts?")
+    modes = [(module, module.training) for module in result.modules()]
+    found = sent(result.eval(), case.X)
+    for module, training in modes:  # it may share its parts with the given network
+        module.training = training
+    if isinstance(found, Exception):
+        stop = f"images of shape {tuple(case.X.shape)} do not get through: {explained(result, case.X, found)[0]}"
+        raise Wrong(f"{stop} What shape do the parts after the block wait for?")
+    if getattr(found, "shape", None) != (4, 10):
+        shown = tuple(found.shape) if isinstance(found, torch.Tensor) else f"a `{type(found).__name__}`"
+        raise Wrong(f"your network returns {shown}, expected (4, 10). Are all parts after the block still there?")
+    return found
+
+
+@exercise("build", check(Function(scores, off="the scores are off", refuse=(nn.Module,), nouns={"net": "network"},
+                                  agree=close), lesions, mistakes={
+    "It computes what it did before. Which place did the shortcut take?": lambda net, k: net,
+    "A ReLU follows the shortcut, and a projection may return negative numbers. What is left of the block?":
+        lambda net, k: exchanged(net, k, net[k].shortcut, nn.ReLU()),
+    "You keep the residual part. Which of the two should stay?":
+        lambda net, k: setattr(net[k], "forward", net[k].residual) or net,
+    "You take the shortcut away and keep the convolutions. Which of the two should stay?":
+        lambda net, k: setattr(net[k], "shortcut", None) or net,
+    "You take out the block after it. Which is net[1]?": lambda net, k: exchanged(net, k + 1, net[k + 1].shortcut),
+    "You take out the block before it. Which is net[1]?": lambda net, k: exchanged(net, k - 1, net[k - 1].shortcut),
+    "You count from the end. Which is net[1]?": lambda net, k: exchanged(net, -1 - k, net[-1 - k].shortcut),
+    "All blocks have given way. Which single one should?":
+        lambda net, k: nn.Sequential(net[0], *(block.shortcut for block in net[1:-1]), net[-1]),
+    "All blocks from that one on have given way. Which single one should?":
+        lambda net, k: nn.Sequential(*net[:k], *(block.shortcut for block in net[k:-1]), net[-1]),
+    "The last gamma of the block is 0. What does its beta still add, and which ReLU is left?":
+        lambda net, k: setattr(net[k].norm2, "weight", nn.Parameter(0 * net[k].norm2.weight)) or net,
+    "The second convolution returns zeros. What does the normalisation behind it make of them?":
+        lambda net, k: setattr(net[k].conv2, "weight", nn.Parameter(0 * net[k].conv2.weight)) or net,
+}, otherwise="Which part stands in the place of the block, and are all others as they were, with their weights?",
+   remark="Without the block, {count} networks return what the solution's return: {agreement}."))  # fmt: skip
 def without_block(net, number):
+    """Write `without_block(net, number)` for a residual network `net` from `cifar_resnet`, whose blocks are `net[1]`,
+    `net[2]` and so on. It returns a network in which the block `net[number]` has given way to its shortcut alone. `net`
+    itself stays as it is; the two may share their weights.
+
+    Hint: Every block has a `shortcut`, a module like any other. What stands before the block, and what after it?
+    Hint: `net[:number]` and `net[number + 1:]` are the rest. A new `nn.Sequential` can run them with the shortcut in
+    between.
+    """
     return nn.Sequential(*net[:number], net[number].shortcut, *net[number + 1 :])
