@@ -1,32 +1,28 @@
-"""Write down a playground's run as a few lines of Python that do the same again.
+"""Write down a playground's run as Python that does the same again.
 
-The lines come from the panel's own `build` and `data` functions, read from their source, with the values of the
-settings put in; what is constant then is worked out (`a if True else b` becomes `a`). What cannot be read so is called
-by its name, and a comment says that the notebook has it.
+The listing holds the notebook's own functions as their source stands, what they use, the settings, and the calls that
+build, train, and change the network at the same steps. What has no source, and values that no expression gives, go by
+their names, and a comment says that the notebook has them.
 """
 
 import ast
-import builtins
-import copy
-import importlib
 import inspect
+import symtable
+import sys
 import textwrap
+from contextlib import suppress
 from functools import partial
 from types import ModuleType, SimpleNamespace
 
 import torch
-from torch import nn
 
-PLACES = (
-    "cnnlib",
-    "cnnlib.models",
-    "cnnlib.datasets",
-    "cnnlib.training.loop",
-    "cnnlib.training.metrics",
-)  # where a chapter imports from, in this order
-TORCH = ((nn, "nn"), (nn.functional, "nn.functional"), (torch.optim, "torch.optim"), (torch, "torch"))
-MODULES = {torch: "import torch", nn: "from torch import nn"}
-TAKEN = {"train_iter", "test_iter", "trainer", "history", "steer", "torch", "nn", "partial", "Trainer"}  # names of ours
+from cnnlib.training.loop import Trainer
+
+PLACES = ("cnnlib", "cnnlib.models", "cnnlib.datasets")  # where a chapter imports from, in this order
+TORCH = ("torch.nn", "torch.nn.functional", "torch.optim", "torch")
+OURS = {"torch": torch, "SimpleNamespace": SimpleNamespace, "partial": partial, "Trainer": Trainer}
+OURS |= {name: object() for name in ("settings", "batches", "net", "trainer", "steer", "history")}
+LONGEST = 1000  # characters of a value that is written out
 
 
 def write_listing(build, data, base, events, lives, *, steps, num_batches, seed, options):
@@ -47,288 +43,177 @@ def write_listing(build, data, base, events, lives, *, steps, num_batches, seed,
         Keyword arguments of Trainer.
     """
     listing = Listing()
-    listing.imports.add("from cnnlib import Trainer")
+    data, build = listing.function(data, "data"), listing.function(build, "build")
     extra = "".join(f", {name}={listing.value(value, name)}" for name, value in options.items())
-    listing.lines += [
+    lines = [
+        f"settings = {listing.value(base)}",
         f"torch.manual_seed({seed})",
-        *listing.assign("train_iter, test_iter", data, base, role="data"),
-        *listing.assign("net", build, base, role="build"),
-        f"trainer = Trainer(net, train_iter, test_iter, lr={base.lr!r}{extra})",
+        f"batches = {data}(settings)",
+        f"net = {build}(settings)",
+        f"trainer = Trainer(net, *batches, lr=settings.lr{extra})",
     ]
-    by_step = {}
+    changes = {}
     for step, name, value in events:
-        done = f"trainer.lr = {value!r}"
+        value = listing.value(value, name)
+        change = f"trainer.lr = {value}"
         if name != "lr":
-            done = listing.call(lives[name], Name("trainer"), value, role=f"change_{name}")
-        by_step.setdefault(step, {})[name] = done
+            change = f"{listing.function(lives[name], f'change_{name}')}(trainer, {value})"
+        changes.setdefault(step, {})[name] = change
     epochs, rest = divmod(steps, num_batches)
     if rest:
-        by_step.setdefault(steps, {})["stop"] = "trainer.stop()"
-        epochs += 1
-    if by_step:
-        listing.lines += ["", "def steer(trainer):"]
-        for step, actions in sorted(by_step.items()):
-            listing.lines += [f"    if trainer.step == {step}:"] + [f"        {line}" for line in actions.values()]
-        listing.lines += ["", "trainer.listeners.append(steer)"]
-        if 0 in by_step:
-            listing.lines.append("steer(trainer)")
-    listing.lines.append(f"history = trainer.fit({max(epochs, 1)})" if steps else "# not a step yet: trainer.fit(1)")
-    return listing.text()
-
-
-class Name(str):
-    """A name that stands for itself in a listing."""
+        changes.setdefault(steps, {})["stop"] = "trainer.stop()"
+    if changes:
+        lines += ["", "def steer(trainer):"]
+        for step, by_name in sorted(changes.items()):
+            lines += [f"    if trainer.step == {step}:", *(f"        {line}" for line in by_name.values())]
+        lines += ["", "trainer.listeners.append(steer)"]
+        if 0 in changes:
+            lines.append("steer(trainer)")
+    lines.append(f"history = trainer.fit({epochs + (rest > 0)})" if steps else "# not a step yet: trainer.fit(1)")
+    return listing.text(lines)
 
 
 class Listing:
-    """Collects lines, the imports that they need, and the names that only the notebook has."""
+    """Collects definitions, the imports that they need, and the names that only the notebook has."""
 
     def __init__(self):
-        self.lines, self.imports, self.own = [], {"import torch"}, set()
+        self.imports = {"import torch", "from types import SimpleNamespace", "from cnnlib import Trainer"}
+        self.known = dict(OURS)  # what each name stands for
+        self.definitions, self.missing, self.own = [], set(), {"__main__"}
 
-    def value(self, thing, name="value"):
-        """Return an expression for a value; one that has none goes by `name`, which the notebook has to define."""
-        if isinstance(thing, Name):
-            return str(thing)
-        if isinstance(thing, partial):
-            self.imports.add("from functools import partial")
-            given = [self.value(a) for a in thing.args] + [f"{k}={self.value(v)}" for k, v in thing.keywords.items()]
-            return f"partial({', '.join([self.value(thing.func), *given])})"
-        if isinstance(thing, SimpleNamespace):
-            self.imports.add("from types import SimpleNamespace")
-            return f"SimpleNamespace({', '.join(f'{k}={self.value(v, k)}' for k, v in vars(thing).items())})"
-        if type(thing) in (list, tuple):
-            items = ", ".join(self.value(item, name) for item in thing)
-            return f"[{items}]" if isinstance(thing, list) else f"({items}{',' * (len(thing) == 1)})"
-        if type(thing) is dict:
-            return f"{{{', '.join(f'{self.value(k)}: {self.value(v, name)}' for k, v in thing.items())}}}"
-        if isinstance(thing, bool | int | float | str | None) and type(thing).__module__ == "builtins":
-            return repr(thing) if not isinstance(thing, float) or thing - thing == 0 else f"float('{thing}')"
-        if (inspect.isfunction(thing) or inspect.isclass(thing) or inspect.isbuiltin(thing)) and _named(thing):
-            return self.name(thing.__name__, thing)
-        self.own.add(name)
+    def function(self, function, role):
+        """Return the name under which the listing calls a function that the notebook handed in: its own, or `role`."""
+        module = getattr(function, "__module__", "")
+        self.own |= {module} - {name for name in [module] if name.startswith("cnnlib.")}
+        name = function.__name__ if _is_named(function) else role
+        source = _source(function)
+        used = _used(source, function) if source else {}
+        while used.get(name, function) is not function or not self.define(name, function):
+            name += "_"
         return name
 
-    def name(self, name, thing):
-        """Return the name by which the lines call a function, a class or a module, and note where it is from."""
-        if isinstance(thing, ModuleType):
-            renamed = "" if thing.__name__ == name else f" as {name}"
-            self.imports.add(MODULES.get(thing, f"import {thing.__name__}{renamed}"))
-            return name
-        for module, prefix in TORCH:
-            if getattr(module, thing.__name__, None) is thing:
-                self.imports.add("from torch import nn" if prefix.startswith("nn") else "import torch")
-                return f"{prefix}.{thing.__name__}"
-        for place in PLACES:
-            if _same(getattr(importlib.import_module(place), thing.__name__, None), thing):
-                self.imports.add(f"from {place} import {thing.__name__}")
-                return thing.__name__
-        if getattr(thing, "__module__", "") == "builtins":
-            return thing.__name__
-        if (getattr(thing, "__module__", None) or "").startswith("cnnlib."):
-            self.imports.add(f"from {thing.__module__} import {thing.__name__}")
+    def define(self, name, thing):
+        """Let a name stand for a thing; return whether it does, because one name cannot stand for two."""
+        if name in self.known:
+            return self.known[name] is thing
+        self.known[name] = thing
+        source, imported = _source(thing), self._import(name, thing)
+        if imported:
+            self.imports.add(imported)
+        elif source is None:
+            value = self.value(thing, name, named=False)
+            if value != name:
+                self.definitions.append(f"{name} = {value}")
+        elif not all([self.define(*pair) for pair in _used(source, thing).items()]):
+            self.missing.add(name)
         else:
-            self.own.add(name)
+            named = _is_named(thing)
+            self.definitions += [source] if named else []
+            self.definitions += [f"{name} = {thing.__name__ if named else source}"] if thing.__name__ != name else []
+        return True
+
+    def value(self, thing, name="value", named=True):
+        """Return an expression for a value; one that has none goes by `name`, which the notebook has to define."""
+        with suppress(ValueError, SyntaxError, MemoryError, RecursionError):
+            if len(text := repr(thing)) <= LONGEST and ast.literal_eval(text) == thing:
+                return text
+        if type(thing) is partial:
+            self.imports.add("from functools import partial")
+            parts = [*map(self.value, (thing.func, *thing.args)), *self._keywords(thing.keywords)]
+            return f"partial({', '.join(parts)})"
+        if type(thing) is SimpleNamespace:
+            return f"SimpleNamespace({', '.join(self._keywords(vars(thing)))})"
+        if named and (inspect.isroutine(thing) or inspect.isclass(thing)) and not inspect.ismethod(thing):
+            for place in ("builtins", *TORCH):
+                if getattr(sys.modules[place], thing.__name__, None) is thing:
+                    return thing.__name__ if place == "builtins" else f"{place}.{thing.__name__}"
+            own = thing.__name__ if _is_named(thing) else name
+            if self.define(own, thing):
+                return own
+        self.missing.add(name)
         return name
 
-    def assign(self, target, function, settings, role):
-        """Return the lines that give `target` what a function returns for the settings."""
-        body = _body(function)
-        if body is None or any(name in TAKEN for name in body.local):
-            return [f"{target} = {self.by_name(function, [settings], role)}"]
-        fill = Fill(self, body.bind([settings]), body)
-        made = [ast.unparse(ast.fix_missing_locations(fill.visit(statement))) for statement in body.statements]
-        return [*made, f"{target} = {fill.text(body.expression)}"]
+    def _keywords(self, values):
+        return [f"{name}={self.value(value, name)}" for name, value in values.items()]
 
-    def call(self, function, *values, role):
-        """Return the expression that a function returns, with values in place of its parameters; or a call of it."""
-        body = _body(function)
-        if body is None or body.statements:
-            return self.by_name(function, values, role)
-        return Fill(self, body.bind(values), body).text(body.expression)
-
-    def by_name(self, function, values, role):
-        """Return a call of a function by its name, or by the part that it plays if it has none."""
-        called = self.value(function, role)
-        return f"{called}({', '.join(self.value(value) for value in values)})"
-
-    def text(self):
-        """Return the whole listing."""
-        library = sorted(line for line in self.imports if line.startswith("from cnnlib"))
-        others = self.imports - set(library)
-        standard = sorted(line for line in others if "torch" not in line)
-        torchs = sorted((line for line in others if "torch" in line), key=lambda line: (line.startswith("from"), line))
-        own = [f"# {', '.join(sorted(self.own))}: as defined in this notebook"] if self.own else []
-        blocks = [[*standard, *torchs], _join(library), own, self.lines]
-        return "\n\n".join("\n".join(block) for block in blocks if block) + "\n"
-
-
-class Body:
-    """A function taken apart that returns an expression, perhaps after giving names to others."""
-
-    def __init__(self, function, parameters, statements, expression):
-        self.parameters, self.statements, self.expression = parameters, statements, expression
-        self.defaults = {
-            name: p.default for name, p in inspect.signature(function).parameters.items() if p.default is not p.empty
-        }
-        self.known = {**function.__globals__, **inspect.getclosurevars(function).nonlocals}
-        targets = [target for statement in statements for target in statement.targets]
-        self.local = {node.id for target in targets for node in ast.walk(target) if isinstance(node, ast.Name)}
-
-    def bind(self, values):
-        """Return each parameter's value."""
-        return self.defaults | dict(zip(self.parameters, values, strict=False))
-
-
-class Fill(ast.NodeTransformer):
-    """Put values in place of parameters and of their attributes; work out what is constant then."""
-
-    def __init__(self, listing, values, body):
-        self.listing, self.values, self.known = listing, values, body.known
-        self.bound = set(body.local)  # names that the lines themselves define
-
-    def text(self, node):
-        """Return the source of an expression with its values put in."""
-        return ast.unparse(ast.fix_missing_locations(self.visit(copy.deepcopy(node))))
-
-    def _expression(self, value, name):
-        return ast.parse(self.listing.value(value, name), mode="eval").body
-
-    def visit_Attribute(self, node):
-        base = node.value
-        if isinstance(base, ast.Name) and isinstance(self.values.get(base.id), SimpleNamespace):
-            return self._expression(getattr(self.values[base.id], node.attr), node.attr)
-        return self.generic_visit(node)
-
-    def visit_Lambda(self, node):
-        arguments = node.args
-        self.bound |= {a.arg for a in (*arguments.args, *arguments.kwonlyargs, arguments.vararg, arguments.kwarg) if a}
-        return self.generic_visit(node)
-
-    def visit_ListComp(self, node):
-        for generator in node.generators:
-            self.bound |= {n.id for n in ast.walk(generator.target) if isinstance(n, ast.Name)}
-        return self.generic_visit(node)
-
-    visit_GeneratorExp = visit_SetComp = visit_DictComp = visit_ListComp
-
-    def visit_Name(self, node):
-        if node.id in self.bound or isinstance(node.ctx, ast.Store):
-            return node
-        if node.id in self.values:
-            return self._expression(self.values[node.id], node.id)
-        if node.id in self.known:
-            thing = self.known[node.id]
-            if isinstance(thing, ModuleType):
-                self.listing.name(node.id, thing)
-                return node
-            return self._expression(thing, node.id)
-        if not hasattr(builtins, node.id):
-            self.listing.own.add(node.id)
-        return node
-
-    def visit_IfExp(self, node):
-        try:
-            test = constant(self.visit(copy.deepcopy(node.test)))
-        except ValueError:
-            return self.generic_visit(node)
-        return self.visit(node.body if test else node.orelse)
-
-
-def constant(node):
-    """Return the value of an expression of constants; ValueError if it is none."""
-    if isinstance(node, ast.Compare) and len(node.ops) == 1:
-        one, other = constant(node.left), constant(node.comparators[0])
-        if isinstance(node.ops[0], ast.Eq | ast.NotEq):
-            return (one == other) is isinstance(node.ops[0], ast.Eq)
-        if isinstance(node.ops[0], ast.Lt | ast.GtE):
-            return (one < other) is isinstance(node.ops[0], ast.Lt)
-        if isinstance(node.ops[0], ast.Gt | ast.LtE):
-            return (one > other) is isinstance(node.ops[0], ast.Gt)
-    if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.Not):
-        return not constant(node.operand)
-    if isinstance(node, ast.BoolOp):
-        values = [constant(value) for value in node.values]
-        return all(values) if isinstance(node.op, ast.And) else any(values)
-    try:
-        return ast.literal_eval(ast.fix_missing_locations(node))
-    except (TypeError, SyntaxError, MemoryError) as error:
-        raise ValueError("no constant") from error
-
-
-def _body(function):
-    """Take a function apart: a Body, or None if it does more than give names and return an expression."""
-    if not inspect.isfunction(function):
-        return None
-    try:
-        lines, _ = inspect.findsource(function)
-        tree = ast.parse("".join(lines))
-    except (OSError, SyntaxError, ValueError):
-        return None
-    line = function.__code__.co_firstlineno
-    for node in ast.walk(tree):
-        if isinstance(node, ast.FunctionDef) and node.name == function.__name__ and node.lineno == line:
-            *first, last = node.body[1:] if ast.get_docstring(node) else node.body
-            if all(isinstance(s, ast.Assign) and _only_names(s.targets) for s in first) and isinstance(
-                last, ast.Return
-            ):
-                return Body(function, [a.arg for a in node.args.args], first, last.value)
+    def _import(self, name, thing):
+        """Return the line that imports a module, or what a module other than the notebook holds; None if none does."""
+        if isinstance(thing, ModuleType):
+            package, _, last = thing.__name__.rpartition(".")
+            renamed = "" if name == last else f" as {name}"
+            return f"from {package} import {last}{renamed}" if package else f"import {last}{renamed}"
+        module = getattr(thing, "__module__", None)
+        if not hasattr(thing, "__name__") or module in self.own:
             return None
-        if isinstance(node, ast.Lambda) and function.__name__ == "<lambda>" and _place(node.body) in _places(function):
-            return Body(function, [a.arg for a in node.args.args], [], node.body)
+        for place in (*PLACES, *TORCH, module):
+            if getattr(sys.modules.get(place), thing.__name__, None) is thing:
+                return f"from {place} import {thing.__name__}" + (f" as {name}" if name != thing.__name__ else "")
+        return None
+
+    def text(self, lines):
+        """Return the whole listing: imports, what the notebook has to define, definitions, and `lines`."""
+        library = sorted(line for line in self.imports if line.startswith("from cnnlib"))
+        others = sorted(
+            self.imports.difference(library), key=lambda line: ("torch" in line, line.startswith("from"), line)
+        )
+        missing = [f"# {', '.join(sorted(self.missing))}: as defined in this notebook"] if self.missing else []
+        blocks = ["\n".join(block) for block in (others, library, missing, lines) if block]
+        return "\n\n".join([*blocks[:-1], *self.definitions, blocks[-1]]) + "\n"
+
+
+def _is_named(thing):
+    return getattr(thing, "__name__", "").isidentifier() and (inspect.isfunction(thing) or inspect.isclass(thing))
+
+
+def _functions(thing):
+    """Return the functions whose code a function, or a class, consists of."""
+    if inspect.isfunction(thing):
+        return [inspect.unwrap(thing)]
+    return [value for value in vars(thing).values() if inspect.isfunction(value)] if inspect.isclass(thing) else []
+
+
+def _source(thing):
+    """Return the source of a function, a lambda or a class as it stands in a file or a cell; None if there is none."""
+    for function in _functions(thing):
+        try:
+            lines, _ = inspect.findsource(function)
+            tree = ast.parse(text := "".join(lines))
+        except (OSError, SyntaxError, ValueError):
+            continue
+        line, found = function.__code__.co_firstlineno, None
+        for node in ast.walk(tree):
+            if thing.__name__ == "<lambda>":
+                if isinstance(node, ast.Lambda) and node.lineno == line and _is_within(function, node.body):
+                    found = ast.get_source_segment(text, node)  # the innermost comes last
+            elif isinstance(node, ast.FunctionDef | ast.ClassDef) and node.name == thing.__name__:
+                first = min([node.lineno, *(decorator.lineno for decorator in node.decorator_list)])
+                if first == line or (inspect.isclass(thing) and first < line <= node.end_lineno):
+                    return textwrap.dedent("".join(lines[first - 1 : node.end_lineno])).rstrip()
+        return f"({found})" if found and "\n" in found else found
     return None
 
 
-def _only_names(targets):
-    flat = [part for target in targets for part in (target.elts if isinstance(target, ast.Tuple) else [target])]
-    return len(targets) == 1 and all(isinstance(part, ast.Name) for part in flat)
+def _is_within(function, node):
+    """Return whether all instructions of a function come from a part of its source."""
+    first, last = (node.lineno, node.col_offset), (node.end_lineno, node.end_col_offset)
+    spots = [((a, c), (b, d)) for a, b, c, d in function.__code__.co_positions() if None not in (a, b, c, d)]
+    return all(first <= start and end <= last for start, end in spots if start != end)
 
 
-def _place(node):
-    return node.lineno, node.end_lineno, node.col_offset, node.end_col_offset
+def _used(source, thing):
+    """Return what a definition uses from around it: name to thing."""
+    around = {}
+    for function in _functions(thing):
+        around |= function.__globals__
+        for name, cell in zip(function.__code__.co_freevars, function.__closure__ or (), strict=True):
+            with suppress(ValueError):  # a name that has no value yet
+                around[name] = cell.cell_contents
+    names = _free_names(symtable.symtable(source, "listing", "exec"))
+    return {name: around[name] for name in sorted(names) if name in around}
 
 
-def _places(function):
-    """Return where in the source the instructions of a function come from; for a lambda, its whole expression too."""
-    return set(function.__code__.co_positions())
-
-
-def _named(thing):
-    return thing.__name__.isidentifier()
-
-
-def _same(theirs, mine):
-    """Return whether a definition of the library is the notebook's: the same thing, or the same source."""
-    if theirs is None or theirs is mine:
-        return theirs is mine and mine is not None
-    try:
-        if inspect.isclass(mine) and inspect.isclass(theirs):  # a notebook's classes have no source, their methods do
-            one, other = _methods(theirs), _methods(mine)
-            return one.keys() == other.keys() and all(_plain(one[name]) == _plain(other[name]) for name in one)
-        return inspect.isfunction(mine) and inspect.isfunction(theirs) and _plain(theirs) == _plain(mine)
-    except (OSError, TypeError, SyntaxError):
-        return False
-
-
-def _methods(thing):
-    return {name: value for name, value in vars(thing).items() if inspect.isfunction(value)}
-
-
-def _plain(thing):
-    """Return the source of a function without docstring and checks, as a text that no layout and comment changes."""
-    tree = ast.parse(textwrap.dedent(inspect.getsource(thing)))
-    for node in ast.walk(tree):
-        if isinstance(node, ast.FunctionDef):  # what a chapter shows has no rules above it
-            node.decorator_list = [d for d in node.decorator_list if not ast.unparse(d).startswith("arguments(")]
-        if isinstance(node, ast.FunctionDef) and ast.get_docstring(node):
-            del node.body[0]
-    return ast.dump(tree)
-
-
-def _join(lines):
-    """Join imports from one module into one line."""
-    names = {}
-    for line in lines:
-        module, _, name = line.removeprefix("from ").partition(" import ")
-        names.setdefault(module, []).append(name)
-    return [f"from {module} import {', '.join(sorted(given))}" for module, given in names.items()]
+def _free_names(table):
+    """Return the names that some source reads and does not define itself."""
+    inside = table.get_type() != "module"
+    names = {s.get_name() for s in table.get_symbols() if s.is_referenced() and (s.is_global() or not inside)}
+    return names.union(*map(_free_names, table.get_children()))
