@@ -143,12 +143,6 @@ def test_on_a_gpu_it_promises_nothing(monkeypatch):
     assert here.sections == {} and "GPU" in repr(here) and "|" not in here._repr_markdown_()
 
 
-@pytest.mark.parametrize("wrong", ["07", "lenet", "", None, 1])
-def test_an_unknown_chapter_is_named(wrong):
-    with pytest.raises(ValueError, match=r"there is no chapter .*01_lenet"):
-        time_contract(wrong)
-
-
 @pytest.mark.thorough
 @pytest.mark.parametrize("name", WORKLOADS)
 def test_a_calibration_is_short_and_leaves_no_trace(name, pace):

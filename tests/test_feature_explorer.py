@@ -6,11 +6,12 @@ import re
 import struct
 import zlib
 from datetime import UTC, datetime
-from xml.etree import ElementTree
 
 import numpy as np
 import pytest
 import torch
+from drawings import words_of
+from nets import unchanged
 from panels import go, rest
 from panels import panel as panel
 from PIL import Image
@@ -173,22 +174,6 @@ def test_an_error_leaves_no_hook_and_no_mode(noise):
     assert not any(m._forward_hooks or m._forward_pre_hooks for m in net.modules())
 
 
-@pytest.mark.parametrize(
-    "arguments, error, words",
-    [
-        (dict(layer="nine"), ValueError, "no layer 'nine'"),
-        (dict(layer="7"), ValueError, "not maps"),
-        (dict(layer="0", count=0), ValueError, "count must be at least 1"),
-        (dict(layer="0", num=2.5), TypeError, "num must be a whole number"),
-        (dict(layer="0", batches=[]), ValueError, "no picture"),
-        (dict(layer="0", batches=[torch.rand(2, 1, 28, 28)]), TypeError, "pair of tensors"),
-    ],
-)
-def test_a_search_that_cannot_be_says_so(arguments, error, words, noise):
-    with pytest.raises(error, match=words):
-        strongest_places(lenet(), **{"batches": noise(), **arguments})
-
-
 def test_a_layer_that_is_not_used():
     net = nn.Sequential(nn.Conv2d(1, 2, 3))
     net[0].spare = nn.Conv2d(1, 1, 1)
@@ -287,16 +272,11 @@ def test_fields_follow_the_order_in_which_layers_run():
 # The drawing
 
 
-def parsed(drawing):
-    """Parse the SVG and render the picture; return the words, after a look at their size and at all numbers."""
-    root = ElementTree.fromstring(drawing.svg())
-    numbers = [e.get(name) for e in root.iter() for name in ("x", "y", "width", "height", "points") if e.get(name)]
-    assert all(np.isfinite(float(part)) for number in numbers for part in re.split("[ ,]", number))
-    assert drawing.picture().png(1)[:4] == b"\x89PNG" and drawing.width == 1000
-    words = [e for e in drawing.elements if isinstance(e, Words)]
-    assert all(word.size >= 14 for word in words)
+def words_within(drawing):
+    """Return the words of a drawing, after a look at their size and place."""
+    assert drawing.width == 1000 and all(e.size >= 14 for e in drawing.elements if isinstance(e, Words))
     assert all(0 <= e.x <= 1000 and 0 <= e.y <= drawing.height for e in drawing.elements if not isinstance(e, Line))
-    return [word.text for word in words]
+    return words_of(drawing)
 
 
 def bitmaps(drawing):
@@ -307,7 +287,7 @@ def test_the_large_map_is_the_chosen_one():
     image, maps = torch.rand(9, 7), torch.randn(5, 6, 4)
     for channel in range(5):
         drawing = draw_feature_explorer(image, maps, channel, title="the title", name="a name")
-        words = parsed(drawing)
+        words = words_within(drawing)
         picture, large, grid = bitmaps(drawing)
         one = maps[channel]
         expected = (255 - 255 * (one - one.min()) / (one.max() - one.min())).round().numpy()
@@ -328,7 +308,7 @@ def test_the_large_map_is_the_chosen_one():
 @pytest.mark.parametrize("shape", [(1, 1, 1), (512, 1, 1), (512, 7, 7), (64, 112, 112), (6, 28, 28), (3, 40, 100)])
 def test_all_maps_have_room(shape):
     drawing = draw_feature_explorer(torch.rand(28, 28), torch.rand(shape), shape[0] - 1, filters=torch.rand(3, 7, 7))
-    parsed(drawing)
+    words_within(drawing)
     grid = bitmaps(drawing)[-1]
     assert grid.x + grid.width <= 993 and grid.y + grid.height <= 260 and grid.width > 100
     (frame,) = [e for e in drawing.elements if isinstance(e, Line)]
@@ -338,19 +318,19 @@ def test_all_maps_have_room(shape):
 @pytest.mark.parametrize("value", [0.0, 3.0, torch.nan, torch.inf, -torch.inf])
 def test_maps_of_one_value(value):
     maps = torch.full((3, 4, 4), value)
-    words = parsed(draw_feature_explorer(torch.rand(4, 4), maps, 1))
+    words = words_within(draw_feature_explorer(torch.rand(4, 4), maps, 1))
     assert any("no finite number" in w if not np.isfinite(value) else w.endswith(f": {value:.2f}") for w in words)
     maps[1, 0, 0] = 1.0
-    parsed(draw_feature_explorer(torch.full((4, 4), value), maps, 1))
+    words_within(draw_feature_explorer(torch.full((4, 4), value), maps, 1))
 
 
 def test_the_filter_is_blue_white_and_orange():
     filters = torch.tensor([[[-2.0, 0.0], [1.0, 2.0]], [[0.0, 0.0], [0.0, -2.0]]])
     drawing = draw_feature_explorer(torch.rand(4, 4), torch.rand(2, 4, 4), 0, filters=filters)
-    assert "its filters: blue −2.00, white 0, orange 2.00" in parsed(drawing)
+    assert "its filters: blue −2.00, white 0, orange 2.00" in words_within(drawing)
     fills = [e.fill for e in drawing.elements if isinstance(e, Rect) and e.fill != "none"]
     assert fills == ["#0072b2", "#ffffff", "#eaae80", "#d55e00", "#ffffff", "#ffffff", "#ffffff", "#0072b2"]
-    parsed(draw_feature_explorer(torch.rand(4, 4), torch.rand(2, 4, 4), 0, filters=torch.zeros(1, 3, 3)))
+    words_within(draw_feature_explorer(torch.rand(4, 4), torch.rand(2, 4, 4), 0, filters=torch.zeros(1, 3, 3)))
 
 
 @pytest.mark.parametrize("corner", [(-2, -2), (-2, 3), (8, 8), (3, 3), (-4, 9)])
@@ -358,7 +338,7 @@ def test_a_patch_at_the_edge_shows_what_lies_in_the_picture(corner):
     image = torch.arange(100).reshape(10, 10) / 100
     found = [Found(image, "a class", 1.5, (0, 0), (*corner, 5))]
     drawing = draw_feature_explorer(image, torch.rand(1, 4, 4), 0, found=found, seen=7)
-    words = parsed(drawing)
+    words = words_within(drawing)
     assert {"a class", "1.50", "What excites channel 0 most in the first 7 test pictures"} <= set(words)
     patch, ground = bitmaps(drawing)[-1], [e for e in drawing.elements if isinstance(e, Rect) and e.width == 102][-2]
     padded = np.pad(image.numpy(), 5, constant_values=np.nan)[corner[0] + 5 :, corner[1] + 5 :][:5, :5]
@@ -374,7 +354,7 @@ def test_a_patch_at_the_edge_shows_what_lies_in_the_picture(corner):
 def test_without_a_patch_a_cross_marks_the_place():
     found = [Found(torch.rand(10, 20), "", -1.0, (2.5, 10.0))] * 9
     drawing = draw_feature_explorer(torch.rand(10, 20), torch.rand(1, 4, 4), 0, found=found, seen=500)
-    words = parsed(drawing)
+    words = words_within(drawing)
     assert "the cross marks the place" in words and "−1.00" in words
     assert any("none makes it positive" in word for word in words)
     across, down = [e for e in drawing.elements if isinstance(e, Line)][-2:]
@@ -388,7 +368,7 @@ def test_words_bring_no_markup_and_stay_short():
     found = [Found(torch.rand(4, 4), evil, 1.0, (0, 0))]
     options = dict(title=evil, name=evil, scores=[(evil, 0.5)], found=found)
     drawing = draw_feature_explorer(torch.rand(4, 4), torch.rand(1, 4, 4), 0, **options)
-    words = parsed(drawing)
+    words = words_within(drawing)
     assert "<script>" not in drawing.svg() and max(map(len, words)) <= 90
     assert not re.search(r"\d", drawing.text)
 
@@ -505,7 +485,7 @@ def test_the_drawing_shows_maps_scores_and_places(explorer, noise):
         for channel in (0, layer.shape[0] - 1):
             explorer.settings.update(layer=name, channel=channel)
             drawing = explorer.draw()
-            words = parsed(drawing)
+            words = words_within(drawing)
             maps = feature_maps(net, X[3:4], [name, ""])
             one = maps[name][0, channel]
             expected = 255 - 255 * (one - one.min()) / (one.max() - one.min()).clamp(min=1e-30)
@@ -567,6 +547,7 @@ def test_a_layer_is_searched_once_and_a_picture_looked_at_once(explorer, monkeyp
 def test_a_long_search_is_announced(explorer, monkeypatch):
     pages = []
     explorer.image.observe(lambda change: pages.append(change["new"]), "value")
+    monkeypatch.setattr(feature_explorer, "SLOW", float("inf"))
     explorer.inputs["layer"].value = "3"
     monkeypatch.setattr(feature_explorer, "SLOW", 0)
     explorer.inputs["layer"].value = "4"
@@ -577,24 +558,21 @@ def test_a_long_search_is_announced(explorer, monkeypatch):
     assert all("role='status'" not in pages[i] and "excites channel" in pages[i] for i in (0, 2, 3))
 
 
-def test_looking_changes_nothing(noise, weights):
+def test_looking_changes_nothing(noise):
     net = resnet18(2)
     net[1].eval()
     for p in net.parameters():
         p.grad = torch.ones_like(p)
-    modes, before, state = [m.training for m in net.modules()], weights(net), torch.get_rng_state()
-    explorer = explore_features(net, noise(30, shuffle=False))
-    assert explorer.widget
-    for name, layer in explorer.layers.items():
-        explorer.inputs["layer"].value = name
-        assert "<svg" in explorer.image.value and layer.name == name
-    hand_in(explorer, GOOD["png"])
-    explorer._repr_mimebundle_()
-    explorer.refresh()
-    assert torch.equal(weights(net), before) and [m.training for m in net.modules()] == modes
-    assert torch.equal(torch.get_rng_state(), state) and all((p.grad == 1).all() for p in net.parameters())
-    for one in (*net.modules(), *explorer._copy.modules()):
-        assert not one._forward_hooks and not one._forward_pre_hooks
+    with unchanged(net):
+        explorer = explore_features(net, noise(30, shuffle=False))
+        assert explorer.widget
+        with unchanged(explorer._copy):
+            for name, layer in explorer.layers.items():
+                explorer.inputs["layer"].value = name
+                assert "<svg" in explorer.image.value and layer.name == name
+            hand_in(explorer, GOOD["png"])
+            explorer._repr_mimebundle_()
+            explorer.refresh()
 
 
 def test_a_network_that_draws_in_evaluation_draws_the_same_and_for_itself(noise):
@@ -685,10 +663,10 @@ def test_the_static_page(explorer):
 def test_names_of_classes(noise):
     net, batches = lenet(), noise(30, shuffle=False)
     names = [f"kind {letter}" for letter in "abcdefghij"]
-    words = parsed(explore_features(net, batches, names).draw())
+    words = words_within(explore_features(net, batches, names).draw())
     assert sum(word in names for word in words) == 12 and not set(words) & set(CLASSES)
     many = Batches(batches.images, batches.labels + 5, 32)
-    assert any(re.fullmatch("class 1[0-9]", word) for word in parsed(explore_features(net, many).draw()))
+    assert any(re.fullmatch("class 1[0-9]", word) for word in words_within(explore_features(net, many).draw()))
     for wrong, error, match in (
         (names[:9], ValueError, "labels up to 9, so 10 names are needed, got 9"),
         ("abcdefghij", TypeError, "sequence of names"),
@@ -696,25 +674,6 @@ def test_names_of_classes(noise):
     ):
         with pytest.raises(error, match=match):
             explore_features(net, batches, wrong)
-
-
-@pytest.mark.parametrize(
-    "net, batches, picture, error, words",
-    [
-        ("lenet", None, 0, TypeError, "net must be an nn.Module"),
-        (nn.Sequential(nn.Flatten(), nn.Linear(784, 10)), None, 0, ValueError, "no layer that gives maps"),
-        (lenet(), None, 30, ValueError, "number 0 to 29, got 30"),
-        (lenet(), None, -1, ValueError, "at least 0"),
-        (lenet(), None, 0.5, TypeError, "whole number"),
-        (lenet(), [], 0, ValueError, "the batches are empty"),
-        (lenet(), [(torch.rand(3, 784), torch.zeros(3))], 0, ValueError, "shape .N, C, H, W."),
-        (lenet(), [torch.rand(3, 1, 28, 28)], 0, TypeError, "pair of tensors"),
-        (lenet(), [(torch.rand(3, 3, 28, 28), torch.zeros(3))], 0, ValueError, "channels"),
-    ],
-)
-def test_what_cannot_be_explored_is_told_at_once(net, batches, picture, error, words, noise):
-    with pytest.raises(error, match=words):
-        explore_features(net, noise(30, shuffle=False) if batches is None else batches, picture=picture)
 
 
 def test_batches_of_other_kinds(noise):
@@ -734,7 +693,7 @@ def test_batches_of_other_kinds(noise):
 def test_colours_one_picture_and_one_channel():
     net = nn.Sequential(nn.Conv2d(3, 1, 3), nn.AdaptiveAvgPool2d(1), nn.Flatten())
     explorer = explore_features(net.double(), [(torch.rand(1, 3, 9, 12), torch.tensor([0]))])
-    words = parsed(explorer.draw())
+    words = words_within(explorer.draw())
     assert "its filters" in " ".join(words) and "the only map" in words and len(bitmaps(explorer.draw())) == 3 + 18
     assert explorer.widget
     assert explorer.inputs["channel"].disabled and "<svg" in explorer.image.value
@@ -748,7 +707,7 @@ def test_an_autoencoder_has_maps_but_no_scores(noise):
     low = -1.0
     explorer = explore_features(ConvAutoencoder(nn.Tanh), Copies(noise(30, shuffle=False), low))
     drawing = explorer.draw()
-    words = parsed(drawing)
+    words = words_within(drawing)
     assert "picture 0" in words and not set(words) & set(CLASSES) and not any("%" in word for word in words)
     image = noise(30, shuffle=False).images[0, 0]
     assert np.abs(bitmaps(drawing)[0].grey.astype(int) - (255 - image.int()).numpy()).max() <= 1

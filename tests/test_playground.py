@@ -7,6 +7,7 @@ from functools import partial
 import ipywidgets
 import pytest
 import torch
+from nets import unchanged
 from panels import STEPS, command_from_two_threads, go, marks, rest, run, thin_lines, threads, until
 from panels import panel as panel
 from panels import pictures as pictures
@@ -607,10 +608,8 @@ def test_microscope_leaves_the_network_as_it_is(panel, weights, norm):
     net = pg.runner.trainer.net
     assert pg.runner.trainer.history.loss == plain.runner.trainer.history.loss
     assert torch.equal(weights(net), weights(plain.runner.trainer.net))
-    before, modes, state = weights(net), [m.training for m in net.modules()], torch.get_rng_state()
-    view.show(pg.runner.trainer)
-    assert torch.equal(weights(net), before) and [m.training for m in net.modules()] == modes
-    assert torch.equal(torch.get_rng_state(), state)
+    with unchanged(net):
+        view.show(pg.runner.trainer)
 
 
 def test_microscope_of_a_network_without_such_a_relu(panel):

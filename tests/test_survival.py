@@ -506,12 +506,6 @@ def test_a_file_of_another_setup_is_told_by_what_differs(noise, dense, tmp_path)
     assert path.read_bytes() == content
 
 
-@pytest.mark.parametrize("path, every, error", [(3, 30, TypeError), ("x", 0, ValueError), ("x", "often", TypeError)])
-def test_a_checkpoint_is_a_path_and_a_time(path, every, error):
-    with pytest.raises(error):
-        Checkpoint(path, every)
-
-
 # A kernel: interrupt, sleep, restart, kill -9
 
 KERNEL = """
