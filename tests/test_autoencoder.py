@@ -593,9 +593,8 @@ def test_the_code_of_a_run_repeats_it(trained, skip):
     pg.inputs["skip"].value = skip
     go(pg, 12)
     text = pg.code()
-    name = "ResidualConvAutoencoder" if skip else "ConvAutoencoder"
-    assert f"net = {name}(nn.Sigmoid)" in text and "Copies(batches, -1.0)" in text
-    assert "loss=nn.functional.mse_loss, correct=count_near" in text and "as defined" not in text
+    assert f"skip={skip}" in text and "low=-1.0" in text and "as defined" not in text
+    assert "loss=torch.nn.functional.mse_loss, correct=count_near" in text
     assert re.search(r"import .*count_near", text)
     assert_code_repeats(pg)
 
@@ -610,7 +609,7 @@ def test_the_code_of_a_run_that_was_changed_repeats_it(trained):
     go(pg, 2)
     fork(pg, moment, run)
     go(pg, 4)
-    assert "Copies(batches, 0.0)" in pg.code()
+    assert "low=0.0" in pg.code()
     assert_code_repeats(pg)
 
 
