@@ -11,7 +11,9 @@ import urllib.request
 from contextlib import contextmanager
 from pathlib import Path
 
+import nbformat
 import pytest
+from nbformat.v4 import new_code_cell, new_notebook
 
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "microsoft-edge", "chrome")
 HOW_TO_GET_ONE = (
@@ -81,6 +83,14 @@ def jupyterlab(folder, settings=None, without=()):
 
 
 @contextmanager
+def page_of(folder, settings=None, **size):
+    """Start JupyterLab on `folder` and a browser; yield a page that knows the server by `page.address`."""
+    with jupyterlab(folder, settings) as address, chromium(**size) as page:
+        page.address = address
+        yield page
+
+
+@contextmanager
 def chromium(width=1280, height=900):
     """Start a headless browser; yield a page, as `new_page` does."""
     from playwright.sync_api import sync_playwright
@@ -98,6 +108,13 @@ def new_page(browser, width=1280, height=900):
     page.errors = []
     page.on("pageerror", lambda error: page.errors.append(str(error)))
     return page
+
+
+def write_notebook(path, cells):
+    """Write a notebook of code cells: each a source, or a cell as another notebook holds it."""
+    cells = [new_code_cell(cell) if isinstance(cell, str) else cell for cell in cells]
+    kernel = {"kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}}
+    nbformat.write(new_notebook(cells=cells, metadata=kernel), path)
 
 
 NOTEBOOK = "window.jupyterapp?.shell?.currentWidget"  # until the page has loaded there is no application

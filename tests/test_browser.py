@@ -11,8 +11,7 @@ from pathlib import Path
 
 import nbformat
 import pytest
-from lab import NOTEBOOK, chromium, jupyterlab, open_notebook, outputs, run_cell, save, scroll_to, wait_for_cell
-from nbformat.v4 import new_code_cell, new_notebook
+from lab import NOTEBOOK, open_notebook, outputs, page_of, run_cell, save, scroll_to, wait_for_cell, write_notebook
 
 CHAPTER = Path(__file__).parents[1] / "notebooks" / "01_lenet.ipynb"
 SLIDER = ".cnnlib-lr .noUi-handle"
@@ -43,16 +42,13 @@ def folder(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def page(folder):
-    with jupyterlab(folder) as address, chromium() as page:
-        page.address = address
+    with page_of(folder) as page:
         yield page
 
 
 @pytest.mark.thorough
 def test_twenty_moves_of_the_slider_reach_a_running_cell(page, folder, pace):
-    cells = [new_code_cell(source) for source in (WATCHED, RUN, REPORT)]
-    kernel = {"kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}}
-    nbformat.write(new_notebook(cells=cells, metadata=kernel), folder / "moves.ipynb")
+    write_notebook(folder / "moves.ipynb", [WATCHED, RUN, REPORT])
     open_notebook(page, page.address, "moves.ipynb")
     run_cell(page, 0)
     run_cell(page, 1, wait=False)

@@ -2,12 +2,9 @@
 
 import time
 
-import nbformat
 import pytest
-from lab import NOTEBOOK, chromium, jupyterlab, moved, open_notebook, run_cell, settle, watch
-from nbformat.v4 import new_code_cell, new_notebook
+from lab import NOTEBOOK, moved, open_notebook, page_of, run_cell, settle, watch, write_notebook
 
-KERNEL = {"kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}}
 CELLS = [
     """
 import torch
@@ -35,9 +32,9 @@ SHAPES = ["6, 28, 28", "6 × 28 × 28", "(6, 14, 14)", "16, 10, 10"]
 @pytest.fixture(scope="module")
 def page(tmp_path_factory):
     folder = tmp_path_factory.mktemp("explorers")
-    nbformat.write(new_notebook(cells=list(map(new_code_cell, CELLS)), metadata=KERNEL), folder / "explore.ipynb")
-    with jupyterlab(folder) as address, chromium(height=1100) as page:
-        open_notebook(page, address, "explore.ipynb")
+    write_notebook(folder / "explore.ipynb", CELLS)
+    with page_of(folder, height=1100) as page:
+        open_notebook(page, page.address, "explore.ipynb")
         run_cell(page, 0)
         yield page
 

@@ -3,15 +3,12 @@
 import json
 from contextlib import suppress
 
-import nbformat
 import pytest
-from lab import NOTEBOOK, chromium, jupyterlab, open_notebook, outputs, run_cell
-from nbformat.v4 import new_code_cell, new_notebook
+from lab import NOTEBOOK, open_notebook, outputs, page_of, run_cell, write_notebook
 from playwright.sync_api import TimeoutError
 
 pytestmark = pytest.mark.thorough
 
-KERNEL = {"kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}}
 CELLS = [
     """
 import os
@@ -56,9 +53,9 @@ FOCUS = """() => {
 @pytest.fixture(scope="module")
 def page(tmp_path_factory):
     folder = tmp_path_factory.mktemp("keys")
-    nbformat.write(new_notebook(cells=list(map(new_code_cell, CELLS)), metadata=KERNEL), folder / "keys.ipynb")
-    with jupyterlab(folder) as address, chromium(height=1600) as page:
-        open_notebook(page, address, "keys.ipynb")
+    write_notebook(folder / "keys.ipynb", CELLS)
+    with page_of(folder, height=1600) as page:
+        open_notebook(page, page.address, "keys.ipynb")
         for index in range(REVEAL):
             run_cell(page, index)
         for index in (CHECK, SUM, LESIONS, PANEL):

@@ -8,15 +8,13 @@ from pathlib import Path
 
 import nbformat
 import pytest
-from lab import chromium, jupyterlab, moved, new_page, open_notebook, outputs, run_cell, save, watch
-from nbformat.v4 import new_code_cell, new_notebook
+from lab import jupyterlab, moved, new_page, open_notebook, outputs, page_of, run_cell, save, watch, write_notebook
 from playwright.sync_api import TimeoutError
 
 NOTEBOOKS = Path(__file__).parents[1] / "notebooks"
 pytestmark = pytest.mark.thorough
 
 WIDGET = "application/vnd.jupyter.widget-view+json"
-KERNEL = {"kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}}
 PANEL = "panel = Playground("
 REPORT = """
 import json, threading
@@ -40,8 +38,7 @@ def folder(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def page(folder):
-    with jupyterlab(folder) as address, chromium() as page:
-        page.address = address
+    with page_of(folder) as page:
         yield page
 
 
@@ -52,7 +49,7 @@ def open_panel(page, folder, chapter, *wanted):
     chosen = [c.source for i, c in enumerate(cells) if i == 0 or any(word in c.source for word in needed)]
     assert sum(PANEL in source for source in chosen) == 1
     sources = [*chosen, REPORT]
-    nbformat.write(new_notebook(cells=list(map(new_code_cell, sources)), metadata=KERNEL), folder / f"{chapter}.ipynb")
+    write_notebook(folder / f"{chapter}.ipynb", sources)
     page.errors.clear()
     open_notebook(page, page.address, f"{chapter}.ipynb")
     for index in range(len(chosen)):
@@ -234,7 +231,7 @@ lesions
 
 def test_lesions_follow_the_slider(page, folder, pace):
     """Keyboard only; a part that was tried before answers within 200 ms, a new one within a second."""
-    nbformat.write(new_notebook(cells=[new_code_cell(LESIONS)], metadata=KERNEL), folder / "lesions.ipynb")
+    write_notebook(folder / "lesions.ipynb", [LESIONS])
     page.errors.clear()
     open_notebook(page, page.address, "lesions.ipynb")
     run_cell(page, 0)
@@ -271,7 +268,7 @@ GradientSum(*next(iter(load_data_fashion_mnist(8, resize=14)[0].epoch(0))))
 
 def test_gradient_sum_follows_within_200_ms(page, folder):
     """20 moves of each control, from the key to the drawing on the page."""
-    nbformat.write(new_notebook(cells=[new_code_cell(MICROSCOPE)], metadata=KERNEL), folder / "sum.ipynb")
+    write_notebook(folder / "sum.ipynb", [MICROSCOPE])
     page.errors.clear()
     open_notebook(page, page.address, "sum.ipynb")
     run_cell(page, 0)

@@ -8,11 +8,9 @@ from pathlib import Path
 
 import nbformat
 import pytest
-from lab import NOTEBOOK, chromium, jupyterlab, open_notebook, outputs, run_cell
-from nbformat.v4 import new_code_cell, new_notebook
+from lab import NOTEBOOK, open_notebook, outputs, page_of, run_cell, write_notebook
 
 CHAPTER = Path(__file__).parents[1] / "notebooks" / "05_resnet.ipynb"
-KERNEL = {"kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}}
 SLOW = 30_000  # milliseconds: nothing takes as long
 
 # Write down, for the page to read, when the loop took over each new setting: the learning rate for the next step, any
@@ -57,12 +55,8 @@ print(json.dumps(scope["history"].loss == panel.runner.trainer.history.loss))
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory):
-    return tmp_path_factory.mktemp("residual")
-
-
-@pytest.fixture(scope="module")
-def page(folder):
+def page(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("residual")
     sources = [c.source for c in nbformat.read(CHAPTER, as_version=4).cells if c.cell_type == "code"]
     wanted = (
         "from functools import",
@@ -74,12 +68,11 @@ def page(folder):
     chosen = [s for s in sources if any(word in s for word in wanted)]
     assert len(chosen) == len(wanted)
     chosen.insert(1, "SGD = partial(torch.optim.SGD, momentum=0.9)")
-    cells = list(map(new_code_cell, [*chosen, WATCHED, REPORT, CODE]))
-    nbformat.write(new_notebook(cells=cells, metadata=KERNEL), folder / "panel.ipynb")
-    with jupyterlab(folder) as address, chromium() as page:
+    write_notebook(folder / "panel.ipynb", [*chosen, WATCHED, REPORT, CODE])
+    with page_of(folder) as page:
         page.watched = len(chosen)
         page.panel, page.report, page.code = page.watched - 1, page.watched + 1, page.watched + 2
-        open_notebook(page, address, "panel.ipynb")
+        open_notebook(page, page.address, "panel.ipynb")
         for index in range(page.watched + 1):
             run_cell(page, index)
         page.locator(".probe").wait_for(state="attached")

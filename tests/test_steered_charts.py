@@ -3,10 +3,8 @@
 import itertools
 import re
 
-import nbformat
 import pytest
-from lab import chromium, jupyterlab, open_notebook, run_cell
-from nbformat.v4 import new_code_cell, new_notebook
+from lab import open_notebook, page_of, run_cell, write_notebook
 
 SETUP = """
 from cnnlib.datasets import load_data_fashion_mnist
@@ -30,12 +28,10 @@ new MutationObserver(changes => {
 @pytest.fixture(scope="module")
 def page(tmp_path_factory):
     folder = tmp_path_factory.mktemp("steered")
-    kernel = {"kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}}
-    cells = list(map(new_code_cell, (SETUP, FIT, PANEL)))
-    nbformat.write(new_notebook(cells=cells, metadata=kernel), folder / "steered.ipynb")
+    write_notebook(folder / "steered.ipynb", [SETUP, FIT, PANEL])
     dark = {"themes": {"theme": "JupyterLab Dark"}}
-    with jupyterlab(folder, dark) as address, chromium(1280, 720) as page:
-        open_notebook(page, address, "steered.ipynb")
+    with page_of(folder, dark, height=720) as page:
+        open_notebook(page, page.address, "steered.ipynb")
         run_cell(page, 0)
         page.evaluate(FRAMES)
         yield page

@@ -3,10 +3,8 @@
 import re
 from pathlib import Path
 
-import nbformat
 import pytest
-from lab import NOTEBOOK, chromium, jupyterlab, open_notebook, outputs, run_cell, save, wait_for_cell
-from nbformat.v4 import new_code_cell, new_notebook
+from lab import NOTEBOOK, open_notebook, outputs, page_of, run_cell, save, wait_for_cell, write_notebook
 
 pytestmark = pytest.mark.thorough
 
@@ -24,7 +22,6 @@ def build(s):
 """
 FIT = "history = fit(build(None), data, None, 50, lr=0.1)"
 PANEL = "Playground('panel', build, lambda s: (data, data), lr=0.1, num_epochs=10_000)"
-KERNEL = {"kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}}
 CHART = f"i => {NOTEBOOK}.content.widgets[i].node.querySelector('.jp-RenderedImage img')?.naturalWidth >= 1000"
 STATUS = "pattern => new RegExp(pattern).test(document.querySelector('.cnnlib-status')?.textContent)"
 
@@ -36,8 +33,7 @@ def folder(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def page(folder):
-    with jupyterlab(folder) as address, chromium() as page:
-        page.address = address
+    with page_of(folder) as page:
         page.on("dialog", lambda dialog: dialog.accept())  # "leave this page?"
         yield page
 
@@ -46,7 +42,7 @@ def begin(page, folder, name, cell, *more):
     """Open a notebook, run its set-up, and begin to run the cell that trains."""
     sources = [SETUP, cell, *more]
     path = f"{name}.ipynb"
-    nbformat.write(new_notebook(cells=list(map(new_code_cell, sources)), metadata=KERNEL), folder / path)
+    write_notebook(folder / path, sources)
     page.errors.clear()
     open_notebook(page, page.address, path, workspace=name)
     run_cell(page, 0)
