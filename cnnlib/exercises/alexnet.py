@@ -122,8 +122,6 @@ def dropout_mistakes(build):
             lambda: build({19: nn.Identity()}),
         "A dropout stands before each hidden dense layer. On which side of it does this chapter's AlexNet drop?":
             lambda: build({13: nn.Sequential(nn.Flatten(), nn.Dropout()), 19: nn.Identity()}),
-        "Each dropout stands before the activation, where a kept value is doubled first. Which comes first?":
-            lambda: build({15: nn.Dropout(), 16: build({})[15], 18: nn.Dropout(), 19: build({})[18]}),
         **{f"It drops a share of {p}. Which share does AlexNet drop?":
            lambda p=p: build({16: nn.Dropout(p), 19: nn.Dropout(p)}) for p in shares},
     }  # fmt: skip
@@ -152,6 +150,8 @@ def tanhs(layers):
     "Your activation is cut off at -1 and 1. Which one bends towards them?": lambda: laptop(nn.Hardtanh),
     "The activation is a softsign. Which one is PyTorch's tanh?": lambda: laptop(nn.Softsign),
     **dropout_mistakes(tanhs),
+    "Each dropout stands before the activation, where a kept value is doubled first. Which comes first?":
+        lambda: tanhs({15: nn.Dropout(), 16: nn.Tanh(), 18: nn.Dropout(), 19: nn.Tanh()}),
 }, otherwise="Are there seven tanhs, one behind each convolution and each hidden dense layer?", large=3))  # fmt: skip
 def with_tanh():
     """Build an eighth of AlexNet, `alexnet(shrink=8, side=112)`, with a tanh in place of every ReLU. All else stays,

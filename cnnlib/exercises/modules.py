@@ -291,6 +291,12 @@ def ready(net, X, noun):
         sent(net, X)  # a lazy layer cannot be copied before it has its weights
     if any(nn.parameter.is_lazy(p) or p.is_meta for p in net.parameters()):
         return net
+    for module in net.modules():
+        vectors = {name: v for name, v in vars(module).items() if isinstance(v, torch.Tensor) and v.dim() == 1}
+        graphs = [name for name, vector in vectors.items() if vector.grad_fn is not None]
+        if graphs and not module._forward_pre_hooks:  # a hook makes the weight of nn.utils.weight_norm
+            kept = f"`{graphs[0]}` of its `{type(module).__name__}` drags a graph along"
+            raise Wrong(f"Your {noun} cannot be copied: {kept}. Do its running statistics still hang on a gradient?")
     try:
         net = copy_network(net).cpu()
     except RuntimeError as error:

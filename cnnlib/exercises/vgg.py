@@ -226,6 +226,13 @@ BLOCK_MISTAKES = {  # each gets the block's numbers and the class of its pooling
 }  # fmt: skip
 
 
+NOT_WITH_AVERAGES = {  # in a block of two convolutions, or of averages, these are right or told before
+    message for message in BLOCK_MISTAKES
+    if message.startswith(("After the first", "No ReLU follows", "A row that", "Your block takes averages"))
+    or "num_convs = 2" in message
+}  # fmt: skip
+
+
 def average_of(*layers, rest=-1):
     """Build the next exercise's block with other layers in the place of its pooling, or of more."""
     return nn.Sequential(*vgg_block(2, 8, 16)[:rest], *layers)
@@ -246,7 +253,8 @@ def average_of(*layers, rest=-1):
     "Your average has stride 1. How far apart do its windows begin if they do not overlap?":
         lambda: average_of(nn.AvgPool2d(2, stride=1)),
     "Your pooling takes sums. What makes averages of them?": lambda: average_of(nn.LPPool2d(1, 2)),
-    **{message: lambda make=make: make(2, 8, 16, pool=nn.AvgPool2d) for message, make in BLOCK_MISTAKES.items()},
+    **{message: lambda make=make: make(2, 8, 16, pool=nn.AvgPool2d) for message, make in BLOCK_MISTAKES.items()
+       if message not in NOT_WITH_AVERAGES},
 }, otherwise="Which layer of the block takes the largest number, and is all else as it was?"))  # fmt: skip
 def average_pooling():
     """Build a block like `vgg_block(2, 8, 16)` that ends in 2 × 2 average pooling instead of max pooling. Feature maps
