@@ -143,6 +143,11 @@ def test_on_a_gpu_it_promises_nothing(monkeypatch):
     assert here.sections == {} and "GPU" in repr(here) and "|" not in here._repr_markdown_()
 
 
+def test_an_unknown_chapter_is_named():
+    with pytest.raises(ValueError, match=r"there is no chapter .*01_lenet"):
+        time_contract("07")
+
+
 @pytest.mark.thorough
 @pytest.mark.parametrize("name", WORKLOADS)
 def test_a_calibration_is_short_and_leaves_no_trace(name, pace):

@@ -220,6 +220,15 @@ def test_a_subset_is_the_first_images(fashion):
     assert (len(train_iter), len(test_iter)) == (2, 1)
 
 
+@pytest.mark.parametrize("options, words", [
+    ({"num_train": 60_001}, "only 60,000 images in the train set, got 60,001"),
+    ({"resize": (28, 28, 1)}, r"resize must be one number or \(height, width\), got \(28, 28, 1\)"),
+])  # fmt: skip
+def test_a_size_that_there_is_not_is_told_by_what_there_is(options, words):
+    with pytest.raises(ValueError, match=words):
+        load_data_fashion_mnist(256, **options)
+
+
 def test_bad_images():
     y = torch.zeros(4, dtype=torch.int64)
     with pytest.raises(ValueError, match=r"uint8 tensor of shape .* got torch.float32 of shape \(4, 1, 2, 2\)"):
