@@ -23,8 +23,8 @@ from torch import nn
 from cnnlib.machine.memory import LARGE_PAGES, keep_freed_memory
 from cnnlib.page.table import Table
 from cnnlib.probes import layer_table
-from cnnlib.training.optimizer import update_together_
 from cnnlib.training.evaluation import evaluate_accuracy
+from cnnlib.training.optimizer import update_together_
 
 USUAL = "as cnnlib does"
 CHOICES = {

@@ -65,7 +65,8 @@ def __getattr__(name):
     caller = sys._getframe(1)  # an import drops the words of an AttributeError, but not those of an ImportError
     imported = dis.opname[caller.f_code.co_code[caller.f_lasti]] == "IMPORT_FROM"
     raise (ImportError if imported else AttributeError)(
-        f"cnnlib.d2l has no {name!r}. It has what the listings of these chapters use: {', '.join(__all__)}. For other "
-        "names of the book, copy their listing into a cell, or install the d2l package itself.",
+        f"cnnlib.d2l has no {name!r}{'; write from cnnlib import d2l' * (name == 'torch')}. It has what the listings "
+        f"of these chapters use: {', '.join(__all__)}. For other names of the book, copy their listing into a cell, or "
+        "install the d2l package itself.",
         name=name,
     )

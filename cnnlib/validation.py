@@ -488,6 +488,9 @@ def check_labels(y, num_classes):
         )
 
 
+EXAMPLES = "A data set gives one example at a time: DataLoader(data, batch_size=64) makes batches of tensors."
+
+
 def check_batch(batch):
     """Return the `X` and `y` of a batch; raise unless they are tensors of as many examples, at least one."""
     pair = isinstance(batch, list | tuple) and len(batch) == 2
@@ -496,7 +499,11 @@ def check_batch(batch):
         got = ", ".join(type(part).__name__ for part in parts)
         hint = "Turn images and labels into tensors first."
         if pair and isinstance(batch[1], int):
-            hint = "A data set gives one example at a time: DataLoader(data, batch_size=64) makes batches of tensors."
+            hint = EXAMPLES
+        elif isinstance(batch, torch.Tensor):
+            hint = "Are these all images and all labels? DataLoader(TensorDataset(X, y), batch_size=64) makes batches."
+        elif isinstance(batch, list | tuple) and len(batch) > 2 and isinstance(batch[0], torch.Tensor):
+            hint = "Give pairs: [(X, y) for X, y, *_ in data]."
         elif isinstance(batch, dict):
             hint = f"Its keys are {', '.join(map(repr, batch))}: give pairs, [(batch[…], batch[…]) for batch in data]."
         raise TypeError(f"a batch must be a pair of tensors (X, y), got ({got}). {hint}")
@@ -504,6 +511,7 @@ def check_batch(batch):
     if X.dim() == 0 or y.dim() == 0 or len(X) != len(y) or len(X) == 0:
         single = X.dim() and len(X) and (y.dim() == 0 or len(y) == 1)
         hint = " Is it one example without a batch axis? Give it one: X[None], y.reshape(1)." if single else ""
+        hint += f" {EXAMPLES}" if single and y.dim() == 0 else ""
         raise ValueError(
             f"a batch needs as many labels as images, and at least one, got X of shape {tuple(X.shape)} and y of "
             f"shape {tuple(y.shape)}.{hint}"

@@ -6,6 +6,7 @@ from functools import partial
 
 import pytest
 import torch
+from torch import nn
 from torch.utils.data import DataLoader, IterableDataset, TensorDataset
 
 import cnnlib
@@ -69,6 +70,28 @@ def test_a_run_that_was_stopped_goes_on_with_the_batches_it_has_not_seen(says, d
             trainer.listeners.clear()
         losses.append(trainer.fit(2 - trainer.epoch).loss)
     assert losses[0] == losses[1]
+
+
+@pytest.mark.parametrize("error", [NotImplementedError, ValueError])
+def test_a_loader_whose_length_fails_has_none(says, dense, error):
+    class Fails(Says):
+        def __len__(self):
+            raise error
+
+    with pytest.raises(TypeError, match="train_iter must have a length"):
+        Trainer(dense(), Fails(says(4), 4))
+
+
+@pytest.mark.parametrize("dtype", [torch.float64, torch.bfloat16])
+def test_data_has_the_type_of_new_networks(noise, dtype):
+    torch.set_default_dtype(dtype)
+    try:
+        assert next(iter(noise()))[0].dtype == dtype
+        net = nn.Sequential(nn.Conv2d(1, 2, 5), nn.Flatten(), nn.Linear(1152, 10))
+        assert cnnlib.train(net, noise(), noise(), 1, 0.1, "cpu").ended == "finished"
+        assert 0 <= evaluate_accuracy(net, noise()) <= 1
+    finally:
+        torch.set_default_dtype(torch.float32)
 
 
 def test_an_evaluation_ends_at_its_length(says, dense):

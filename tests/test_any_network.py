@@ -2,6 +2,7 @@
 
 import copy
 import math
+import operator
 from functools import partial
 
 import pytest
@@ -54,6 +55,25 @@ def flat(x):
     return x.view(x.shape[0], -1)
 
 
+def nested(x):
+    return HELPERS["flatten"][0](x)
+
+
+def strict(x):
+    assert x.stride() == (256, 16, 4, 1)
+    return x.flatten(1)
+
+
+class Helper:
+    def flatten(self, x):
+        return flat(x)
+
+
+HELPER, HELPERS = Helper(), {"flatten": [flat]}
+SCOPE = {}
+exec("def flat(x): return x.view(len(x), -1)", SCOPE)
+
+
 def shuffled(x, groups=2):
     n, c, h, w = x.shape
     return x.view(n, groups, c // groups, h, w).transpose(1, 2).reshape(n, -1, h, w)
@@ -73,6 +93,12 @@ NETWORKS = {
     "a view in forward": Tutorial,
     "a helper with a view": lambda: Tutorial(flat),
     "a partial of a helper": lambda: Tutorial(partial(flat)),
+    "a helper in a list in a dict": lambda: Tutorial(nested),
+    "a method of an object": lambda: Tutorial(Helper().flatten),
+    "an object as a default": lambda: Tutorial(lambda x, h=HELPER: h.flatten(x)),
+    "a name as a text": lambda: Tutorial(operator.methodcaller("view", -1, 256)),
+    "code that was executed": lambda: Tutorial(lambda x: SCOPE["flat"](x)),
+    "strides": lambda: Tutorial(strict),
     "a lambda in a layer": lambda: built(Lambda(lambda x: x.view(x.size(0), -1))),
     "channels shuffled": lambda: built(nn.Conv2d(8, 8, 3), Lambda(shuffled)),
     "a view in a backward": lambda: built(nn.Conv2d(8, 8, 3), Lambda(lambda x: Double.apply(x))),
@@ -237,6 +263,44 @@ class Block(nn.Module):
     def forward(self, X):
         Y = torch.relu(self.conv(X))
         return (Y + X).reshape(X.shape).flatten(2).unflatten(2, X.shape[2:])
+
+
+def forks(kept):
+    return lambda trainer: kept.append(trainer.fork().net[3].weight)
+
+
+def copies(kept):
+    return lambda trainer: kept.append(copy.deepcopy(trainer.net)[3].weight)
+
+
+def clones(kept):
+    return lambda trainer: kept.append({n: v.clone() for n, v in trainer.net.state_dict().items()}["3.weight"])
+
+
+@pytest.mark.parametrize("keep", [forks, copies, clones])
+def test_what_a_listener_keeps_lies_as_before(noise, keep):
+    kept = []
+    Trainer(lenet(nn.ReLU), noise(), lr=0.01, listeners=[keep(kept)]).fit(1)
+    assert kept and all(weight.view(16, -1).is_contiguous() for weight in kept)
+
+
+def remember(kept, module, args, output):
+    kept.append(output.detach())
+
+
+@pytest.mark.parametrize("wrap", [partial, lambda function, kept: lambda *given: function(kept, *given)])
+def test_what_a_hook_keeps_lies_as_before(noise, wrap):
+    kept, net = [], lenet(nn.ReLU)
+    net[3].register_forward_hook(wrap(remember, kept))
+    Trainer(net, noise(), lr=0.01).fit(1)
+    assert kept and all(maps.view(len(maps), -1).is_contiguous() for maps in kept)
+
+
+def test_the_memory_of_an_optimizer_lies_as_before(noise):
+    trainer = Trainer(lenet(nn.ReLU), noise(), lr=0.01, optimizer=torch.optim.Adam)
+    for _ in range(2):
+        trainer.fit(1)
+        assert all(memory["exp_avg"].view(-1).any() for memory in trainer.optimizer.state.values())
 
 
 @pytest.mark.parametrize("net, last", [(lenet, True), (lambda: nn.Sequential(nn.Conv2d(1, 4, 3), Block()), True),

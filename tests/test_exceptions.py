@@ -97,6 +97,13 @@ def test_a_run_that_diverged_travels_with_its_record(noise, dense):
     assert (twin.step, twin.lr) == (error.history.steps + 1, error.lr) and str(twin) == str(error)
 
 
+def test_a_trainer_travels(noise, dense):
+    trainer = cnnlib.Trainer(dense(), noise(), lr=0.1, device="cpu")
+    trainer.lr = 0.2
+    for twin in (copy.deepcopy(trainer), pickle.loads(pickle.dumps(trainer))):
+        assert twin.fit(1).lr == [0.2] * 3 and twin.step == 3
+
+
 def test_a_subclass_of_a_reader_travels():
     error = pickle.loads(pickle.dumps(Mine("no", 3)))
     assert isinstance(error, Mine) and (error.number, error.step) == (3, None) and torch.is_tensor(error.extra)

@@ -191,9 +191,9 @@ def test_only_a_gpu_has_a_cache_to_empty(monkeypatch):
     emptied = []
     module = SimpleNamespace(empty_cache=lambda: emptied.append(1))
     monkeypatch.setattr(torch, "get_device_module", lambda device: module)
-    faults.give_memory_back("cpu")
+    faults.release_memory("cpu")
     assert emptied == []
-    faults.give_memory_back("cuda:0")
+    faults.release_memory("cuda:0")
     assert emptied == [1]
 
 

@@ -34,8 +34,8 @@ from cnnlib.models import (
 )
 from cnnlib.models.modes import in_mode
 from cnnlib.probes import GradientParts, gradient_parts, loss_along, random_direction
-from cnnlib.widgets import GradientSum, gradient_sum
-from cnnlib.widgets.runner import borrowing
+from cnnlib.widgets import GradientSum, display, gradient_sum
+from cnnlib.widgets.runner import random_lock
 
 ACTIVATIONS = {"ReLU": nn.ReLU, "tanh": nn.Tanh, "sigmoid": nn.Sigmoid, "GELU": nn.GELU}
 y = torch.tensor([1, 2, 3])
@@ -455,10 +455,10 @@ def test_random_numbers_and_data_stay(widget, monkeypatch):
         assert "role='alert'" in widget.image.value
 
 
-# Once: a playground that builds its network in its own thread has PyTorch's random numbers on loan (`borrowing`);
+# Once: a playground that builds its network in its own thread has PyTorch's random numbers on loan (`random_lock`);
 # a move of this slider in between seeds them anew, so that the playground's weights are not those of its seed.
 def test_random_numbers_are_not_borrowed_twice(widget):
-    with borrowing:
+    with random_lock:
         thread = threading.Thread(target=widget.parts, daemon=True)
         thread.start()
         thread.join(1.0)
@@ -483,7 +483,7 @@ def test_the_stored_page_has_the_picture(widget, monkeypatch):
     assert metadata == {"image/png": {"width": 1000, "height": 360}}
     assert bundle["text/plain"].startswith("Gradient at the input of block 3: pre-activation, batch norm")
     fresh = GradientSum(torch.rand(2, 1, 8, 8), y[:2], 2)
-    monkeypatch.setattr(gradient_sum, "kernel", lambda: object())
+    monkeypatch.setattr(display, "kernel", lambda: object())
     for _ in range(2):
         bundle, _ = fresh._repr_mimebundle_()
         assert {"image/png", "text/plain", "application/vnd.jupyter.widget-view+json"} == set(bundle)
@@ -492,7 +492,7 @@ def test_the_stored_page_has_the_picture(widget, monkeypatch):
 
 # Once: a cell that shows the widget again after an error on the page gets the traceback.
 def test_it_can_be_shown_again_after_an_error(widget, monkeypatch):
-    monkeypatch.setattr(gradient_sum, "kernel", lambda: object())
+    monkeypatch.setattr(display, "kernel", lambda: object())
     monkeypatch.setattr(gradient_sum, "gradient_parts", lambda *_: 1 / 0)
     widget.inputs["norm"].value = False
     bundle, _ = widget._repr_mimebundle_()

@@ -17,9 +17,8 @@ from soak import flat, slope
 from cnnlib import Trainer
 from cnnlib.datasets import Batches
 from cnnlib.widgets import GradientFlow, Shortcuts, choice, playground, runner, runs, slider, switch
-from cnnlib.widgets.bundle import widget_bundle
-from cnnlib.widgets.closing import close_whole
-from cnnlib.widgets.last import remember
+from cnnlib.widgets.current_run import set_current_run
+from cnnlib.widgets.display import close_tree, widget_bundle
 from cnnlib.widgets.live import Controls
 from cnnlib.widgets.page_script import add_page_script
 from cnnlib.widgets.run_chart import RunChart
@@ -28,9 +27,9 @@ from cnnlib.widgets.run_chart import RunChart
 @pytest.fixture
 def without_last_run():
     """Nobody is the last run, before and after."""
-    remember(None)
+    set_current_run(None)
     yield
-    remember(None)
+    set_current_run(None)
 
 
 def full(panel, **options):
@@ -67,11 +66,11 @@ def test_a_box_is_closed_with_all_that_is_its_own():
         add_page_script(box)
     assert add_page_script(other) is other.children[-1] and len(other.children) == 2, "added twice"
     button = one.children[0].children[0]
-    close_whole(one)
-    close_whole(one)
+    close_tree(one)
+    close_tree(one)
     assert all(part.comm is None for part in (one, one.layout, one.children[-1], button, button.layout, button.style))
     assert all(part.comm is not None for part in (other, *other.children)), "one box, closed with another"
-    close_whole(other)
+    close_tree(other)
 
 
 def test_a_closed_panel_lets_go_of_network_and_data(panel, dense, without_last_run):

@@ -250,6 +250,25 @@ def test_data_of_the_library_and_of_pytorch_is_told_apart(path, noise):
         train(second, 2, data=loader(1 - X))
 
 
+def test_what_goes_on_after_a_divergence_takes_another_file(path):
+    with pytest.raises(cnnlib.DivergenceError, match="checkpoint=another file"):
+        train(path, 9, lr=1e30)
+
+
+def test_runs_with_several_seeds_take_no_file(path):
+    with pytest.raises(TypeError, match="train_over_seeds keeps no files.*for each seed"):
+        cnnlib.train_over_seeds(build, BATCHES, None, 1, 0.1, device="cpu", checkpoint=path)
+
+
+def test_other_places_and_files_are_told(path):
+    with pytest.raises(IsADirectoryError, match="is a folder. Name a file in it"):
+        train(path.parent)
+    torch.save(build(), path)
+    with pytest.raises(ValueError, match="nothing in it was executed: Weights only load failed. Delete it") as caught:
+        train(path)
+    assert str(caught.value).isprintable()
+
+
 def test_a_network_without_a_seed_goes_on_if_told_to(path):
     train(path)
     assert train(Checkpoint(path, same_start=False), 2, build(5)).steps == 6

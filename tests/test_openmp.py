@@ -24,11 +24,11 @@ X.relu()
 assert threads() == alone + 1, "a helper came"
 """
 BY_HAND = """
-from cnnlib.machine.threads import send_helpers_away
+from cnnlib.machine.threads import release_openmp_threads
 found = []
 for _ in range(3):
-    send_helpers_away()
-    send_helpers_away()
+    release_openmp_threads()
+    release_openmp_threads()
     found.append(threads() - alone)
     X.relu()
     found.append(threads() - alone)

@@ -17,8 +17,8 @@ from traitlets import TraitError
 from cnnlib import Trainer
 from cnnlib.figures.chart import Chart
 from cnnlib.widgets import Blueprint, Microscope, choice, fit, playground, runner, slider, switch
-from cnnlib.widgets.bundle import WIDGET
 from cnnlib.widgets.controls import Control
+from cnnlib.widgets.display import WIDGET
 from cnnlib.widgets.playground import View
 from cnnlib.widgets.runner import pause_all
 from cnnlib.widgets.runs import SHOWN

@@ -20,8 +20,8 @@ from torch import nn
 from cnnlib import History, Trainer
 from cnnlib.figures.style import COLOURS
 from cnnlib.widgets import choice, runs, slider, switch
-from cnnlib.widgets.closing import close_whole
 from cnnlib.widgets.controls import Control, shown
+from cnnlib.widgets.display import close_tree
 from cnnlib.widgets.run_chart import RunChart
 from cnnlib.widgets.runner import Moment
 from cnnlib.widgets.runs import LONGEST, RUN_COLOURS, SHOWN, RunBook, links
@@ -48,7 +48,7 @@ def book():
     )
     book.asked = asked
     yield book
-    close_whole(book.widget)
+    close_tree(book.widget)
 
 
 def point(step, label):

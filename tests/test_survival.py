@@ -38,7 +38,7 @@ from cnnlib import Checkpoint
 from cnnlib.machine import clock
 from cnnlib.page import storage as shared_file
 from cnnlib.training import checkpoint
-from cnnlib.widgets import last, last_run, live, slider
+from cnnlib.widgets import current_run, last_run, live, slider
 from cnnlib.widgets.run_chart import RunChart
 
 Trainer = partial(cnnlib.Trainer, device="cpu")
@@ -709,4 +709,4 @@ def test_a_sleep_while_a_frame_is_drawn_does_not_stop_the_chart(noise, dense):
 @pytest.fixture(autouse=True)
 def forget():
     yield
-    last._last = None
+    current_run._current = None

@@ -4,6 +4,7 @@ instead; the right variant next to it raises and warns nothing.
 
 import warnings
 from collections import namedtuple
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -47,6 +48,9 @@ class Net(nn.Module):
 
     def head(self, X):
         return self.fc(X.flatten(1))
+
+
+OTHER = cnn()
 
 
 def net(forward, **modules):
@@ -115,14 +119,25 @@ WRONG = {
     "dict": (outputs(lambda out: {"out": out}), BATCH, {}, ValueError, r"dict .*\(out\).*`loss`.*outputs\['out'\]"),
     "tuple for a loss": (outputs(lambda out: (out, out)), BATCH, {"loss": F.mse_loss}, ValueError,
         r"mse_loss, cannot take what the network returned, tuple of 2"),
+    "object": (outputs(lambda out: SimpleNamespace(logits=out)), BATCH, {}, ValueError,
+        "got SimpleNamespace. Return the scores"),
     "nothing": (outputs(lambda out: None), BATCH, {}, ValueError, "is `return` missing"),
     "one row of scores": (outputs(lambda out: out.flatten()), BATCH, {}, ValueError, r"got \(80,\).*nn.Flatten\(\)"),
     "generator": (cnn, lambda: ((X, y) for _ in range(2)), {}, TypeError, "gone through once.*list"),
     "stream": (cnn, lambda: DataLoader(Stream(), 4), {}, TypeError, "Its data set, Stream, has none: give .*__len__"),
+    "pair of tensors": (cnn, lambda: (X, y), {}, TypeError, r"all images and all labels.*DataLoader\(TensorDataset"),
+    "data set of tensors": (cnn, lambda: TensorDataset(X, y), {}, ValueError, r"data set.*DataLoader\(data"),
+    "triples": (cnn, [(X, y, y)], {}, TypeError, r"for X, y, \*_ in data"),
     "data set": (cnn, lambda: [(X[0], 3)], {}, TypeError, r"got \(Tensor, int\).*DataLoader\(data, batch_size=64\)"),
     "dicts": (cnn, lambda: [{"image": X, "label": y}], {}, TypeError, "'image', 'label': give pairs"),
     "LBFGS": (cnn, BATCH, {"optimizer": torch.optim.LBFGS}, ValueError, "LBFGS needs a closure.*SGD"),
     "own optimizer with a closure": (cnn, BATCH, {"optimizer": Closure}, ValueError, "Closure needs a closure"),
+    "optimizer that is built": (cnn, BATCH, {"optimizer": torch.optim.SGD(cnn().parameters())}, TypeError,
+        "Give what builds it: torch.optim.Adam"),
+    "optimizer without a rate": (cnn, BATCH, {"optimizer": lambda p: torch.optim.SGD(p)}, TypeError,
+        r"called as optimizer\(parameters, lr=lr\)"),
+    "optimizer of another network": (cnn, BATCH, {"optimizer": lambda p, lr: torch.optim.SGD(OTHER.parameters(), lr)},
+        ValueError, "weights of another network"),
     "optimizer of nothing": (cnn, BATCH, {"optimizer": lambda p, lr: None}, TypeError, "must build an optimizer"),
     "built in inference mode": (lambda: made_in(torch.inference_mode, cnn), BATCH, {}, ValueError,
         r"built under torch.inference_mode\(\)"),
@@ -133,6 +148,13 @@ WRONG = {
     "one logit, cross-entropy": (lambda: cnn(classes=1), [(X, y % 2)], {}, ValueError, "binary_cross_entropy_with_log"),
     "whole numbers for a loss of floats": (lambda: cnn(classes=1), [(X, COLUMN.long())],
         {"loss": nn.BCEWithLogitsLoss()}, ValueError, r"y.float\(\)"),
+    "scores for a loss of probabilities": (lambda: cnn(nn.Linear(10, 1)), [(X, COLUMN)],
+        {"loss": lambda out, y: F.binary_cross_entropy(9 + out, y), "correct": lambda out, y: 0}, ValueError,
+        r"nn.Sigmoid\(\)"),
+    "two logits for two classes": (lambda: cnn(classes=2), [(X, y % 2)], {"loss": nn.BCEWithLogitsLoss()}, ValueError,
+        "a target for each score.*cross-entropy"),
+    "labels true and false": (lambda: cnn(classes=1), [(X, COLUMN > 0)], {"loss": nn.BCEWithLogitsLoss()}, ValueError,
+        r"y.float\(\)"),
     "regression without `correct`": (lambda: cnn(classes=1), [(X, X[:, :1, 0, 0])], {"loss": nn.MSELoss()}, ValueError,
         "correct=lambda"),
     "classes of pixels": (lambda: nn.Conv2d(3, 10, 1), [(X, torch.zeros(8, 8, 8).long())], {}, ValueError,
@@ -149,6 +171,12 @@ WRONG = {
     "one grey picture": (lambda: nn.Sequential(nn.Conv2d(1, 2, 8), nn.Flatten(), nn.Linear(2, 10)), [(X[0, :1], y[:1])],
         {}, ValueError, r"one picture without a batch axis.*X\[None\]"),
     "no channel axis": (lambda: cnn(channels=1), [(X[:, 0], y)], {}, ValueError, r"X\[:, None\]"),
+    "one picture, channels last": (lambda: cnn()[:2], [(X[0].permute(1, 2, 0), y)], {}, ValueError,
+        r"permute\(2, 0, 1\)\[None\]"),
+    "one picture of two axes": (lambda: cnn(channels=1), [(X[0, 0], y)], {}, ValueError, r"X\[None, None\]"),
+    "a layer without forward": (lambda: cnn(nn.ModuleDict()), BATCH, {}, ValueError, r"no forward\(self, X\)"),
+    "two inputs": (lambda: cnn(nn.Bilinear(10, 10, 10)), BATCH, {}, ValueError, r"def forward\(self, X\).*missing 1"),
+    "embedding": (lambda: nn.Sequential(nn.Flatten(), nn.Embedding(2, 8)), BATCH, {}, ValueError, r"X.long\(\)"),
     "one-hot rows": (cnn, [(X, F.one_hot(y, 10))], {}, ValueError, r"y.argmax\(1\)"),
     "one-hot floats": (cnn, [(X, F.one_hot(y, 10).float())], {}, ValueError, r"y.argmax\(1\)"),
     "labels as floats": (cnn, [(X, y.float())], {}, TypeError, r"y.long\(\)"),
@@ -233,6 +261,7 @@ def test_training_without_gradients(call, mode):
 SOFT = {
     "softmax": (lambda: cnn(nn.Softmax(1)), {}, "leave out the softmax|Leave out the softmax"),
     "softmax, own cross-entropy": (lambda: cnn(nn.Softmax(1)), {"loss": F.cross_entropy}, "the softmax itself"),
+    "softmax, a function": (lambda: cnn(nn.Softmax(1)), {"loss": lambda p, y: F.cross_entropy(p, y)}, "the softmax"),
     "softmax, NLLLoss": (lambda: cnn(nn.Softmax(1)), {"loss": nn.NLLLoss()}, r"nn.LogSoftmax\(1\)"),
 }
 
@@ -337,6 +366,14 @@ def test_frozen_batch_norm_stays_frozen():
         trainer.fit(2)
         assert norm.training == whole and set(modes) == {whole} and network.training and network[0].training
         assert torch.equal(norm.running_mean, before) != whole
+
+
+def test_probes_compute_gradients_wherever_they_are_called():
+    network = cnn()
+    expected = gradient_norms(network, X, y)
+    for mode in (torch.no_grad, torch.inference_mode):
+        with mode():
+            assert gradient_norms(network, X.clone(), y.clone()) == expected
 
 
 def test_probes_explain_alike():

@@ -22,7 +22,8 @@ SIDES = 4096  # pixels: the largest side to resize to
     batch_size=Count(), transform=Callable("Try v2.RandomHorizontalFlip()."), shuffle=Bool(), seed=PLACE,
 )  # fmt: skip
 class Batches:
-    """An iterable of `(X, y)`: X float32 in [0, 1] of shape (N, 1, H, W), y int64 of shape (N,).
+    """An iterable of `(X, y)`: X float32 in [0, 1] of shape (N, 1, H, W), y int64 of shape (N,). X has another type
+    where `torch.set_default_dtype` has chosen one: it is that of the weights of new networks.
 
     Epoch number `e` of a shuffled set has an order that depends on `seed` and `e` alone. Each `for` loop over the
     object is the next epoch: the first loop is epoch 0. A trainer counts epochs for itself by `epoch(e)`, so
@@ -99,7 +100,7 @@ class Batches:
             images = torch.cat([self.transform(few) for few in images.split(TOGETHER)])
         if self.resize is not None and tuple(images.shape[-2:]) != self.resize:
             images = _resized(images, self.resize)
-        return images.float().div_(255)
+        return images.to(torch.get_default_dtype()).div_(255)
 
     @arguments(device=Device(meta=True))
     def to(self, device):

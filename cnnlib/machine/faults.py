@@ -89,7 +89,7 @@ def explain_fault(error, where="", batch_size=None, history=None, step=None):
     history, step
         Of the run, for the new exception.
     """
-    without_frames(error)
+    without_traceback(error)
     if isinstance(error, OutOfMemoryError | DeviceError):  # it says enough
         return type(error)(str(error), history, step)
     happened = f"{where} ({first_line(error)})".lstrip()
@@ -103,7 +103,7 @@ def explain_fault(error, where="", batch_size=None, history=None, step=None):
     )
 
 
-def without_frames(error):
+def without_traceback(error):
     """Return an exception without its traceback, whose frames hold the batch and all that was computed from it."""
     return error.with_traceback(None)
 
@@ -123,7 +123,7 @@ def first_line(error):
     return lines[0].rstrip(". ") if lines else type(error).__name__
 
 
-def give_memory_back(device):
+def release_memory(device):
     """Free what nobody uses any more, and let a GPU's memory go back to other programs."""
     gc.collect()
     return_freed_memory()

@@ -17,7 +17,7 @@ from pathlib import Path
 HARD = 2  # OpenMP's omp_pause_hard: nothing of the thread's helpers is kept
 
 
-def send_helpers_away():
+def release_openmp_threads():
     """End the helpers of the thread that calls this; its next operation makes new ones, in less than a millisecond.
 
     Only GNU's OpenMP needs it, from version 9 on has it, and is PyTorch's choice on Linux.

@@ -101,6 +101,15 @@ def _advice(layer, got, X, net, said):
             "It changes a weight in place (w += …, w.mul_(…)), which no gradient can follow. Compute a new tensor, "
             "w = w * …, or change the weight under torch.no_grad()."
         )
+    if "positional argument" in said:
+        return (
+            "A network is called with the batch alone, net(X), and each layer with what its `forward` takes besides "
+            "`self`: def forward(self, X)."
+        )
+    if 'required "forward"' in said:
+        return "Its class defines no forward(self, X). Is the name misspelt, or the method indented too far?"
+    if isinstance(layer, nn.Embedding | nn.EmbeddingBag) and got.is_floating_point():
+        return "An embedding takes whole numbers: X.long()."
     if "nference tensor" in said:
         return (
             "What was made under torch.inference_mode() cannot be used in training. Make the data and the network "
@@ -130,6 +139,10 @@ def _advice(layer, got, X, net, said):
     if isinstance(layer, nn.Conv2d) and got.shape == X.shape:
         if X.dim() == 4 and X.shape[-1] == layer.in_channels != X.shape[1]:
             return "The last axis fits: the channels come last here. Put them first: X.permute(0, 3, 1, 2)."
+        if X.dim() == 3 and X.shape[-1] == layer.in_channels != X.shape[0]:
+            return "This is one picture, its channels last. Put a batch axis and them first: X.permute(2, 0, 1)[None]."
+        if X.dim() == 2 and layer.in_channels == 1:
+            return "This is one picture without batch and channel axes. Give it both: X[None, None]."
         if X.dim() == 3 and layer.in_channels == 1:
             return "The pictures have no channel axis. Give them one: X[:, None], of shape (N, 1, height, width)."
     if X.dim() == 3 and any(isinstance(m, nn.Conv2d) and m.in_channels == len(X) for m in net.modules()):
@@ -147,8 +160,10 @@ def explain_outputs(outputs, num):
     """Return a ValueError about outputs that are no scores of shape (N, classes), for N = `num` examples."""
     if outputs is None:
         advice = "Its `forward` returns nothing: is `return` missing?"
-    elif not isinstance(outputs, torch.Tensor):
+    elif isinstance(outputs, tuple | list | dict):
         advice = f"Build it with one output (aux_logits=False, in torchvision), or give a `loss` {_loss_of(outputs)}"
+    elif not isinstance(outputs, torch.Tensor):
+        advice = "Return the scores, or give a `loss` and a `correct` of your own that take them out."
     elif outputs.dim() < 2:
         advice = "Keep the batch on the first axis: nn.Flatten(), not X.flatten(), and no squeeze()."
     else:
@@ -211,7 +226,14 @@ def explain_loss_error(loss, scores, y, error):
             "One score per example needs one shape for both, and labels as floats: loss=lambda scores, y: "
             "F.binary_cross_entropy_with_logits(scores.flatten(), y.flatten().float()), say."
         )
-    elif any(words in said for words in ("dtype", "scalar type", "can't be cast", "not implemented for")):
+    elif "between 0 and 1" in said:
+        advice = "It takes probabilities: end the network with nn.Sigmoid(), or take nn.BCEWithLogitsLoss() of scores."
+    elif "Target size" in said and y.shape == scores.shape[:1]:
+        advice = (
+            "It takes a target for each score. For class indices take cross-entropy, or give one score per example, "
+            "nn.Linear(…, 1)."
+        )
+    elif any(words in said for words in ("dtype", "scalar type", "can't be cast", "not implemented for", "bool")):
         advice = "Convert the labels: y.long() where the loss takes class indices, y.float() where it takes numbers."
     elif "out of bounds" in said or "out of range" in said:
         advice = f"Class indices must lie in 0 … {scores.shape[1:2].numel() - 1}, one for each output."

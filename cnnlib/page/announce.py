@@ -1,4 +1,4 @@
-"""Whether a reader is there, and how one who listens to the page is told what came of something."""
+"""Whether a reader is there, and ARIA announcements for screen readers."""
 
 import os
 

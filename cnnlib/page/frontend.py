@@ -41,12 +41,12 @@ def why_static():
 
 
 def is_live():
-    """Tell whether a control on the page can be answered while a cell runs."""
+    """Return whether a control on the page can be answered while a cell runs."""
     return not why_static()
 
 
 def subshell_is_open():
-    """Tell whether the page has opened the second channel over which its controls reach a running cell.
+    """Return whether the page has opened the second channel over which its controls reach a running cell.
 
     JupyterLab 4.4 and later opens it with the first widget. Returns True where that cannot be known.
     """

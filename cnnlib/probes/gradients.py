@@ -41,12 +41,12 @@ def gradient_norms(net, X, y, loss=None):
     weights = {name: p for name, p in net.named_parameters() if p.dim() > 1 and p.requires_grad}
     if not weights:
         raise ValueError(f"net must have weights to train, got {type(net).__name__} without any.")
-    with torch.enable_grad(), random_kept(net):
+    with torch.inference_mode(False), torch.enable_grad(), random_kept(net):
         scores = send_aside(net, X)
         if loss is None:
             check_scores(scores, X)
             check_labels(y.long(), scores.shape[1])
-        value = (loss or nn.functional.cross_entropy)(scores, y.to(device_of(net)))
+        value = (loss or nn.functional.cross_entropy)(scores, y.to(device_of(net), copy=True))
         gradients = torch.autograd.grad(value, list(weights.values()), allow_unused=True, materialize_grads=True)
     return {name: g.square().mean().sqrt().item() for name, g in zip(weights, gradients, strict=True)}
 

@@ -132,8 +132,8 @@ def trace_example(net, input_shape):
                 raise
             done = sum(call.innermost for call in calls)
             raise ValueError(
-                f"the network cannot take an example of shape {input_shape}; {done} layers went well. {error} "
-                "input_shape is that of one example, without the batch."
+                f"the network cannot take an example of shape {input_shape}; {done} layers went well. "
+                f"{str(error).rstrip('.')}. input_shape is that of one example, without the batch."
             ) from error
 
 

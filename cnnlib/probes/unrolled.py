@@ -122,7 +122,7 @@ def gradient_parts(net, X, y, block=1, last=None):
                 f"block {number} has no identity shortcut, so its input and output cannot be added up. Choose blocks "
                 "of one stage of a residual network."
             )
-    with torch.enable_grad():
+    with torch.inference_mode(False), torch.enable_grad():
         start = run_network(net[: first + block - 1], X.clone()).detach().requires_grad_()
         inputs, branches, x = [], [], start
         for one in blocks:  # each is given a copy: what follows may work in place, and x must stay what it was
@@ -132,7 +132,7 @@ def gradient_parts(net, X, y, block=1, last=None):
         scores = run_network(head, x.clone())
         check_scores(scores, X)
         check_labels(y.long(), scores.shape[1])
-        loss = F.cross_entropy(scores, y)
+        loss = F.cross_entropy(scores, y.clone())
         end, total = torch.autograd.grad(loss, (x, start), retain_graph=True)
         parts = [torch.autograd.grad(branch, start, end, retain_graph=True)[0] for branch in branches]
         own = [torch.autograd.grad(b, x, end, retain_graph=True)[0] for b, x in zip(branches, inputs, strict=True)]

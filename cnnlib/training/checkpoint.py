@@ -16,6 +16,7 @@ import copy
 import io
 import json
 import os
+import re
 import time
 import warnings
 import weakref
@@ -155,7 +156,8 @@ def _open(path, file, trainer):
 
 
 def _first_line(error):
-    return str(error).strip().splitlines()[0][:200] if str(error).strip() else type(error).__name__
+    said = re.sub(r"\x1b\[\d*m", "", str(error)).strip().partition(" This file can still be loaded")[0]
+    return said.splitlines()[0][:200] if said else type(error).__name__
 
 
 def _sound(state, path, trainer):
@@ -230,6 +232,8 @@ class Checkpoint:
 
     def __init__(self, path, every=EVERY, *, same_start=True):
         self.path = storage.file_path(path)
+        if self.path.is_dir():
+            raise IsADirectoryError(f"{self.path} is a folder. Name a file in it: {str(self.path / 'run.pt')!r}, say.")
         self.every = every
         self.saved, self.note = None, ""
         self.same_start = same_start

@@ -27,7 +27,7 @@ from cnnlib.training.history import History
 from cnnlib.training.interrupt import interrupts_stop
 from cnnlib.training.layout import channels_last
 from cnnlib.training.metrics import count_correct
-from cnnlib.training.objective import Objective, check_gradients_on, check_optimizer, check_trainable
+from cnnlib.training.objective import BUILDS, Objective, build_optimizer, check_gradients_on, check_trainable
 from cnnlib.training.optimizer import update_together_
 from cnnlib.training.progress import progress_of
 from cnnlib.training.rates import Rates
@@ -38,7 +38,7 @@ from cnnlib.validation import Callable, Count, Device, Iterable, Network, Rate, 
 
 
 @arguments(
-    net=Network(), lr=Rate(), optimizer=Callable(), loss=Callable(), correct=Callable(), device=Device(),
+    net=Network(), lr=Rate(), optimizer=Callable(BUILDS), loss=Callable(), correct=Callable(), device=Device(),
     listeners=Iterable(),
 )  # fmt: skip
 class Trainer(Guarded, Saved):
@@ -111,7 +111,7 @@ class Trainer(Guarded, Saved):
         self.net, self.train_iter, self.test_iter = net.to(self.device), self.source.data, test_iter
         if self.device.type == "cpu":
             keep_freed_memory()
-        self.optimizer = check_optimizer(optimizer([p for p in net.parameters() if p.requires_grad], lr=lr))
+        self.optimizer = build_optimizer(optimizer, net, lr)
         update_together_(self.optimizer)
         self.rates = Rates(self.optimizer, lr)
         self.recorder = Recorder(History(settings=settings(self)))
@@ -132,6 +132,16 @@ class Trainer(Guarded, Saved):
         return self.recorder.history
 
     @property
+    def loss(self):
+        """What a step goes back from."""
+        return self.objective.loss
+
+    @property
+    def correct(self):
+        """What counts the right predictions."""
+        return self.objective.correct
+
+    @property
     def num_batches(self):
         """How many batches an epoch has, as `train_iter` says."""
         return len(self.source)
@@ -149,11 +159,6 @@ class Trainer(Guarded, Saved):
     def step(self):
         """How many steps the trainer has taken; on a GPU the history may be a few behind."""
         return self.recorder.steps
-
-    @property
-    def seconds(self):
-        """How long the trainer has trained and evaluated, in seconds."""
-        return self._spent_before + self._clock() if self.running else self.history.seconds
 
     def stop(self):
         """Ask the run to end after the present batch. Safe to call from any thread."""
@@ -201,7 +206,7 @@ class Trainer(Guarded, Saved):
                 while self.epoch < self._num_epochs and not self._asked_to_stop():
                     self._run_epoch()
         except (DivergenceError, faults.OutOfMemoryError, faults.DeviceError) as error:
-            raise faults.without_frames(error) from None
+            raise faults.without_traceback(error) from None
         return self.history
 
     def _run_epoch(self):
@@ -319,7 +324,7 @@ class Trainer(Guarded, Saved):
             raise self._explained_fault(error) from None
         finally:
             if ended == "out of memory":
-                faults.give_memory_back(self.device)
+                faults.release_memory(self.device)
             self.history.seconds, self.history.ended = self.seconds, ended
             self.running = False
             self._finish()

@@ -19,6 +19,7 @@ from cnnlib.validation import Callable, check_labels, in_words
 
 CROSS_ENTROPY = (nn.CrossEntropyLoss, nn.functional.cross_entropy)
 NLL = (nn.NLLLoss, nn.functional.nll_loss)
+BUILDS = "Give what builds it: torch.optim.Adam, or lambda params, lr: torch.optim.SGD(params, lr, momentum=0.9)."
 SKIPPED = -100  # the label that PyTorch's losses skip unless another is named
 
 
@@ -113,8 +114,9 @@ class Objective:
         if not isinstance(outputs, torch.Tensor) or outputs.dim() != 2 or outputs.shape[1] == 1:
             return
         rows = outputs.detach().float()
+        named = getattr(getattr(self.loss, "__code__", None), "co_names", ())  # of a function around cross-entropy
         share = bool(((rows >= 0) & (rows <= 1)).all()) and bool(((rows.sum(1) - 1).abs() < 1e-2).all())
-        if share and _is(self.loss, CROSS_ENTROPY):
+        if share and (_is(self.loss, CROSS_ENTROPY) or "cross_entropy" in named and "log" not in named):
             said = "cross-entropy takes scores and computes the softmax itself. Leave out the softmax of the last layer"
         elif share and _is(self.loss, NLL):
             said = "NLLLoss takes logarithms of probabilities. Write nn.LogSoftmax(1), or take cross-entropy of scores"
@@ -142,11 +144,24 @@ def check_trainable(net):
         )
 
 
-def check_optimizer(optimizer):
-    """Return an optimizer; raise unless it takes a step from gradients alone."""
+def build_optimizer(build, net, lr):
+    """Return the optimizer of a run; raise unless it trains weights of the network, by a step from gradients alone."""
+    try:
+        optimizer = build([p for p in net.parameters() if p.requires_grad], lr=lr)
+    except TypeError as error:
+        if "argument" not in str(error):
+            raise
+        raise TypeError(
+            f"optimizer is called as optimizer(parameters, lr=lr), and cannot be: {error}. {BUILDS}"
+        ) from None
     if not hasattr(optimizer, "param_groups"):
         raise TypeError(
             f"optimizer must build an optimizer, got {in_words(optimizer)} from it. Give torch.optim.Adam, say."
+        )
+    own = set(net.parameters())
+    if not any(p in own for group in optimizer.param_groups for p in group["params"]):
+        raise ValueError(
+            "the optimizer has weights of another network, so this one would not learn. Build it of these."
         )
     closure = inspect.signature(optimizer.step).parameters.get("closure")
     if closure is not None and closure.default is closure.empty:

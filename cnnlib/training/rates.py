@@ -1,7 +1,7 @@
 """The learning rate of a run: one number for all parameter groups of an optimizer."""
 
 import math
-import threading
+from collections import deque
 
 
 class Rates:
@@ -20,8 +20,7 @@ class Rates:
 
     def __init__(self, optimizer, lr):
         self.optimizer = optimizer
-        self._lock = threading.Lock()
-        self._asked = None  # what is to hold from the next step on
+        self._asked = deque(maxlen=1)  # what is to hold from the next step on; whole at any moment, for any thread
         self._last = self._scheduled = None
         for group in optimizer.param_groups:
             group.setdefault("lr", lr)
@@ -33,13 +32,11 @@ class Rates:
     @property
     def lr(self):
         """The rate of the next step."""
-        asked = self._asked
-        return self._rates()[self._lead] if asked is None else asked
+        return next(iter(self._asked.copy()), self._rates()[self._lead])
 
     def ask(self, lr):
         """Let a rate hold from the next step on. Safe to call from any thread."""
-        with self._lock:
-            self._asked = lr
+        self._asked.append(lr)
 
     def settle(self, step, marks):
         """Give the optimizer the rate that was asked for; return the rate of this step, and mark a change.
@@ -53,13 +50,12 @@ class Rates:
         marks : list of (int, str)
             The marks of the run's record.
         """
-        with self._lock:
-            asked, self._asked = self._asked, None
-        if asked is not None:
-            self._set(asked)
+        asked = bool(self._asked)
+        if asked:
+            self._set(self._asked.pop())
         lr = self._rates()[self._lead]
         if lr != self._last:
-            self._mark(step, lr, marks, asked is not None)
+            self._mark(step, lr, marks, asked)
         self._last = lr
         return lr
 
@@ -71,8 +67,7 @@ class Rates:
 
     def restart(self):
         """Forget what was asked for and what was marked: the optimizer has been put into another state."""
-        with self._lock:
-            self._asked = None
+        self._asked.clear()
         self._last, self._scheduled = self._rates()[self._lead], None
 
     def _mark(self, step, lr, marks, asked):

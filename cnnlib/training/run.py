@@ -34,15 +34,19 @@ def train(net, train_iter, test_iter, num_epochs, lr, device=None, *, checkpoint
         As `Trainer` and `Trainer.fit` do.
     """
     trainer = Trainer(net, train_iter, test_iter, lr, device=device, **options)
-    trainer.go_on = call_to_go_on("train", device is not None or checkpoint or options)
+    trainer.go_on = call_to_go_on("train", device is not None or options, checkpoint)
     if checkpoint is None:
         return trainer.fit(num_epochs)
     return Checkpoint.of(checkpoint).fit(trainer, num_epochs)
 
 
-def call_to_go_on(name, more):
-    """Return the call that goes on after a divergence, to be filled in; `more` if it had further arguments."""
-    return f"{name}(net, train_iter, test_iter, num_epochs={{epochs}}, lr={{lr:g}}{', …' if more else ''})"
+def call_to_go_on(name, more, checkpoint=None):
+    """Return the call that goes on after a divergence, to be filled in; `more` if it had further arguments.
+
+    A file keeps one run, with one learning rate: what goes on with another takes another file.
+    """
+    more = f"{', checkpoint=another file' if checkpoint else ''}{', …' if more else ''}"
+    return f"{name}(net, train_iter, test_iter, num_epochs={{epochs}}, lr={{lr:g}}{more})"
 
 
 @arguments(net=Network(), device=Device(), steps=Count())

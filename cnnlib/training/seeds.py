@@ -14,7 +14,7 @@ import torch
 from cnnlib.datasets.batches import PLACE
 from cnnlib.machine.device import CORES
 from cnnlib.machine.size import chosen_size
-from cnnlib.machine.threads import send_helpers_away
+from cnnlib.machine.threads import release_openmp_threads
 from cnnlib.models.copying import copy_network
 from cnnlib.models.modes import in_mode
 from cnnlib.training.errors import DivergenceError
@@ -66,6 +66,11 @@ def train_over_seeds(build, train_iter, test_iter, num_epochs, lr, seeds=(0, 1, 
     TypeError, ValueError, OutOfMemoryError, DeviceError
         As `train` does. Whatever it was that ended it, `unfinished_runs` has what was trained until then.
     """
+    if "checkpoint" in options:
+        raise TypeError(
+            "train_over_seeds keeps no files. Call `train` for each seed, with a file for each: "
+            'checkpoint=f"results/seed{seed}.pt".'
+        )
     seeds, ends = [PLACE(seed, "each seed") for seed in seeds], []
     for data_iter, name in ((train_iter, "train_iter"), (test_iter, "test_iter")):
         if data_iter is not None or name == "train_iter":
@@ -166,7 +171,7 @@ def _side_by_side(trainers, num_epochs):
         torch.set_num_threads(max(1, CORES // workers))
         return _run(trainer, num_epochs)
 
-    send_helpers_away()
+    release_openmp_threads()
     with ThreadPoolExecutor(workers) as pool:
         futures = [pool.submit(run, trainer) for trainer in trainers]
         try:

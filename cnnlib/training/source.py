@@ -137,7 +137,7 @@ def count_batches(data_iter, name):
         if isinstance(data_iter, str | bytes | dict):  # which have a length, and no batches
             raise TypeError
         length = len(data_iter)
-    except TypeError:
+    except (TypeError, ValueError, NotImplementedError):
         if hasattr(data_iter, "__next__"):
             hint = "It can be gone through once, and each epoch needs all batches anew: list(…) makes a list of them."
         elif (data := getattr(data_iter, "dataset", None)) is not None:

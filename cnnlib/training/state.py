@@ -93,6 +93,11 @@ class Saved:
         self.load_state(files.read(path, self))
 
     @property
+    def seconds(self):
+        """How long the trainer has trained and evaluated, in seconds."""
+        return self._spent_before + self._clock() if self.running else self.history.seconds
+
+    @property
     def setup(self):
         """What a run must have in common with a file that it goes on from, in words."""
         return setup(self)

@@ -1,9 +1,9 @@
 """What a reader can move: live controls of a training run, playgrounds, and guesses made before a run."""
 
 from cnnlib.widgets.controls import choice, slider, switch
+from cnnlib.widgets.current_run import last_run
 from cnnlib.widgets.feature_explorer import FeatureExplorer, explore_features
 from cnnlib.widgets.gradient_sum import GradientSum
-from cnnlib.widgets.last import last_run
 from cnnlib.widgets.lesions import Lesions
 from cnnlib.widgets.live import fit
 from cnnlib.widgets.playground import Playground

@@ -125,3 +125,10 @@ def shown(value):
     if isinstance(value, bool):
         return ("off", "on")[value]
     return f"{value:.3g}" if isinstance(value, float) else getattr(value, "__name__", str(value))
+
+
+def button(text, icon, tooltip, style=""):
+    """Return a button as wide as its text."""
+    return ipywidgets.Button(
+        description=text, icon=icon, tooltip=tooltip, button_style=style, layout={"width": "max-content"}
+    )

@@ -15,17 +15,16 @@ from cnnlib.machine.rng import borrowed_random
 from cnnlib.models.copying import copy_network
 from cnnlib.page.announce import alert
 from cnnlib.page.escape import one_line
-from cnnlib.page.frontend import kernel
 from cnnlib.probes import layers_with_maps, maps_and_output, strongest_places
 from cnnlib.probes.hooks import random_left_alone
 from cnnlib.validation import Bool, arguments
-from cnnlib.widgets.bundle import widget_bundle
 from cnnlib.widgets.controls import LABEL
+from cnnlib.widgets.display import Explorer
 from cnnlib.widgets.pad import MOST, DrawingPad
 from cnnlib.widgets.pictures import Pictures, class_names, found_at, grey_picture
 from cnnlib.widgets.playground import View
-from cnnlib.widgets.routing import route
-from cnnlib.widgets.runner import borrowing
+from cnnlib.widgets.runner import random_lock
+from cnnlib.widgets.subshells import answer_in_subshell
 
 COUNT, NUM = 9, 500  # places of a channel, among so many pictures
 PATIENCE = 0.5  # seconds that a search may take: a large network looks at as many pictures as fit into it
@@ -63,7 +62,7 @@ def explore_features(net, batches, classes=None, picture=0):
     return FeatureExplorer(net, batches, classes, picture)
 
 
-class FeatureExplorer(View):
+class FeatureExplorer(Explorer, View):
     """Feature maps, filters and what excites them. Parameters as for `explore_features`.
 
     It looks at a copy of the network, so a network in training is never disturbed; `refresh` takes another copy.
@@ -77,11 +76,11 @@ class FeatureExplorer(View):
         self.upload = None  # (name, grey of shape (H, W)) of a picture that was handed in or drawn
         self.net, self.layers, self._copy, self._made_of = net, {}, None, None
         self._seen, self._places = {}, {}  # maps and output of the last picture; (layer, apart): Places
-        self._widget = self._drawing = None
+        self._drawing = None
         self._slow = self._draws = False  # whether a search takes long; whether it draws random numbers in evaluation
         self._quiet = False  # while the controls are being set
         if net is not None:
-            with borrowing:
+            with random_lock:
                 self._take(net)
                 self._look()  # what cannot be looked at fails here, not on the page
 
@@ -158,7 +157,7 @@ class FeatureExplorer(View):
         """
         if self._copy is None:
             return None
-        with borrowing:
+        with random_lock:
             layer = self.layers[self.settings["layer"]]
             channel, (maps, output) = self.settings["channel"], self._look()
             X, name = self._picture()
@@ -207,13 +206,6 @@ class FeatureExplorer(View):
 
     # The page
 
-    @property
-    def widget(self):
-        """The controls and the picture, made when they are first asked for."""
-        if self._widget is None:
-            self._build()
-        return self._widget
-
     def _build(self):
         s, live = self.settings, True
         if self._copy is not None:
@@ -253,8 +245,8 @@ class FeatureExplorer(View):
         order = ("picture", "layer", "channel", "search", "apart", "upload", "invert", "draw")
         self._widget = ipywidgets.VBox([ipywidgets.HBox([named[x] for x in order], **row), self.pad, self.image])
         self._widget.add_class("cnnlib-features")
-        route(self._widget)
-        with borrowing:
+        answer_in_subshell(self._widget)
+        with random_lock:
             self._sync()
             self._show()
 
@@ -280,7 +272,7 @@ class FeatureExplorer(View):
             self._quiet = False
 
     def _set(self, name, value):
-        with borrowing:
+        with random_lock:
             if self._quiet:
                 return
             self.settings[name] = value
@@ -290,7 +282,7 @@ class FeatureExplorer(View):
             self._show()
 
     def _receive(self, files):
-        with borrowing:
+        with random_lock:
             if not files:
                 return
             self.chooser.value = ()  # the same file may be chosen again
@@ -299,7 +291,7 @@ class FeatureExplorer(View):
 
     def _fold(self, on):
         """Unfold the pad and look at what is on it, or go back to the test picture."""
-        with borrowing:
+        with random_lock:
             if self._quiet:
                 return
             self.upload, self.settings["draw"] = None, on
@@ -307,7 +299,7 @@ class FeatureExplorer(View):
             self._follow_pad() if on else self._show()
 
     def _follow_pad(self):
-        with borrowing:
+        with random_lock:
             if self.settings["draw"]:
                 self._look_at("your drawing", self.pad.picture, drawn=True)
 
@@ -352,18 +344,18 @@ class FeatureExplorer(View):
         """
         if self.net is None:
             raise RuntimeError("there is no network to look at yet. Press Start in its playground first.")
-        with borrowing:
+        with random_lock:
             self._follow(self.net, search)
 
     def begin(self, trainer):
         """Look at the new network of a playground; from here on the nine places are searched only if asked for."""
-        with borrowing:
+        with random_lock:
             self.settings["search"] = False
             self._follow(trainer.net, False)
 
     def show(self, trainer):
         """Look at the network in training: the maps of the picture."""
-        with borrowing:
+        with random_lock:
             self._follow(trainer.net, False)
 
     def static(self):
@@ -384,15 +376,9 @@ class FeatureExplorer(View):
         else:
             self._show(search)
 
-    def _repr_mimebundle_(self, include=None, exclude=None):
-        try:
-            drawing = self.draw()
-            static, metadata = drawing.picture().bundle() if drawing else ({"text/plain": repr(self)}, {})
-        except Exception as error:  # the page says it; the controls are there to mend it
-            if kernel() is None:
-                raise
-            static, metadata = {"text/plain": f"{type(error).__name__}: {error}"}, {}
-        return (static if kernel() is None else widget_bundle(self.widget, static)), metadata
+    def _static(self):
+        drawing = self.draw()
+        return drawing.picture().bundle() if drawing else ({"text/plain": repr(self)}, {})
 
     def __repr__(self):
         name = type(self.net).__name__ if self.net is not None else "a network to come"

@@ -18,14 +18,13 @@ from cnnlib.models import (
     xavier_,
 )
 from cnnlib.page.announce import alert
-from cnnlib.page.frontend import kernel
 from cnnlib.probes import gradient_parts
 from cnnlib.probes.given import BATCH, LABELS, check_scored
 from cnnlib.validation import Count, arguments
-from cnnlib.widgets.bundle import widget_bundle
 from cnnlib.widgets.controls import LABEL
-from cnnlib.widgets.routing import route
-from cnnlib.widgets.runner import borrowing
+from cnnlib.widgets.display import Explorer
+from cnnlib.widgets.runner import random_lock
+from cnnlib.widgets.subshells import answer_in_subshell
 
 BLOCKS = {"pre-activation": PreActivation, "post-activation": PostActivation}
 STARTS = {"default": default_, "He": kaiming_, "Xavier": xavier_}
@@ -35,7 +34,7 @@ MOST = 100  # blocks: more cannot be told apart on the page
 
 
 @arguments(X=BATCH, y=LABELS, num_blocks=Count(most=MOST), seed=PLACE)
-class GradientSum:
+class GradientSum(Explorer):
     """Pick a block, scale the branches, move the ReLU: do the parts still add up to the gradient?
 
     Every move builds the network anew from the same seed, in float64, and takes one gradient apart.
@@ -55,12 +54,11 @@ class GradientSum:
         self.settings = {"block": 1, "scale": 1.0, "kind": "pre-activation", "norm": True, "start": "default",
                          "activation": "ReLU"}  # fmt: skip
         self.parts()  # what cannot be drawn fails here, not on the page
-        self._widget = None
 
     def parts(self):
         """Return the GradientParts for the settings as they stand; everybody's random numbers stay as they are."""
         s = self.settings
-        with borrowing, torch.random.fork_rng(devices=[]):
+        with random_lock, torch.random.fork_rng(devices=[]):
             torch.default_generator.manual_seed(self.seed)  # torch.manual_seed would reseed a GPU as well
             net = tower(self.num_blocks, 8, "identity", BLOCKS[s["kind"]], s["norm"], ACTIVATIONS[s["activation"]])
             net = scale_branches_(STARTS[s["start"]](net), s["scale"]).double()
@@ -95,7 +93,7 @@ class GradientSum:
         row = ipywidgets.HBox([*self.inputs.values()], layout=ROW)
         self._widget = ipywidgets.VBox([row, self.image])
         self._widget.add_class("cnnlib-gradient-sum")
-        route(self._widget)
+        answer_in_subshell(self._widget)
         self._show()
 
     def _set(self, name, value):
@@ -107,17 +105,6 @@ class GradientSum:
             self.image.value = self.draw().svg()
         except Exception as error:  # a page shows nobody's traceback
             self.image.value = alert(f"{type(error).__name__}: {error}")
-
-    def _repr_mimebundle_(self, include=None, exclude=None):
-        if kernel() is None:
-            return self.draw().picture().bundle()
-        try:
-            static, metadata = self.draw().picture().bundle()
-        except Exception as error:  # the page says it; the controls are there to mend it
-            static, metadata = {"text/plain": f"{type(error).__name__}: {error}"}, {}
-        if self._widget is None:
-            self._build()
-        return widget_bundle(self._widget, static), metadata
 
     def __repr__(self):
         return f"GradientSum over {self.num_blocks} blocks"

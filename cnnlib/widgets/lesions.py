@@ -6,19 +6,18 @@ from torch import nn
 from cnnlib.figures import draw_lesions
 from cnnlib.page.announce import alert
 from cnnlib.page.escape import printable
-from cnnlib.page.frontend import kernel
 from cnnlib.probes import lesion_sites, swapped, without
 from cnnlib.training.evaluation import evaluate_accuracy
 from cnnlib.validation import Choice, Count, Dict, Iterable, arguments
-from cnnlib.widgets.bundle import widget_bundle
 from cnnlib.widgets.controls import LABEL
-from cnnlib.widgets.routing import route
+from cnnlib.widgets.display import Explorer
+from cnnlib.widgets.subshells import answer_in_subshell
 
 OPERATIONS = {"take it out": "without", "swap it with the next": "swapped"}
 
 
 @arguments(nets=Dict(nn.Module), batches=Iterable())
-class Lesions:
+class Lesions(Explorer):
     """Trained networks, a slider for the part, and the accuracy that is left.
 
     Every result is remembered, so the picture fills up as the reader goes along.
@@ -49,7 +48,6 @@ class Lesions:
         Count(most=most, hint="Parts are counted from 1.")(number, "number")
         self.whole = {name: evaluate_accuracy(net, batches) for name, net in self.nets.items()}
         self._known = {}  # (network, operation, part): accuracy
-        self._widget = None
         self._choice = (next(iter(self.nets)), "without", number - 1)
 
     def accuracy(self, name, operation, number):
@@ -109,7 +107,7 @@ class Lesions:
         row = ipywidgets.HBox([self.net, self.operation, self.part], layout={"flex_flow": "row wrap"})
         self._widget = ipywidgets.VBox([row, self.image])
         self._widget.add_class("cnnlib-lesions")
-        route(self._widget)
+        answer_in_subshell(self._widget)
         self._follow()
 
     def _follow(self):
@@ -120,16 +118,11 @@ class Lesions:
             drawing = self.draw()
             self.image.value = alert(drawing) if isinstance(drawing, str) else drawing.svg()
 
-    def _repr_mimebundle_(self, include=None, exclude=None):
+    def _static(self):
         name, operation, number = self._choice
         for other in range(len(self.sites[name])):
             self.accuracy(name, "without", other)  # a page without a kernel shows all that it can
-        static, metadata = self.draw().picture().bundle()
-        if kernel() is None:
-            return static, metadata
-        if self._widget is None:
-            self._build()
-        return widget_bundle(self._widget, static), metadata
+        return super()._static()
 
     def __repr__(self):
         return printable(f"Lesions of {', '.join(self.nets)}")

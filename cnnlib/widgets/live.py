@@ -21,13 +21,12 @@ from cnnlib.training.checkpoint import Checkpoint
 from cnnlib.training.loop import Trainer
 from cnnlib.training.run import call_to_go_on
 from cnnlib.validation import Count, Device, Network, Rate, arguments
-from cnnlib.widgets.bundle import widget_bundle
-from cnnlib.widgets.closing import close_whole
-from cnnlib.widgets.last import remember
+from cnnlib.widgets.current_run import set_current_run
+from cnnlib.widgets.display import close_tree, widget_bundle
 from cnnlib.widgets.page_script import NamedImage
-from cnnlib.widgets.routing import open_channel, route
 from cnnlib.widgets.run_chart import Band, RunChart
 from cnnlib.widgets.runner import pause_all
+from cnnlib.widgets.subshells import answer_in_subshell, open_subshell
 
 SHARE = 0.02  # the part of the time that frames take; the last picture, once a run, comes on top
 FRAME_EVERY = 0.4  # seconds between two frames at least: sending one takes a core from the loop for a moment
@@ -38,7 +37,7 @@ PATIENCE = 4.0  # seconds after which a page without a second channel is told so
 LONG = 60.0  # seconds: who waits longer may load the page anew, and is told what happens then
 
 if kernel() is not None:
-    open_channel()
+    open_subshell()
 
 
 @arguments(net=Network(), num_epochs=Count(), lr=Rate(), device=Device(), band=Band())
@@ -76,7 +75,7 @@ def fit(net, train_iter, test_iter, num_epochs, lr, device=None, *, band=None, c
         left = keeper.begin(trainer, num_epochs)
         keeper.warns = kernel() is None
     run = Fit(trainer, chart, keeper)
-    remember(run)
+    set_current_run(run)
     try:
         run.train(left)
     finally:
@@ -186,7 +185,7 @@ class Controls:
         self.box.add_class("cnnlib-fit")
         self.lr.observe(self._set_lr, "value")
         self.stop.on_click(lambda button: trainer.stop())
-        route(self.box)
+        answer_in_subshell(self.box)
         self.warning = ""
         self._shown_lr = trainer.lr
         self._opened = self._told = time.perf_counter()
@@ -241,13 +240,13 @@ class Controls:
         """Put the last picture in place of the controls, for a page that was loaded anew and shows the box again."""
         steering = self.box.children[0]
         self.box.children = self.box.children[1:]
-        close_whole(steering)
+        close_tree(steering)
         self.image.value = png
         self.trainer = self.chart = self.lr = self.stop = None
 
     def close(self):
         """Take everything off the page."""
-        close_whole(self.box)
+        close_tree(self.box)
 
 
 def lr_slider(lr, width):

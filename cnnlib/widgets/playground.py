@@ -27,17 +27,16 @@ from cnnlib.page.frontend import is_live, kernel
 from cnnlib.training.errors import DivergenceError
 from cnnlib.training.loop import Trainer
 from cnnlib.validation import Callable, Count, List, Rate, Text, arguments, in_words
-from cnnlib.widgets.bundle import widget_bundle
-from cnnlib.widgets.closing import close_whole
-from cnnlib.widgets.controls import Control, shown
-from cnnlib.widgets.last import pass_on, remember
+from cnnlib.widgets.controls import Control, button, shown
+from cnnlib.widgets.current_run import replace_current_run, set_current_run
+from cnnlib.widgets.display import close_tree, widget_bundle
 from cnnlib.widgets.listing import write_listing
 from cnnlib.widgets.live import FRAME_EVERY, LR, STATUS_EVERY, lr_slider
 from cnnlib.widgets.page_script import NamedImage, add_page_script
-from cnnlib.widgets.routing import route
 from cnnlib.widgets.run_chart import RunChart
-from cnnlib.widgets.runner import Moment, Runner, borrowing
+from cnnlib.widgets.runner import Moment, Runner, random_lock
 from cnnlib.widgets.runs import RunBook
+from cnnlib.widgets.subshells import answer_in_subshell
 
 SHARE = 0.03  # the part of the time that drawing takes: views that look into the network are dear
 VISIBLE = 4  # controls beside the learning rate that are always in view; the others fold away
@@ -122,7 +121,7 @@ class Playground:
                 "Ready. Press Start. What was trained before this cell was run again is kept: <i>Runs</i> goes on "
                 "from where it was."
             )
-        pass_on(before, self)
+        replace_current_run(before, self)
         before.close()
 
     @property
@@ -144,17 +143,17 @@ class Playground:
             widget.observe(lambda change, control=control: self.set(control.name, change["new"]), "value")
             widget.add_class(f"cnnlib-{control.name}")
             self.inputs[control.name] = widget
-        self.start = _button("Start", "play", "Train this network", "success")
-        self.pause = _button("Pause", "pause", "Rest after this step; Start goes on")
-        self.step = _button("Step", "step-forward", "Train on one batch, then rest")
-        self.stop = _button("Stop", "stop", "End this run and keep its curves; Start begins a new one")
-        self.reset = _button("Reset", "refresh", "Begin again with a new network")
+        self.start = button("Start", "play", "Train this network", "success")
+        self.pause = button("Pause", "pause", "Rest after this step; Start goes on")
+        self.step = button("Step", "step-forward", "Train on one batch, then rest")
+        self.stop = button("Stop", "stop", "End this run and keep its curves; Start begins a new one")
+        self.reset = button("Reset", "refresh", "Begin again with a new network")
         self.start.on_click(lambda button: self.runner.start())
         self.pause.on_click(lambda button: self.runner.pause())
         self.step.on_click(lambda button: self.runner.start(steps=1))
         self.stop.on_click(lambda button: self.runner.stop())
         self.reset.on_click(lambda button: self.runner.reset())
-        self.slower = _button("", "step-forward", "From before the loss rose, with a smaller rate", "warning")
+        self.slower = button("", "step-forward", "From before the loss rose, with a smaller rate", "warning")
         self.slower.on_click(lambda button: self._go_on_slower())
         self.slower.layout.display = "none"
         self.status = ipywidgets.HTML("Ready. Press Start.")
@@ -183,7 +182,7 @@ class Playground:
         self.page = add_page_script(self.box)
         self.box._view_count = 0  # asks the page to keep count: with nobody looking, nothing need run
         self.box.observe(self._looked_at, "_view_count")
-        route(self.box)
+        answer_in_subshell(self.box)
         for view in self.views:
             view.settle(self)
 
@@ -225,7 +224,7 @@ class Playground:
     def build(self):
         """Return a new network for the settings as they stand; everybody's random numbers stay as they are."""
         self._check_open()
-        with borrowing, borrowed_random(try_gpu()):
+        with random_lock, borrowed_random(try_gpu()):
             return self._build(self.settings)
 
     # What the thread shows
@@ -239,7 +238,7 @@ class Playground:
         trainer, now = runner.trainer, time.perf_counter()
         resting = runner.state != "training"
         if not resting:
-            remember(self)
+            set_current_run(self)
         due = self._is_due(trainer, now)
         if due or resting or (now - self._told > STATUS_EVERY and self.page.in_front):
             self._told = now
@@ -252,7 +251,7 @@ class Playground:
             with self.throttle.frame():
                 self.chart.update(trainer.history, all=resting)
                 if runner.state not in ("failed", "out of memory"):  # perhaps because of a view
-                    with borrowing:
+                    with random_lock:
                         for view in self.views:
                             view.show(trainer)
                 self.image.value = self.chart.chart.frame()
@@ -296,7 +295,7 @@ class Playground:
         self._new_chart()
         self.throttle.drawn = time.perf_counter()  # but not paid for: it happens once
         self._write_code()
-        with borrowing:
+        with random_lock:
             for view in self.views:
                 view.begin(trainer)
 
@@ -496,7 +495,7 @@ class Playground:
     def _end(self):
         """End the training and take the controls off the page."""
         self.runner.close()
-        close_whole(self.box, *[view.widget for view in self.views], *([self._cover] if self._cover else []))
+        close_tree(self.box, *[view.widget for view in self.views], *([self._cover] if self._cover else []))
 
     def _check_open(self):
         if self._closed:
@@ -534,12 +533,6 @@ arguments(
 
 def _set_lr(trainer, value):
     trainer.lr = value
-
-
-def _button(text, icon, tooltip, style=""):
-    return ipywidgets.Button(
-        description=text, icon=icon, tooltip=tooltip, button_style=style, layout={"width": "max-content"}
-    )
 
 
 def _fold(text, icon, widget, opened=None):

@@ -11,9 +11,9 @@ from cnnlib.page.announce import announced
 from cnnlib.page.escape import html_text, inert_markdown, markdown_text, printable
 from cnnlib.page.frontend import kernel
 from cnnlib.validation import List, Number, Pair, Text, arguments, in_words
-from cnnlib.widgets.bundle import widget_bundle
+from cnnlib.widgets.display import widget_bundle
 from cnnlib.widgets.page_script import SPOKEN
-from cnnlib.widgets.routing import route
+from cnnlib.widgets.subshells import answer_in_subshell
 
 
 @arguments(question=Text(), options=List())
@@ -74,7 +74,7 @@ class Guess:
         self._note.add_class(SPOKEN)
         self._widget = ipywidgets.VBox([text, control, self._note])
         self._widget.add_class("cnnlib-guess")
-        route(self._widget)  # so that a guess is noted while the cells below already run
+        answer_in_subshell(self._widget)  # so that a guess is noted while the cells below already run
 
     def _set(self, change):
         self.answer = change["new"]

@@ -12,10 +12,10 @@ from functools import cached_property
 import torch
 
 from cnnlib.machine.device import try_gpu
-from cnnlib.machine.faults import OutOfMemoryError, explain_fault, give_memory_back, is_fault, is_out_of_memory
+from cnnlib.machine.faults import OutOfMemoryError, explain_fault, is_fault, is_out_of_memory, release_memory
 from cnnlib.machine.memory import return_freed_memory
 from cnnlib.machine.rng import borrowed_random
-from cnnlib.machine.threads import send_helpers_away
+from cnnlib.machine.threads import release_openmp_threads
 from cnnlib.training.errors import DivergenceError
 from cnnlib.widgets.controls import shown
 
@@ -28,7 +28,7 @@ CLOSE = 5  # steps; of several changes as close as this, as while a slider is dr
 _alive = weakref.WeakSet()
 
 # PyTorch's random numbers belong to the whole process: who borrows and puts them back does so alone
-borrowing = threading.RLock()
+random_lock = threading.RLock()
 
 
 def pause_all(but=None):
@@ -212,7 +212,7 @@ class Runner:
 
     def _wake(self):
         if self._thread is None and not self._closed:
-            send_helpers_away()  # those of the thread that asks: it computes nothing now
+            release_openmp_threads()  # those of the thread that asks: it computes nothing now
             self._thread = threading.Thread(target=self._work, name="cnnlib training", daemon=True)
             self._thread.start()
 
@@ -254,7 +254,7 @@ class Runner:
     def _run_out(self, error):
         """Keep the network and its record, if there is one, so that Start can try again."""
         if self.trainer is not None:
-            give_memory_back(self.trainer.device)
+            release_memory(self.trainer.device)
         self._end("failed" if self.trainer is None else "out of memory", error)
 
     def _advance(self, stale):
@@ -282,7 +282,7 @@ class Runner:
                 self._changes.clear()
             else:
                 settings = dict(origin.settings)
-        with borrowing, borrowed_random(try_gpu(), self.seed):
+        with random_lock, borrowed_random(try_gpu(), self.seed):
             trainer = self.build(settings)
             # from here on it draws random numbers of its own
             trainer.load_state(trainer.state() if origin is None or origin.state is None else origin.state)

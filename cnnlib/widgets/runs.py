@@ -15,7 +15,7 @@ from cnnlib.figures.style import COLOURS, FAINT, INK
 from cnnlib.page.announce import alert
 from cnnlib.page.escape import html_text, one_line
 from cnnlib.training.history import History
-from cnnlib.widgets.controls import LABEL
+from cnnlib.widgets.controls import LABEL, button
 from cnnlib.widgets.page_script import SPOKEN
 from cnnlib.widgets.runner import ROOM
 
@@ -201,9 +201,9 @@ class RunBook:
         )
         self.visible = ipywidgets.Checkbox(description="on the chart", indent=False, layout=wide)
         self.moment = ipywidgets.Dropdown(description="go back to", style=LABEL, layout=wide)
-        self.fork = _button("Fork here", "code-fork", "Go back to this mark and go on from there, as a new run")
-        self.mark = _button("Mark", "bookmark", "Remember the present step, to come back to it")
-        self.export = _button("Export", "download", "Make files of this run: JSON to load again, CSV for a spreadsheet")
+        self.fork = button("Fork here", "code-fork", "Go back to this mark and go on from there, as a new run")
+        self.mark = button("Mark", "bookmark", "Remember the present step, to come back to it")
+        self.export = button("Export", "download", "Make files of this run: JSON to load again, CSV for a spreadsheet")
         self.upload = ipywidgets.FileUpload(
             accept=".json", description="Load a run", tooltip="Show a run from a file that Export made", layout=wide
         )
@@ -357,7 +357,3 @@ def links(run):
         data = base64.b64encode(text.encode(errors="replace")).decode()  # a file may hold halves of characters
         made.append(f"<a download='{stem}.{ending}' href='data:{kind};base64,{data}'>{stem}.{ending}</a>")
     return made
-
-
-def _button(text, icon, tooltip):
-    return ipywidgets.Button(description=text, icon=icon, tooltip=tooltip, layout={"width": "max-content"})

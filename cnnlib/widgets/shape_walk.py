@@ -8,14 +8,13 @@ from cnnlib.figures import draw_step
 from cnnlib.figures.style import RIGHT, WRONG
 from cnnlib.page.announce import alert
 from cnnlib.page.escape import html_text
-from cnnlib.page.frontend import kernel
 from cnnlib.probes import walk_layers
 from cnnlib.validation import Bool, Example, Network, arguments
-from cnnlib.widgets.bundle import widget_bundle
 from cnnlib.widgets.controls import LABEL
-from cnnlib.widgets.routing import route
-from cnnlib.widgets.runner import borrowing
+from cnnlib.widgets.display import Explorer
+from cnnlib.widgets.runner import random_lock
 from cnnlib.widgets.shape_quiz import judge
+from cnnlib.widgets.subshells import answer_in_subshell
 
 RULES = arguments(net=Network(abstract=True), input_shape=Example(), quiz=Bool())
 
@@ -48,7 +47,7 @@ def explore_shapes(net, input_shape, picture=None, quiz=False):
 
 
 @RULES
-class ShapeWalk:
+class ShapeWalk(Explorer):
     """The widget of `explore_shapes`; arguments as there.
 
     Attributes
@@ -62,11 +61,11 @@ class ShapeWalk:
     """
 
     def __init__(self, net, input_shape, picture=None, quiz=False):
-        with borrowing:  # a layer may draw random numbers, which are put back
+        with random_lock:  # a layer may draw random numbers, which are put back
             self.walk = walk_layers(net, input_shape)
         self.grey = _grey(picture, tuple(input_shape[1:])) if len(input_shape) == 3 else None
         self.number, self.quiz, self.solved, self.shown = 1, quiz, set(), set()
-        self.verdict, self._widget = "", None
+        self.verdict = ""
 
     def draw(self, number=None):
         """Return the drawing of a step, the present one unless given; in a quiz, without what is to be guessed."""
@@ -112,7 +111,7 @@ class ShapeWalk:
         rows = [ipywidgets.HBox([*steps, self.switch], layout=wrap), self.image, self.question, self.said]
         self._widget = ipywidgets.VBox(rows)
         self._widget.add_class("cnnlib-walk")
-        route(self._widget)
+        answer_in_subshell(self._widget)
         self._show()
 
     def _go(self, number):
@@ -148,14 +147,9 @@ class ShapeWalk:
         count = f"Right so far: {len(self.solved)} of {len(self.walk)}." if self.quiz else ""
         self.said.value = f"<div role='status' style='font-size:1.1em'>{self.verdict} {count}</div>"
 
-    def _repr_mimebundle_(self, include=None, exclude=None):
+    def _static(self):
         first = next((step.number for step in self.walk if step.parameters), 1)
-        static, metadata = draw_step(self.walk, first, self.grey).picture().bundle()
-        if kernel() is None:
-            return static, metadata
-        if self._widget is None:
-            self._build()
-        return widget_bundle(self._widget, static), metadata
+        return draw_step(self.walk, first, self.grey).picture().bundle()
 
     def __repr__(self):
         return f"ShapeWalk of {len(self.walk)} steps"

@@ -11,13 +11,28 @@ from cnnlib.validation import Count, Example, Tensor, arguments
 from cnnlib.widgets.playground import View
 
 
-class SettingsView(View):
-    """A drawing of the network that the controls describe. A subclass says what to draw of it."""
+class DrawnView(View):
+    """One drawing, which `_show` replaces."""
+
+    def __init__(self, name):
+        self.widget = ipywidgets.HTML()
+        self.widget.add_class(f"cnnlib-{name}")
+        self._drawing = None
+
+    def _show(self, drawing):
+        self._drawing, self.widget.value = drawing, drawing.svg()
+
+    def static(self):
+        """Return the drawing."""
+        return self._drawing
+
+
+class SettingsView(DrawnView):
+    """A drawing of the network that the controls describe. A subclass says what to draw of it, and its `name`."""
 
     def __init__(self, input_shape):
+        super().__init__(self.name)
         self.input_shape = input_shape
-        self.widget = ipywidgets.HTML()
-        self._drawing = None
 
     def draw(self, net):
         """Return a Drawing of the network."""
@@ -26,15 +41,10 @@ class SettingsView(View):
     def settle(self, playground):
         """Draw the network of the present settings, or say why there is none."""
         try:
-            self._drawing = self.draw(playground.build())
-            self.widget.value = self._drawing.svg()
+            self._show(self.draw(playground.build()))
         except Exception as error:  # whatever the cell's own code raises
             self._drawing = None
             self.widget.value = alert(str(error))
-
-    def static(self):
-        """Return the drawing."""
-        return self._drawing
 
 
 @arguments(input_shape=Example())
@@ -47,9 +57,7 @@ class Blueprint(SettingsView):
         Shape of one example: (1, 32, 32).
     """
 
-    def __init__(self, input_shape):
-        super().__init__(input_shape)
-        self.widget.add_class("cnnlib-blueprint")
+    name = "blueprint"
 
     def draw(self, net):
         """Return the network drawn to scale, under a line that says what it costs."""
@@ -66,9 +74,7 @@ class Shortcuts(SettingsView):
         Shape of one example: (1, 14, 14).
     """
 
-    def __init__(self, input_shape):
-        super().__init__(input_shape)
-        self.widget.add_class("cnnlib-shortcuts")
+    name = "shortcuts"
 
     def draw(self, net):
         """Return the row of blocks."""
@@ -86,7 +92,7 @@ def describe_network(net, input_shape):
 
 
 @arguments(X=Tensor(shape="(N, …)"), number=Count(least=0))
-class Microscope(View):
+class Microscope(DrawnView):
     """What enters one ReLU while the network trains, in both modes, and the statistics behind it.
 
     Parameters
@@ -99,9 +105,7 @@ class Microscope(View):
 
     def __init__(self, X, number):
         self.X, self.number = X, number
-        self.widget = ipywidgets.HTML()
-        self.widget.add_class("cnnlib-microscope")
-        self._drawing = None
+        super().__init__("microscope")
 
     def begin(self, trainer):
         """Show the new network before its first step."""
@@ -110,15 +114,10 @@ class Microscope(View):
     def show(self, trainer):
         """Send the pictures through in both modes and draw what came to the ReLU."""
         statistics = relu_statistics(trainer.net, self.X, self.number)
-        self._drawing = draw_statistics(statistics, f"after {trainer.step:,} steps")
-        self.widget.value = self._drawing.svg()
-
-    def static(self):
-        """Return the drawing."""
-        return self._drawing
+        self._show(draw_statistics(statistics, f"after {trainer.step:,} steps"))
 
 
-class GradientFlow(View):
+class GradientFlow(DrawnView):
     """How much gradient reaches each layer: before the first step, and now.
 
     Before the first step it is measured on the run's first batch. After that it costs nothing: what the last step
@@ -126,9 +125,8 @@ class GradientFlow(View):
     """
 
     def __init__(self):
-        self.widget = ipywidgets.HTML()
-        self.widget.add_class("cnnlib-flow")
-        self._drawing, self._start = None, []
+        super().__init__("flow")
+        self._start = []
         self._starts = {}  # by a run's first loss, which its forks share
 
     def begin(self, trainer):
@@ -148,12 +146,7 @@ class GradientFlow(View):
             self._starts[trainer.history.loss[0]] = self._start
         now = main_path(present_gradients(trainer.net)) if trainer.step else []
         title = f"after {trainer.step:,} steps" if now else "at the start"
-        self._drawing = draw_gradient_flow(self._start, now, title)
-        self.widget.value = self._drawing.svg()
-
-    def static(self):
-        """Return the drawing."""
-        return self._drawing
+        self._show(draw_gradient_flow(self._start, now, title))
 
 
 def main_path(norms):
@@ -163,7 +156,7 @@ def main_path(norms):
 
 
 @arguments(count=Count(most=100))
-class Reconstructions(View):
+class Reconstructions(DrawnView):
     """What an autoencoder makes of some pictures, and what it makes of them when its code is set to zero.
 
     Parameters
@@ -174,10 +167,8 @@ class Reconstructions(View):
 
     def __init__(self, count=8):
         self.count = count
-        self.widget = ipywidgets.HTML()
-        self.widget.add_class("cnnlib-reconstructions")
-        self._drawing = self._X = None
-        self._low = 0.0
+        super().__init__("reconstructions")
+        self._X, self._low = None, 0.0
 
     def begin(self, trainer):
         """Take the pictures of the new run, in the range of its targets, and show them."""
@@ -196,9 +187,4 @@ class Reconstructions(View):
             finally:
                 hook.remove()
         rows = {"picture": self._X, "reconstruction": whole, "with the code at zero": empty}
-        self._drawing = draw_reconstructions(rows, self._low, f"after {trainer.step:,} steps")
-        self.widget.value = self._drawing.svg()
-
-    def static(self):
-        """Return the drawing."""
-        return self._drawing
+        self._show(draw_reconstructions(rows, self._low, f"after {trainer.step:,} steps"))

@@ -3,21 +3,21 @@
 A page that is loaded anew has forgotten what it showed, but the kernel has not, and trains on.
 """
 
-_last = None
+_current = None
 
 
-def remember(run):
+def set_current_run(run):
     """Let `last_run` return this run from now on: the record of a `fit`, or a playground."""
-    global _last
-    before, _last = _last, run
+    global _current
+    before, _current = _current, run
     if before is not run and hasattr(before, "let_go"):
         before.let_go()
 
 
-def pass_on(before, after):
+def replace_current_run(before, after):
     """Let another object stand for the last run, if this one did."""
-    if _last is before:
-        remember(after)
+    if _current is before:
+        set_current_run(after)
 
 
 def last_run():
@@ -36,9 +36,9 @@ def last_run():
     RuntimeError
         If nothing was trained on a page in this kernel yet.
     """
-    if _last is None:
+    if _current is None:
         raise RuntimeError(
             "no fit() and no panel has trained in this kernel yet. A kernel that is restarted forgets its runs; those "
             'with a file go on from it: run the cell with fit(…, checkpoint="results/run.pt") again.'
         )
-    return _last
+    return _current
