@@ -37,6 +37,13 @@ def page(tmp_path_factory):
         yield page
 
 
+@pytest.fixture(scope="module")
+def panel(page):
+    run_cell(page, 2)
+    page.locator(".cnnlib-playground button").first.wait_for()
+    return page
+
+
 def drag(page, handle, pixels):
     """Drag a slider's handle in ten steps; return when it was let go, in the page's milliseconds."""
     box = handle.bounding_box()
@@ -78,8 +85,10 @@ def test_the_chart_follows_a_dragged_slider(page, pace, kind):
     assert not page.errors
 
 
-def test_a_long_label_leaves_the_slider_its_track(page):
-    for slider in page.locator(".cnnlib-playground .widget-hslider").all():
+def test_a_long_label_leaves_the_slider_its_track(panel):
+    sliders = panel.locator(".cnnlib-playground .widget-hslider").all()
+    assert sliders
+    for slider in sliders:
         label, track = slider.locator(".widget-label"), slider.locator(".slider-container")
         above, below = label.bounding_box(), track.bounding_box()
         assert below["width"] >= 140 and above["y"] + above["height"] <= below["y"] + 1
@@ -92,12 +101,12 @@ def luminance(colour):
     return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
 
 
-def test_buttons_and_lists_can_be_read_on_a_dark_page(page):
+def test_buttons_and_lists_can_be_read_on_a_dark_page(panel):
     for name in ("Start", "Stop", "Runs"):
-        button = page.locator(".jupyter-button", has_text=name).last
+        button = panel.locator(".jupyter-button", has_text=name).last
         text, ground = button.evaluate("n => [getComputedStyle(n).color, getComputedStyle(n).backgroundColor]")
         low, high = sorted(map(luminance, (text, ground)))
         assert (high + 0.05) / (low + 0.05) >= 4.5, (name, text, ground)
-    page.get_by_role("button", name="Runs").click()
-    arrow = page.locator(".cnnlib-run-pick select").evaluate("n => getComputedStyle(n).backgroundImage")
+    panel.get_by_role("button", name="Runs").click()
+    arrow = panel.locator(".cnnlib-run-pick select").evaluate("n => getComputedStyle(n).backgroundImage")
     assert "fill='%23ddd'" in arrow, arrow
