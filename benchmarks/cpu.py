@@ -55,11 +55,11 @@ class Work:
     """One network in training, with everything as cnnlib does it but what the options say."""
 
     def __init__(
-        self, network, size="laptop", *, layout=torch.channels_last, sgd=None, to_none=True, read=False, ready=False,
+        self, network, size="laptop", *, layout=None, sgd=None, to_none=True, read=False, ready=False,
         bf16=False, threads=None, compile=False,
     ):  # fmt: skip
         task = Task(network, size, steps=8)
-        self.net = task.net().to(memory_format=layout).train()
+        self.net = task.net().to(memory_format=layout or task.setting.layout).train()
         self.call = torch.compile(self.net) if compile else self.net
         self.optimizer = update_together_(torch.optim.SGD(self.net.parameters(), lr=1e-3, **(sgd or {})))
         self.to_none, self.read, self.bf16 = to_none, read, bf16
@@ -117,7 +117,7 @@ def evaluation(network, size, turns):
     """Return {'seconds': batch size to the seconds that 2,000 test pictures take, one a turn}."""
     keep_freed_memory()
     task = Task(network, size, steps=8)
-    net, test = task.net().to(memory_format=torch.channels_last), task.test_iter
+    net, test = task.net().to(memory_format=task.setting.layout), task.test_iter
     few = type(test)(test.images, test.labels, 1, resize=test.resize)
     few.images, few.labels = (part.repeat(-(-PICTURES // len(part)), *(1,) * (part.dim() - 1))[:PICTURES]
                               for part in (few.images, few.labels))  # fmt: skip

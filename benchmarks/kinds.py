@@ -127,7 +127,7 @@ def bare(task, tuned=True):
     net = task.net().to(task.device)
     if tuned and task.device == "cpu":
         keep_freed_memory()
-        net = net.to(memory_format=torch.channels_last)
+        net = net.to(memory_format=task.setting.layout)
     loss, optimizer = torch.nn.CrossEntropyLoss(), torch.optim.SGD(net.parameters(), lr=task.lr)
 
     def go():

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from functools import partial
 
 import torch
+from torch import nn
 
 from cnnlib.datasets import Batches, load_data_fashion_mnist
 from cnnlib.models import VGG11, alexnet, cifar_resnet, lenet, narrower, resnet18, vgg, xavier_
@@ -15,17 +16,38 @@ ROOM = 16 * 2**30  # bytes that the pictures may take as floats, for those who h
 
 @dataclass(frozen=True)
 class Setting:
-    """How one network is trained; `build()` returns it, `side` is the height and width of the pictures."""
+    """How one network is trained; `build()` returns it, `side` is the height and width of the pictures.
+
+    `layout` is how a bare loop may lay the weights: a network that views its feature maps needs them as they are.
+    """
 
     build: callable
     side: int
     batch: int
     lr: float
+    layout: torch.memory_format = torch.channels_last
+
+
+class Tutorial(nn.Module):
+    """LeNet as most tutorials write it: it flattens by a view."""
+
+    def __init__(self):
+        super().__init__()
+        self.conv1, self.conv2 = nn.Conv2d(1, 6, 5, padding=2), nn.Conv2d(6, 16, 5)
+        self.pool = nn.AvgPool2d(2)
+        self.fc1, self.fc2, self.fc3 = nn.Linear(400, 120), nn.Linear(120, 84), nn.Linear(84, 10)
+
+    def forward(self, x):
+        x = self.pool(torch.sigmoid(self.conv1(x)))
+        x = self.pool(torch.sigmoid(self.conv2(x)))
+        x = x.view(x.size(0), -1)
+        return self.fc3(torch.sigmoid(self.fc2(torch.sigmoid(self.fc1(x)))))
 
 
 quarter = narrower(VGG11, 4)
 LAPTOP = {
     "lenet": Setting(lenet, 28, 256, 0.9),
+    "tutorial": Setting(Tutorial, 28, 256, 0.9, torch.contiguous_format),
     "alexnet": Setting(partial(alexnet, shrink=8, side=81), 81, 128, 0.02),
     "vgg": Setting(partial(vgg, quarter, 32, 256), 32, 128, 0.02),
     "resnet18": Setting(partial(resnet18, 16), 28, 128, 0.05),
