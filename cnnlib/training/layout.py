@@ -49,7 +49,7 @@ def channels_last(net, device, *called):
     weights = find_weights(net, device, *called)
     before = [(weight, weight.data) for weight in weights]
     for weight, plain in before:
-        weight.data = plain.contiguous(memory_format=torch.channels_last)
+        weight.data = _laid(plain, torch.channels_last)
     _lay_memory(weights, called, torch.channels_last)
     try:
         yield
@@ -60,7 +60,12 @@ def channels_last(net, device, *called):
                 plain.copy_(weight.data)  # into the same memory: what else refers to it sees the trained weights
                 weight.data = plain
                 if weight.grad is not None:
-                    weight.grad = weight.grad.contiguous()
+                    weight.grad = _laid(weight.grad, torch.contiguous_format)
+
+
+def _laid(tensor, layout):
+    """Return a copy that lies so by its strides: with one channel `contiguous` takes either layout for the other."""
+    return torch.empty_like(tensor, memory_format=layout).copy_(tensor)
 
 
 def _lay_memory(weights, called, layout):
@@ -70,7 +75,7 @@ def _lay_memory(weights, called, layout):
             memory = optimizer.state.get(weight, {})
             for name, value in memory.items():
                 if isinstance(value, torch.Tensor) and value.shape == weight.shape:
-                    memory[name] = value.contiguous(memory_format=layout)
+                    memory[name] = _laid(value, layout)
 
 
 def find_weights(net, device, *called):
