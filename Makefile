@@ -9,8 +9,10 @@
 # make book                         every chapter as pages in build/book, without a kernel or a network
 # make notebooks CHAPTERS=05_resnet run chapters and store them with their outputs
 # make times                        measure what the time contract at the top of each chapter promises
+# make records JOBS=2               train at laptop size what takes longer than a minute, for the chapters to show: hours
 # make full                         train every network at the size of the book, three seeds each: for a GPU
 # make full NAMES=02_alexnet GPUS=2 one chapter's, each batch shared by two GPUs
+# make collect                      store the runs of make records and make full that ended in the library
 # make soak MINUTES=30              leave chapter 5's panel with a restless reader: does anything grow, or get lost?
 # make flakes TIMES=10              run every chapter again and again, on one thread and on two
 # make seeds MOVES="100 200"        run every chapter with other seeds than its own: which claims fail, or are close to it
@@ -42,7 +44,7 @@ AT = --ServerApp.root_dir="$(WORK)" --LabApp.default_url=/lab/tree/$(1).ipynb
 # Without compiled files beside the sources every process would compile PyTorch anew: eight seconds each time.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: lab test thorough notebooks times full slides playground hub deck book soak flakes seeds audit versions clean
+.PHONY: lab test thorough notebooks times records full collect slides playground hub deck book soak flakes seeds audit versions clean
 .DEFAULT_GOAL := lab
 
 lab: $(VENV)/lab
@@ -73,10 +75,19 @@ notebooks: $(VENV)/test
 times: $(VENV)/test
 	$(BIN)/python tools/times.py $(CHAPTERS)
 
-# A series that was interrupted goes on where it was. FULL_OPTIONS=--toy shows in a minute that all of it runs.
+# Runs that ended are not done again, and one that was interrupted goes on. RECORD_OPTIONS=--toy shows in a minute that
+# all of it runs.
+RECORDS := -m cnnlib.course.records
+records: export OMP_NUM_THREADS := 1
+records: $(VENV)/lab
+	$(BIN)/python $(RECORDS) $(NAMES) --jobs $(or $(JOBS),1) $(RECORD_OPTIONS)
+
 full: $(VENV)/lab
-	$(BIN)/python $(if $(GPUS),-m torch.distributed.run --standalone --nproc-per-node=$(GPUS)) -m cnnlib.course.full \
-		$(NAMES) $(FULL_OPTIONS)
+	$(BIN)/python $(if $(GPUS),-m torch.distributed.run --standalone --nproc-per-node=$(GPUS)) $(RECORDS) --size full \
+		$(NAMES) $(RECORD_OPTIONS)
+
+collect: $(VENV)/lab
+	$(BIN)/python $(RECORDS) --collect $(NAMES) $(RECORD_OPTIONS)
 
 soak: $(VENV)/test
 	$(BIN)/python tools/soak.py --minutes $(or $(MINUTES),30) $(SOAK_OPTIONS)

@@ -11,7 +11,7 @@ Floors, bottom to top; each imports only from those before it:
 """
 
 from cnnlib.course.budget import pick_budget
-from cnnlib.course.full import full_results
+from cnnlib.course.records import full_results
 from cnnlib.course.times import time_contract
 from cnnlib.datasets import load_data_fashion_mnist
 from cnnlib.figures.animator import Animator

@@ -11,7 +11,7 @@ import pytest
 import torch
 import two_processes
 
-from cnnlib.course.full import distributed
+from cnnlib.course.records import distributed
 
 HERE = Path(__file__).parent
 

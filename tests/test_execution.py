@@ -14,8 +14,8 @@ from torch import nn
 from torch.utils._python_dispatch import TorchDispatchMode
 
 import cnnlib
-from cnnlib.course.full import team
-from cnnlib.course.full.team import TeamTrainer
+from cnnlib.course.records import team
+from cnnlib.course.records.team import TeamTrainer
 from cnnlib.machine import rng as randomness
 from cnnlib.models import cifar_resnet, kaiming_, lenet
 from cnnlib.training import loop as training

@@ -17,7 +17,7 @@ from torch import distributed as dist
 from torch import nn
 
 from cnnlib import DivergenceError
-from cnnlib.course.full.team import TeamTrainer
+from cnnlib.course.records.team import TeamTrainer
 from cnnlib.datasets import Batches
 
 PATIENCE = timedelta(seconds=120)  # a process that waits for another for so long waits for ever

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import torch
 
-from cnnlib.course.full import distributed
+from cnnlib.course.records import distributed
 from cnnlib.models.failures import run_network
 from cnnlib.training.evaluation import count_right
 from cnnlib.training.loop import Trainer

@@ -3,7 +3,7 @@
 Every process holds the whole network and draws the same batches. It computes the gradient of its own share; PyTorch's
 DistributedDataParallel adds the gradients up, so that all take the same step. `torchrun` starts the processes:
 
-    torchrun --standalone --nproc-per-node=2 -m cnnlib.course.full alexnet
+    torchrun --standalone --nproc-per-node=2 -m cnnlib.course.records alexnet
 
 The authors of AlexNet had another reason for two GPUs, and cut the network instead of the batch.
 

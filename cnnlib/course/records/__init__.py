@@ -1,0 +1,12 @@
+"""Recorded runs: what takes longer than a minute is trained once, by `make records`, and kept as data with the library.
+
+make records                        every experiment at laptop size, on the cores
+make records NAMES=plain56 JOBS=2   some of them, in two processes
+make full                           every experiment of the book's own size, on a GPU
+make collect                        store what ended in the library
+"""
+
+from cnnlib.course.records.experiments import Experiment, find_experiments
+from cnnlib.course.records.stored import EXPERIMENTS, collect, full_results, recorded, summary
+
+__all__ = ["EXPERIMENTS", "Experiment", "collect", "find_experiments", "full_results", "recorded", "summary"]

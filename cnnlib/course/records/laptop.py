@@ -1,0 +1,131 @@
+"""What is recorded at laptop size, on all 60,000 pictures and with a falling rate, until the curves are flat.
+
+Both sides of a comparison see the same pictures, batches and number of epochs, and each has the best of its own rates
+(see `Experiment.chosen_by`).
+"""
+
+import torch
+from torch import nn
+from torch.nn import functional as F
+
+from cnnlib.course.records.experiments import Experiment
+from cnnlib.course.records.full import CHAPTER, FIVE, FOUR, ONE, QUARTER, THREE, TWO, begun
+from cnnlib.models import (
+    alexnet,
+    cifar_resnet,
+    conv_bn_relu,
+    default_,
+    kaiming_,
+    lenet,
+    resnet18,
+    vgg,
+    xavier_,
+    zero_gamma_,
+)
+
+
+class ScaledTanh(nn.Module):
+    """1.7159 tanh(2x/3): it maps ±1 to ±1, with the largest curvature there (LeCun and others 1998, "Efficient
+    BackProp", section 4.4)."""
+
+    def forward(self, X):
+        return 1.7159 * torch.tanh(2 / 3 * X)
+
+
+class EdgeHistograms(nn.Module):
+    """Histograms of edge directions in cells of 4×4 pixels: (N, 1, 28, 28) → (N, 392), as chapter 2 builds them."""
+
+    def forward(self, X):
+        X = F.pad(X, (1, 1, 1, 1))
+        dx = X[:, 0, 1:-1, 2:] - X[:, 0, 1:-1, :-2]
+        dy = X[:, 0, 2:, 1:-1] - X[:, 0, :-2, 1:-1]
+        direction = (torch.atan2(dy, dx) % torch.pi / torch.pi * 8).floor()  # 0 … 7, (N, 28, 28)
+        strength = torch.sqrt(dx**2 + dy**2)
+        votes = strength[:, None] * (
+            direction[:, None] == torch.arange(8, device=X.device).view(8, 1, 1)
+        )  # (N, 8, 28, 28)
+        cells = F.avg_pool2d(votes, 4).flatten(1)
+        return 10 * F.normalize(cells, dim=1)
+
+
+def mlp():
+    """Build chapter 1's dense network with one hidden layer."""
+    return nn.Sequential(nn.Flatten(), nn.Linear(784, 256), nn.ReLU(), nn.Linear(256, 10))
+
+
+def hand_made():
+    """Build chapter 2's hand-made features with one dense layer on top."""
+    return nn.Sequential(EdgeHistograms(), nn.Linear(392, 10))
+
+
+def small_resnet18(width=8):
+    """Build ResNet-18 for 28×28: a 3×3 convolution of stride 2 without pooling first, so that every weight sees pixels.
+
+    The stages have 14, 7, 4 and 2 pixels a side.
+    """
+    net = resnet18(width)
+    net[0] = nn.Sequential(nn.Conv2d(1, width, kernel_size=3, stride=2, padding=1), nn.BatchNorm2d(width), nn.ReLU())
+    return net
+
+
+_LAPTOP = {"size": "laptop", "falling": True, "source": CHAPTER}
+_MOMENTUM = _LAPTOP | {"momentum": 0.9}
+_RACE = _MOMENTUM | {"side": 14, "warm_up": 100, "clip": 1.0, "chosen_by": "training loss"}
+_VGG = {"side": 32, "units": 256}
+
+
+def _race(kind, depth, shortcut, start=default_):
+    """Return the experiment of a plain or residual network of one depth, width 8, on pictures of 14×14."""
+    name, build = kind.replace(", ", "_").replace(" γ", "_gamma"), begun(start, cifar_resnet, depth, 8, shortcut)
+    return Experiment(f"{name}{depth}", FIVE, f"{kind}, {depth} layers", build, 64, 10, (0.01, 0.03, 0.1, 0.3), **_RACE)
+
+
+LAPTOP = (
+    Experiment(
+        "lenet_sigmoid", ONE, "LeNet, sigmoid", begun(xavier_, lenet), 256, 10, (0.3, 0.9, 1.8, 3.6), **_LAPTOP,
+    ),
+    Experiment(
+        "lenet_tanh", ONE, "LeNet, scaled tanh", begun(xavier_, lenet, ScaledTanh), 256, 10, (0.05, 0.1, 0.2, 0.4),
+        **_LAPTOP,
+    ),
+    Experiment(
+        "lenet_relu", ONE, "LeNet, ReLU", begun(xavier_, lenet, nn.ReLU), 256, 10, (0.05, 0.1, 0.2, 0.4), **_LAPTOP,
+    ),
+    Experiment(
+        "lenet_relu_max", ONE, "LeNet, ReLU, max pooling", begun(xavier_, lenet, nn.ReLU, nn.MaxPool2d), 256, 10,
+        (0.05, 0.1, 0.2, 0.4), **_LAPTOP,
+    ),
+    Experiment(
+        "mlp", ONE, "dense network, 256 hidden units", begun(xavier_, mlp), 256, 10, (0.1, 0.2, 0.4, 0.8), **_LAPTOP,
+    ),
+    _race("plain", 20, "none"),
+    _race("plain", 56, "none"),
+    _race("residual", 20, "projection"),
+    _race("residual", 56, "projection"),
+    Experiment(
+        "hand_made", TWO, "hand-made features, one dense layer", hand_made, 256, 10, (0.3, 1.0, 3.0, 9.0), **_LAPTOP,
+    ),
+    Experiment(
+        "alexnet_eighth", TWO, "AlexNet, an eighth, 81×81", begun(xavier_, alexnet, shrink=8, side=81), 128, 10,
+        (0.01, 0.02, 0.04, 0.08), side=81, **_MOMENTUM,
+    ),
+    Experiment(
+        "vgg11_quarter", THREE, "VGG-11, quarter width, 32×32", begun(kaiming_, vgg, QUARTER, **_VGG), 128, 10,
+        (0.01, 0.02, 0.04, 0.08), side=32, **_MOMENTUM,
+    ),
+    Experiment(
+        "vgg11_quarter_bn", FOUR, "VGG-11, quarter width, batch norm, 32×32",
+        begun(kaiming_, vgg, QUARTER, block=conv_bn_relu, **_VGG), 128, 10, (0.02, 0.04, 0.08, 0.16),
+        side=32, **_MOMENTUM,
+    ),
+    Experiment(
+        "resnet18_eighth", FIVE, "ResNet-18, an eighth, 3×3 stem", begun(kaiming_, small_resnet18), 128, 10,
+        (0.02, 0.05, 0.1, 0.2), **_MOMENTUM,
+    ),
+    _race("residual, zero γ", 20, "projection", zero_gamma_),
+    _race("residual, zero γ", 56, "projection", zero_gamma_),
+    _race("plain", 8, "none"),
+    _race("residual", 8, "projection"),
+    _race("plain", 32, "none"),
+    _race("residual", 32, "projection"),
+)  # fmt: skip

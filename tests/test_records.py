@@ -1,0 +1,266 @@
+"""Recorded runs, at toy size: what is trained, what is kept, how a rate is chosen, and where a run goes on."""
+
+import json
+import os
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+
+from cnnlib import History
+from cnnlib.course.records import EXPERIMENTS, collect, find_experiments, full_results, recorded, stored
+from cnnlib.course.records import run as engine
+from cnnlib.course.records.__main__ import main
+from cnnlib.datasets import load_arrays
+from cnnlib.probes import layer_table
+
+CPU = torch.device("cpu")
+ROOT = Path(__file__).parents[1]
+NAMED = {f"{e.size}-{e.name}": e for e in EXPERIMENTS}
+TOY = {name: experiment.toy() for name, experiment in NAMED.items()}
+LENET, CHOSEN = TOY["full-lenet"], TOY["laptop-lenet_relu"]
+
+
+def test_the_list():
+    """The settings that the listings print, and the sizes that make the networks the book's."""
+    full = {e.name: (e.batch_size, e.side, *e.rates, e.epochs) for e in EXPERIMENTS if e.size == "full"}
+    assert len(NAMED) == len(EXPERIMENTS) and len(full) == 13
+    assert full["lenet"] == (256, 28, 0.9, 10) and full["alexnet"] == (128, 224, 0.01, 5)
+    assert full["vgg11"] == (128, 224, 0.05, 10) and full["lenet_bn"] == (256, 28, 1.0, 10)
+    assert full["resnet18"] == (256, 96, 0.05, 10) and full["autoencoder"] == (64, 28, 0.001, 1)
+    parameters = {name: sum(p.numel() for p in NAMED[name].build().parameters()) for name in
+                  ("full-lenet", "full-lenet_bn", "laptop-mlp", "laptop-hand_made")}  # fmt: skip
+    assert list(parameters.values()) == [61_706, 61_706 + 2 * (6 + 16 + 120 + 84), 784 * 256 + 256 + 2570, 3930]
+    assert {e.chapter for e in EXPERIMENTS} == {path.stem for path in (ROOT / "notebooks").glob("[0-9]*.ipynb")}
+
+
+@pytest.mark.parametrize("name", NAMED)
+def test_every_network_takes_its_pictures(name):
+    """Shapes alone, on a device without numbers: the networks are large."""
+    experiment, side = NAMED[name], NAMED[name].side
+    with torch.device("meta"):
+        net = experiment.build()
+    output = net.eval()(torch.empty(2, 1, side, side, device="meta"))
+    assert output.shape == ((2, 10) if experiment.low is None else (2, 1, side, side))
+    (X, y), options = next(iter(TOY[name].data(0)[0])), experiment.options()
+    assert X.shape == (8, 1, side, side) and (X.min() < 0) == (experiment.low is not None)
+    assert options["optimizer"]([torch.nn.Parameter(X)], lr=0.1).defaults.get("momentum", 0.0) == experiment.momentum
+    assert (y.dtype == torch.int64) == (experiment.low is None)
+
+
+def test_every_tap_of_the_small_resnet_sees_pixels():
+    """Of the book's ResNet-18 on 28×28, three in five weights see nothing but padding."""
+    net = NAMED["laptop-resnet18_eighth"].build()
+    net(torch.rand(32, 1, 28, 28)).square().sum().backward()
+    assert all((p.grad.abs().sum(dim=(0, 1)) > 0).all() for p in net.parameters() if p.dim() == 4)
+
+
+def test_the_rate_rises_and_falls():
+    experiment = replace(CHOSEN, warm_up=10)
+    rates = [experiment.rate(0.5, step, 100) for step in range(100)]
+    assert rates[0] == pytest.approx(0.05) and max(rates) <= 0.5 and max(rates) == rates[9]
+    assert rates[9:] == sorted(rates[9:], reverse=True) and 0 < rates[-1] < 0.001
+    assert LENET.rate(0.5, 99, 100) == 0.5, "the listings' rates stay"
+
+
+def test_the_gradient_is_clipped():
+    weight = torch.nn.Parameter(torch.zeros(4))
+    optimizer = NAMED["laptop-plain20"].options()["optimizer"]([weight], lr=1.0)
+    weight.grad = torch.full((4,), 10.0)
+    optimizer.step()
+    assert weight.norm().item() == pytest.approx(1, rel=1e-4)
+
+
+def test_a_rate_is_chosen_on_training_pictures(tmp_path):
+    train_iter, held_out = NAMED["laptop-lenet_relu"].trial_data(0)
+    images, _ = load_arrays("train")
+    assert len(train_iter.images) == 50_000 and torch.equal(held_out.images, images[-10_000:])
+    record = engine.run(CHOSEN, 1, CPU, tmp_path)
+    trials = {path.stem for path in tmp_path.glob("*trial*.json")}
+    assert trials == {f"laptop-lenet_relu-trial{rate}-0" for rate in CHOSEN.rates}
+    assert list(record["trials"]) == [f"{rate:g}" for rate in CHOSEN.rates] and record["rate"] in CHOSEN.rates
+
+
+@pytest.mark.parametrize("chosen_by, best", [("validation accuracy", 0.2), ("training loss", 0.1)])
+def test_the_best_trial_decides(tmp_path, monkeypatch, chosen_by, best):
+    found = {0.05: (0.9, 0.7, "diverged"), 0.1: (0.5, 0.6, "finished"), 0.2: (0.6, 0.7, "finished")}
+
+    def run(experiment, seed, device, folder, rate):
+        loss, acc, ended = found[rate]
+        return {"train_loss": [loss], "test_acc": [acc], "ended": ended}
+
+    monkeypatch.setattr(engine, "run", run)
+    experiment = replace(CHOSEN, chosen_by=chosen_by, rates=tuple(found))
+    assert engine.choose_rate(experiment, CPU, tmp_path)[0] == best
+
+
+def test_names(capsys):
+    laptop = [e for e in EXPERIMENTS if e.size == "laptop"]
+    assert [e.name for e in find_experiments(["mlp", "02_alexnet"], laptop)] == ["mlp", "hand_made", "alexnet_eighth"]
+    assert find_experiments([], laptop) == laptop
+    with pytest.raises(ValueError, match="experiments or chapters, got 'lennet'. There are 01_lenet"):
+        find_experiments(["lennet"], laptop)
+    for arguments in (["lennet"], ["--seeds", "0"], ["--jobs", "0"], ["vgg11_he"]):
+        with pytest.raises(SystemExit):
+            main(arguments)
+
+
+def test_a_run_that_was_interrupted_goes_on_where_it_was(tmp_path, monkeypatch):
+    """With a rate that falls from step to step, in the middle of an epoch."""
+    experiment = replace(TOY["laptop-plain20"], rates=(0.1,), epochs=2, warm_up=2)
+    whole, follow = engine.run(experiment, 0, CPU, tmp_path / "whole"), engine._Follow.__call__
+
+    def breaking(self, trainer):
+        follow(self, trainer)
+        if trainer.step == 5:
+            trainer.stop()
+
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(engine._Follow, "__call__", breaking)
+        engine.run(experiment, 0, CPU, tmp_path)
+    assert [path.suffix for path in tmp_path.glob("laptop*")] == [".pt"], "only a checkpoint, no record"
+    record = engine.run(experiment, 0, CPU, tmp_path)
+    for column in ("loss", "train_loss", "test_acc", "steps"):
+        assert record[column] == whole[column], column
+    assert record["cpu_seconds"] > 0
+    assert [path.suffix for path in tmp_path.glob("laptop*")] == [".json"]
+
+
+def test_a_run_that_diverges_is_a_result(tmp_path):
+    record = engine.run(replace(TOY["full-residual20"], rates=(1e30,)), 0, CPU, tmp_path)
+    assert record["ended"] == "diverged" and engine.read(tmp_path / "full-residual20-0.json") == record
+    assert stored.summary([record]).rows[0][4:6] == ["1, 1 failed", "–"]
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", '{"cnnlib record": 1}'])
+def test_a_file_that_is_something_else(tmp_path, text):
+    (tmp_path / "full-lenet-0.json").write_text(text, encoding="utf-8")
+    with pytest.raises(ValueError, match="full-lenet-0.json is no record of a run.*Delete it"):
+        engine.run(LENET, 0, CPU, tmp_path)
+
+
+@pytest.mark.thorough
+def test_the_command_at_toy_size(tmp_path, capfd):
+    random = torch.get_rng_state()
+    command = ["lenet_relu", "plain8", "--toy", "--seeds", "2", "--jobs", "2", "--out", str(tmp_path)]
+    assert main(command) == 0
+    assert torch.equal(torch.get_rng_state(), random)
+    text, files = capfd.readouterr().out, {path.stem: path.stat().st_mtime_ns for path in tmp_path.glob("*.json")}
+    assert len(files) == 2 * (4 + 2) and "LeNet, ReLU" in text and "±" in text
+    record = json.loads((tmp_path / "laptop-lenet_relu-1.json").read_text(encoding="utf-8"))
+    assert record["seed"] == 1 and record["steps"] == 3 and record["parameters"] == 61_706
+    assert record["multiply_adds"] == 416_520 and record["command"] == "make records NAMES=lenet_relu"
+    assert record["hardware"].startswith("CPU") and record["versions"]["torch"] and record["date"] > "2026"
+    assert main(command) == 0
+    assert {path.stem: path.stat().st_mtime_ns for path in tmp_path.glob("*.json")} == files, "nothing is trained twice"
+    with pytest.raises(ValueError, match="made with other settings than lenet_relu has now"):
+        engine.run(NAMED["laptop-lenet_relu"], 0, CPU, tmp_path)
+    with pytest.raises(ValueError, match="other settings than the library's list: with --toy"):
+        collect(tmp_path, EXPERIMENTS)
+
+
+def made_up(name, seed, **changes):
+    """Return the record of a run that nobody made."""
+    record = {
+        "cnnlib record": 1,
+        "settings": NAMED[name].settings(),
+        "seed": seed,
+        "hardware": "a GPU",
+        "date": "today",
+    }
+    record |= {"versions": {"torch": "x"}, "precision": "float32", "compiled": False, "processes": 1, "rate": 0.1}
+    record |= {"trials": {"0.1": 0.5, "0.2": 0.4}, "epochs": 2, "loss": [2.0, 1.0, 0.5], "train_loss": [1.5, 0.5]}
+    record |= {"train_acc": [0.4, 0.5], "test_acc": [0.5, 0.8 + seed / 10], "seconds": 20.0, "steps": 50}
+    return record | {"ended": "finished", "command": "make", **changes}
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    """Return a folder for runs; what is collected from it goes beside it, not into the library."""
+    monkeypatch.setattr(stored, "FOLDER", tmp_path / "data")
+    (tmp_path / "runs").mkdir()
+    return tmp_path / "runs"
+
+
+def write(folder, name, *records):
+    for number, record in enumerate(records):
+        (folder / f"{name}-{number}.json").write_text(json.dumps(record), encoding="utf-8")
+
+
+def test_full_results_stand_beside_those_of_here(folder):
+    history = History(train_loss=[1.0], train_acc=[0.6], test_acc=[0.7], epoch_ends=[3], seconds=5.0)
+    alone = full_results("02_alexnet", {"an eighth": history})
+    assert alone.table is None and "make full NAMES=02_alexnet" in repr(alone) == alone._repr_markdown_()
+    with pytest.raises(ValueError, match="there are no runs in .*make records"):
+        main(["--collect", "--out", str(folder)])
+    name = "full-alexnet"
+    changes = {}, {"seed": 1}, {"precision": "bf16"}, {"processes": 2}
+    write(folder, name, *(made_up(name, **{"seed": 0, **change}) for change in changes))
+    assert main(["--collect", "--out", str(folder)]) == 0
+    both = full_results("02_alexnet", {"an eighth": [history]})
+    assert both.note == "" and [row[0] for row in both.table.rows] == ["an eighth", "AlexNet", "AlexNet", "AlexNet"]
+    assert both.table.rows[0][-2:] == ["0.700", "5.000"]
+    assert sorted(row[1:3] + row[6:7] for row in both.table.rows[1:]) == [
+        ["2 × a GPU", "float32", "0.800"], ["a GPU", "bf16", "0.800"], ["a GPU", "float32", "0.850 ± 0.071"]
+    ]  # fmt: skip
+    assert full_results("03_vgg").note, "another chapter has none"
+    with pytest.raises(ValueError, match="chapter must be one of '01_lenet'.*got '2'"):
+        full_results("2")
+    with pytest.raises(TypeError, match="here must be a dict"):
+        full_results("02_alexnet", history)
+
+
+def test_recorded_runs_are_read_back(folder):
+    with pytest.raises(ValueError, match="nothing of 'plain56' has been recorded. `make records NAMES=plain56`"):
+        recorded("plain56")
+    with pytest.raises(ValueError, match="name must be one of"):
+        recorded("plain57")
+    name = "laptop-plain56"
+    runs = [
+        made_up(name, 0),
+        made_up(name, 1, date="later"),
+        made_up(name, 2, ended="diverged", loss=[2.0], test_acc=[]),
+    ]
+    write(folder, name, *runs)
+    write(folder, f"{name}-trial0.1", made_up(name, 0))
+    assert collect(folder, [NAMED[name]]) == runs
+    found = recorded("plain56")
+    assert found.runs == runs and found.title == "plain, 56 layers"
+    assert found.curve() == ([20, 40, 50], [[2.0, 1.0, 0.5], [2.0, 1.0, 0.5], [2.0]])
+    assert found.curve("test_acc") == ([25, 50], [[0.5, 0.8], [0.5, 0.9], []]) and found.last() == [0.8, 0.9]
+    said = "Recorded today on a GPU, PyTorch x: 2 epochs, learning rate 0.1, the best of 0.1, 0.2 by training loss"
+    assert found.provenance == f"{said}, seeds 0, 1, 2; test accuracy chose nothing. `make`"
+    assert repr(found).endswith(found.provenance) and "±" in found._repr_markdown_()
+
+
+def test_what_is_shipped_is_whole_and_small():
+    paths = list(stored.FOLDER.glob("*.json"))
+    assert sum(path.stat().st_size for path in paths) < 3e6 and {path.stem for path in paths} <= set(NAMED)
+    for path in paths:
+        runs, experiment = stored.load(*path.stem.split("-")), NAMED[path.stem]
+        with torch.device("meta"):
+            cost = layer_table(experiment.build(), (1, experiment.side, experiment.side))
+        assert [run["seed"] for run in runs] == sorted({run["seed"] for run in runs})
+        for run in runs:
+            assert run["settings"] == experiment.settings(), path
+            assert (run["parameters"], run["multiply_adds"]) == (cost.parameters, cost.multiply_adds), path
+            assert run["ended"] in ("finished", "diverged") and run["settings"]["num_train"] is None
+            assert run["hardware"].startswith("CPU") == (run["settings"]["size"] == "laptop")
+
+
+@pytest.mark.thorough
+def test_the_command_with_two_processes(tmp_path):
+    """What `make full GPUS=2` calls: the losses are those of one process."""
+    alone = engine.run(LENET, 0, CPU, tmp_path / "one")
+    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2", "-m"]
+    command += ["cnnlib.course.records", "lenet", "--size", "full", "--toy", "--seeds", "1", "--out", str(tmp_path)]
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    done = subprocess.run(command, capture_output=True, text=True, timeout=300, env=environment)
+    assert done.returncode == 0, done.stderr[-3000:]
+    record = engine.read(tmp_path / "full-lenet-2processes-0.json")
+    assert record["processes"] == 2 and record["steps"] == alone["steps"]
+    assert record["train_loss"] == pytest.approx(alone["train_loss"], rel=1e-4)
+    assert record["test_acc"] == alone["test_acc"] and done.stdout.count("finished") == 1
