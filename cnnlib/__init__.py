@@ -5,7 +5,7 @@ Floors, bottom to top; each imports only from those before it:
     validation, page                the rules for arguments; what is in front of the reader
     machine, datasets, models       the computer, the pictures, one architecture a file
     training, probes                the loop and what surrounds it; looking inside a network by hooks
-    figures, exercises, course      charts and drawings; questions and their checkers; time, budget, claims, full size
+    figures, exercises, course      charts and drawings; questions and their checkers; time, budget, claims, records
     widgets                         live controls
     d2l                             the names that listings written for the d2l package use
 """
