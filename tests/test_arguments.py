@@ -11,7 +11,7 @@ import torch
 from bad_inputs.values import wrong_by
 from torch import nn
 
-from cnnlib import validation
+from cnnlib import pick_budget, try_gpu, validation
 from cnnlib.models import BatchNorm, PreActivation, lenet, tower
 from cnnlib.validation import Bool, Count, Network, Number, Rate, Rule, Text, arguments
 
@@ -115,6 +115,19 @@ def test_every_rule_has_words_and_wrong_values():
             for case in wrong_by(rule):
                 with pytest.raises(case.error):
                     rule(case.value, "it")
+
+
+def test_budget(monkeypatch):
+    monkeypatch.delenv("CNNLIB_BUDGET", raising=False)
+    default = "small" if try_gpu().type == "cpu" else "large"
+    assert pick_budget("small", "large") == default
+    sizes = {"laptop": "small", "check": "small", "full": "large", " FULL ": "large", "": default}
+    for text, choice in sizes.items():
+        monkeypatch.setenv("CNNLIB_BUDGET", text)
+        assert pick_budget("small", "large") == choice
+    monkeypatch.setenv("CNNLIB_BUDGET", "huge")
+    with pytest.raises(ValueError, match="CNNLIB_BUDGET must be 'laptop', 'full' or 'check', got 'huge'"):
+        pick_budget("small", "large")
 
 
 def test_a_call_costs_a_few_microseconds():

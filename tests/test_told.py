@@ -13,7 +13,7 @@ from torch.nn import functional as F
 from torch.utils.data import DataLoader, IterableDataset, TensorDataset
 
 from cnnlib import Trainer, d2l, evaluate_accuracy, time_epoch, train
-from cnnlib.models import BatchNorm
+from cnnlib.models import BatchNorm, lenet
 from cnnlib.probes import feature_maps, gradient_norms
 from cnnlib.widgets import Playground, fit
 
@@ -79,6 +79,14 @@ def when_training(kind):
 class Stream(IterableDataset):
     def __iter__(self):
         return iter(TensorDataset(X, y))
+
+
+class UsedUp:
+    def __len__(self):
+        return 3
+
+    def __iter__(self):
+        return iter(())
 
 
 class Closure(torch.optim.SGD):
@@ -186,6 +194,25 @@ WRONG = {
         r"y.long\(\)"),
     "label too large for a loss": (cnn, [(X, y + 5)], {"loss": lambda out, y: F.cross_entropy(out, y)}, ValueError,
         "0 … 9"),
+    "labels of 32 bits": (cnn, [(X, y.int())], {}, TypeError, r"whole numbers .*torch.int32.*y.long\(\)"),
+    "label too large": (cnn, [(X, y + 3)], {}, ValueError, "labels must lie in 0 … 9, .* 10 outputs, got the label 10"),
+    "label below zero": (cnn, [(X, y - 1)], {}, ValueError, "labels must lie in 0 … 9, .*got the label -1"),
+    "label to be ignored": (cnn, [(X, y - 100)], {}, ValueError, "labels must lie in 0 … 9, .*got the label -100"),
+    "too few labels": (cnn, [(X, y[:3])], {}, ValueError, r"X of shape \(8, 3, 8, 8\) and y of shape \(3,\)"),
+    "no example": (cnn, [(X[:0], y[:0])], {}, ValueError, r"at least one, got X of shape \(0, 3, 8, 8\)"),
+    "lists": (cnn, [(X.tolist(), y.tolist())], {}, TypeError, r"pair of tensors \(X, y\), got \(list, list\)"),
+    "used up": (cnn, UsedUp, {}, ValueError, "gave no batch at all"),
+    "other image size": (lenet, [(torch.rand(4, 1, 32, 32), y[:4])], {}, ValueError, r"layer '7', Linear, got an input "
+        r"of shape \(4, 576\) \(float32\), but needs \(N, 400\).*\(4, 1, 32, 32\)"),
+    "colours": (lenet, [(torch.rand(4, 3, 28, 28), y[:4])], {}, ValueError,
+        r"layer '0', Conv2d, got an input of shape \(4, 3, 28, 28\) \(float32\), but needs \(N, 1, height, width\)"),
+    "a layer without weights": (lambda: nn.Sequential(nn.Flatten(), nn.Unflatten(1, (3, 30)), nn.Linear(30, 10)), BATCH,
+        {}, ValueError, r"layer '1', Unflatten, got an input of shape \(8, 192\)"),
+    "nothing about shapes": (net(lambda self, X: self.head(X) / (1 // 0)), BATCH, {}, ZeroDivisionError, "by zero"),
+    "maps for scores": (lambda: cnn()[:3], BATCH, {}, ValueError,
+        r"here \(8, classes\), got \(8, 4, 1, 1\).*nn.Flatten"),
+    "loss of each example": (cnn, BATCH, {"loss": nn.CrossEntropyLoss(reduction="none")}, ValueError,
+        r"loss .*one number.*\(8,\)"),
     "bytes": (cnn, [((255 * X).byte(), y)], {}, ValueError, r"uint8.*X.float\(\) / 255"),
     "double": (cnn, [(X.double(), y)], {}, ValueError, r"weights are float32: convert the batch, X.float\(\)\."),
     "half": (cnn, [(X.half(), y)], {}, ValueError, r"weights are float32: convert the batch, X.float\(\)\."),
@@ -298,6 +325,7 @@ RIGHT = {
     "one logit in a column": (lambda: cnn(classes=1), [(X, COLUMN)], {"loss": nn.BCEWithLogitsLoss()}),
     "one logit, own loss": (lambda: cnn(classes=1), [(X, y % 2)], {"loss": lambda o, y: bce(o.flatten(), y.float())}),
     "one logit, squeezed": (outputs(lambda o: o[:, 0]), [(X, COLUMN.flatten())], {"loss": nn.BCEWithLogitsLoss()}),
+    "labels as bytes": (cnn, [(X, y.byte())], {}),
     "soft labels": (cnn, [(X, F.one_hot(y, 10).float())], {"loss": nn.CrossEntropyLoss()}),
     "several labels": (cnn, [(X, F.one_hot(y, 10).float())], {"loss": nn.BCEWithLogitsLoss()}),
     "ignored label": (cnn, [(X, y.where(y > 2, 255))], {"loss": nn.CrossEntropyLoss(ignore_index=255)}),
@@ -349,6 +377,13 @@ def test_explaining_changes_neither_statistics_nor_random_numbers():
     with pytest.raises(ValueError, match="layer '6', Linear"):
         train(network, BATCH, None, 1, 0.1, device="cpu")
     assert torch.allclose(first[0], network[1].running_mean) and torch.equal(first[1], torch.random.get_rng_state())
+
+
+def test_a_run_that_failed_says_so():
+    trainer = Trainer(cnn(), [(X, y + 7)], device="cpu")
+    with pytest.raises(ValueError):
+        trainer.fit(1)
+    assert (trainer.history.ended, trainer.history.steps, trainer.running) == ("failed", 0, False)
 
 
 # Frozen layers

@@ -1,10 +1,8 @@
-"""What a row of the table is, and the wrong values that follow from a rule."""
+"""The wrong values that follow from a rule."""
 
-import inspect
 import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import singledispatch
-from operator import attrgetter
 
 import numpy as np
 import torch
@@ -31,53 +29,8 @@ class Bad:
     told: str = ""  # how the message says what came, where that is neither its text nor its type
 
 
-@dataclass
-class Row:
-    """A function with right arguments, and the wrong ones for each parameter."""
-
-    name: str
-    function: object
-    right: dict
-    wrong: dict = field(default_factory=dict)
-
-
 def bad(error, *values, words="", told=""):
     return [Bad(value, error, words, told) for value in values]
-
-
-def no_net():
-    """Return everything that is no network: also the class and the function that build one."""
-    return bad(T, None, "lenet", lenet, nn.ReLU, [nn.Flatten()], 3, torch.ones(2), {}, words="nn.Module")
-
-
-COUNTS = bad(T, 2.5, "3", None, True, [1], NAN, 1j, np.array([1, 2]), torch.ones(2), words="whole number")
-POSITIVE = COUNTS + bad(V, 0, -1)
-PLACES = COUNTS + bad(V, -1)  # counted from 0
-LARGE = bad(V, HUGE, words="at most")
-SEEDS = PLACES + bad(V, 10**20, words="at most")
-NUMBERS = bad(T, "0.1", None, True, [0.1], 1j, torch.ones(2), words="number") + bad(V, NAN, INF, -INF, words="finite")
-RATES = NUMBERS + bad(V, 0, -1, words="greater than 0")
-SHARES = NUMBERS + bad(V, -0.1, 1.5)
-SWITCHES = bad(T, "no", 1, None, [], words="True or False")
-TEXTS = bad(T, 3, None, ["a"], b"a", True, words="a text")
-TITLES = bad(T, 3, ["a"], b"a", True, words="a text")  # None stands for none
-CALLED = bad(T, 3, "relu", [len], words="callable")
-MAKERS = CALLED + bad(T, None, nn.ReLU(), words="callable")
-NETS = no_net()
-TENSORS = bad(T, None, "X", 3.0, [[1.0]], np.ones((2, 2)), words="tensor") + bad(
-    V, torch.ones(2, 1, 28, 28, device="meta"), words="tensor"
-)
-DEVICES = bad(T, 3, 0.5, ["cpu"], words="device") + bad(
-    V, "gpu", "cuda:99", "", "meta", torch.device("meta"), words="device"
-)
-SHAPES = bad(T, None, 28, "28", {1: 28}, (), (1, 28.0, 28), (1, "28", 28), words="input_shape") + bad(
-    V, (0, 28, 28), (1, -28, 28), (1, 10**6, 10**6), (HUGE,), words="input_shape"
-)
-ITERABLES = bad(T, None, 3, "abc", {}, words="iterable")
-LISTS = bad(T, None, 3, "abc", {}, words="list")
-DICTS = bad(T, None, 3, "abc", [1], words="dict") + bad(V, {}) + bad(T, {3: 4})
-SIZES = bad(T, 2.5, "28", True, words="whole number") + bad(V, 0, -1, HUGE)
-CHOICES = bad(V, "other", 3, None, [])
 
 
 def without_none(cases):
@@ -90,38 +43,47 @@ def without_meta(cases):
     return [case for case in cases if not (str(case.value) == "meta" or getattr(case.value, "is_meta", False))]
 
 
-def tolerant(cases):
-    """Return the wrong pictures for what puts them into the network's own dtype first."""
-    return [case for case in cases if getattr(case.value, "dtype", None) is not torch.uint8]
+COUNTS = bad(T, 2.5, "3", None, True, [1], NAN, 1j, np.array([1, 2]), torch.ones(2), words="whole number")
+POSITIVE = COUNTS + bad(V, 0, -1)
+PLACES = COUNTS + bad(V, -1)  # counted from 0
+SIZES = bad(T, 2.5, "28", True, words="whole number") + bad(V, 0, -1, HUGE)
+NUMBERS = bad(T, "0.1", None, True, [0.1], 1j, torch.ones(2), words="number") + bad(V, NAN, INF, -INF, words="finite")
+RATES = NUMBERS + bad(V, 0, -1, words="greater than 0")
+SWITCHES = bad(T, "no", 1, None, [], words="True or False")
+TEXTS = bad(T, 3, None, ["a"], b"a", True, words="a text")
+CALLED = bad(T, 3, "relu", [len], words="callable")
+NETS = bad(T, None, "lenet", lenet, nn.ReLU, [nn.Flatten()], 3, torch.ones(2), {}, words="nn.Module")
+TENSORS = bad(T, None, "X", 3.0, [[1.0]], np.ones((2, 2)), words="tensor")
+TENSORS += bad(V, torch.ones(2, 1, 28, 28, device="meta"), words="tensor")
+DEVICES = bad(T, 3, 0.5, ["cpu"], words="device")
+DEVICES += bad(V, "gpu", "cuda:99", "", "meta", torch.device("meta"), words="device")
+SHAPES = bad(T, None, 28, "28", {1: 28}, (), (1, 28.0, 28), (1, "28", 28), words="input_shape")
+SHAPES += bad(V, (0, 28, 28), (1, -28, 28), (1, 10**6, 10**6), (HUGE,), words="input_shape")
+ITERABLES = bad(T, None, 3, "abc", {}, words="iterable")
+CHOICES = bad(V, "other", 3, None, [])
 
+# What is wrong whatever the rule's own numbers are
 
-# What is wrong by a rule
+WRONG = {
+    v.Rate: RATES,
+    v.Example: SHAPES,
+    v.Callable: CALLED,
+    v.Factory: CALLED + bad(T, None, nn.ReLU(), words="callable"),
+    v.Text: TEXTS,
+    v.Bool: SWITCHES,
+    v.Iterable: ITERABLES,
+    v.Pair: bad(T, 3, None, "ab", (0, "1")) + bad(V, (1,), (1, 2, 3), (2, 1), (0, NAN), (0, INF)),
+    Name: TEXTS + bad(V, "", "two words", "lr"),
+    Names: bad(T, None, 3, "0", words="iterable"),
+    Band: bad(T, 3, "abc", (1, 2), (0, "1", "a"), (0, 1, 3)) + bad(V, (1, 0, "a"), (0, NAN, "a")),
+    Arch: bad(T, None, 3, "11", [3], [(1, 2, 3)], [(1, "64")], [(1.0, 64)]) + bad(V, [], [(0, 64)], [(1, HUGE)]),
+}
 
 
 @singledispatch
 def wrong_by(rule):
     """Return the wrong values for an argument with this rule."""
-    raise NotImplementedError(f"wrong values for {type(rule).__name__}")
-
-
-def _same(kind, cases):
-    wrong_by.register(kind)(lambda rule: cases)
-
-
-_same(v.Rate, RATES)
-_same(v.Example, SHAPES)
-_same(v.Callable, CALLED)
-_same(v.Factory, MAKERS)
-_same(v.Text, TEXTS)
-_same(v.Bool, SWITCHES)
-_same(v.Iterable, ITERABLES)
-_same(Name, TEXTS + bad(V, "", "two words", "lr"))
-_same(Band, bad(T, 3, "abc", (1, 2), (0, "1", "a"), (0, 1, 3)) + bad(V, (1, 0, "a"), (0, NAN, "a")))
-_same(Names, bad(T, None, 3, "0", words="iterable"))
-_same(v.Pair, bad(T, 3, None, "ab", (0, "1")) + bad(V, (1,), (1, 2, 3), (2, 1), (0, NAN), (0, INF)))
-_same(
-    Arch, bad(T, None, 3, "11", [3], [(1, 2, 3)], [(1, "64")], [(1.0, 64)]) + bad(V, [], [(0, 64)], [(1, HUGE)])
-)  # fmt: skip
+    return WRONG[type(rule)]
 
 
 @wrong_by.register
@@ -142,6 +104,8 @@ def _(rule: v.Tensor):
 
 @wrong_by.register
 def _(rule: v.Number):
+    if type(rule) is not v.Number:
+        return WRONG[type(rule)]
     low = [] if rule.low is None else [rule.low, rule.low - 1]
     least = [] if rule.least is None else [rule.least - 0.1]
     return NUMBERS + bad(V, *low, *least, *([] if rule.most is None else [rule.most + 0.5]))
@@ -174,30 +138,11 @@ def _(rule):
 @wrong_by.register
 def _(rule: v.List):
     few = bad(V, *([object()] * n for n in range(rule.least))) if rule.kind is object else bad(V, *[[]][: rule.least])
-    return LISTS + few + (bad(T, [None], [3j], words="list of") if rule.kind is not object else [])
+    others = bad(T, [None], [3j], words="list of") if rule.kind is not object else []
+    return bad(T, None, 3, "abc", {}, words="list") + few + others
 
 
 @wrong_by.register
 def _(rule: v.Dict):
-    return DICTS + (bad(T, {"a": None}, {"a": 3j}, words="dict of") if rule.kind is not object else [])
-
-
-def rower(rows, module=None):
-    """Return a function that adds a Row to a list: what is wrong by the function's rules, and what is wrong besides.
-
-    Parameters
-    ----------
-    module : module
-        Where `name` is looked up, unless the row brings a function of its own.
-    """
-
-    def row(name, /, *given, **wrong):
-        right = next(one for one in given if isinstance(one, dict))
-        function = next((one for one in given if one is not right), None) or attrgetter(name)(module)
-        name = name if module is None else f"{module.__name__}.{name}"
-        rules = getattr(function.__init__ if inspect.isclass(function) else function, "rules", {})
-        defaults = {p.name: p.default for p in inspect.signature(function).parameters.values()}
-        by_rule = {p: [case for case in wrong_by(rule) if case.value is not defaults[p]] for p, rule in rules.items()}
-        rows.append(Row(name, function, right, {p: by_rule.get(p, []) + wrong.get(p, []) for p in by_rule | wrong}))
-
-    return row
+    others = bad(T, {"a": None}, {"a": 3j}, words="dict of") if rule.kind is not object else []
+    return bad(T, None, 3, "abc", [1], words="dict") + bad(V, {}) + bad(T, {3: 4}) + others
