@@ -6,6 +6,19 @@ import torch
 from torch import nn
 
 
+class With(nn.Module):
+    """A module of some parts whose forward is a function of itself and of X."""
+
+    def __init__(self, forward, **parts):
+        super().__init__()
+        self.call = forward
+        for name, part in parts.items():
+            setattr(self, name, part)
+
+    def forward(self, X):
+        return self.call(self, X)
+
+
 def lively(net):
     """Give the normalisations statistics and weights of their own, so that no two layers are alike."""
     for module in net.modules():

@@ -1,31 +1,18 @@
-"""One walk counts every weight once and every multiply-add, whatever a network is made of, and sees windows by axis."""
+"""One walk counts every weight once and every multiply-add, whatever a network is made of."""
 
 import pytest
 import torch
+from nets import With
 from torch import nn
 from torch.nn import functional as F
 from torch.nn.utils import parametrizations, prune, weight_norm
 from torch.utils.flop_counter import FlopCounterMode
 
-from cnnlib.figures import draw_network, draw_receptive_fields, draw_step
+from cnnlib.figures import draw_step
 from cnnlib.models import lenet
-from cnnlib.probes import feature_maps, layer_table, layers_with_maps, receptive_fields, walk_layers
-from cnnlib.widgets.views import describe_network
+from cnnlib.probes import feature_maps, layer_table, receptive_fields, walk_layers
 
-pytestmark = pytest.mark.filterwarnings("ignore:.*weight_norm:FutureWarning", "ignore:Using padding='same'")
-
-
-class With(nn.Module):
-    """A module of some parts whose forward is a function of itself and of X."""
-
-    def __init__(self, forward, **parts):
-        super().__init__()
-        self.call = forward
-        for name, part in parts.items():
-            setattr(self, name, part)
-
-    def forward(self, X):
-        return self.call(self, X)
+pytestmark = pytest.mark.filterwarnings("ignore:.*weight_norm:FutureWarning")
 
 
 def weight(*shape):
@@ -242,129 +229,3 @@ def test_a_traced_network_is_refused_by_name(probe):
     traced = torch.jit.trace(lenet().eval(), torch.rand(1, 1, 28, 28))
     with pytest.raises(TypeError, match="take no hooks"):
         probe(traced)
-
-
-# Receptive fields, by axis
-
-
-def support(net, shape, place):
-    """Return the first and the last pixel along each axis on which an output depends, by autograd in float64."""
-    X = torch.rand(1, *shape, dtype=torch.float64, requires_grad=True)
-    (gradient,) = torch.autograd.grad(net(X)[(0, 0, *place)], X)
-    seen = gradient[0].abs().sum(0).nonzero()
-    return tuple(seen.amin(0).tolist()), tuple(seen.amax(0).tolist())
-
-
-def pair(value):
-    return value if isinstance(value, tuple) else (value, value)
-
-
-C = nn.Conv2d
-WINDOWS = {
-    "1 × 7": [C(1, 1, (1, 7))],
-    "7 × 1 with padding": [C(1, 1, (7, 1), padding=(3, 0)), nn.ReLU(), C(1, 1, 3)],
-    "strides": [C(1, 1, (3, 5), (2, 1)), C(1, 1, (1, 3), (1, 2), (0, 1)), nn.AvgPool2d((2, 1))],
-    "dilation": [C(1, 1, 3, dilation=(1, 3)), C(1, 1, 2, dilation=(2, 1))],
-    "same": [C(1, 1, (2, 5), padding="same"), C(1, 1, (4, 3), padding="same", dilation=(1, 2))],
-    "padding layers": [nn.ZeroPad2d((1, 2, 3, 0)), C(1, 1, 3), nn.ConstantPad2d(1, 0.0), nn.AvgPool2d((3, 2))],
-    "ceil": [nn.AvgPool2d((3, 2), (2, 3), (1, 0), ceil_mode=True), C(1, 1, (2, 1))],
-    "lists": [C(1, 1, [3, 1]), nn.AvgPool2d([1, 2])],
-    "square": [C(1, 1, 3, 2, 1), nn.AvgPool2d(2), nn.LPPool2d(1, 2)],
-}
-
-
-@pytest.mark.parametrize("name", WINDOWS)
-def test_receptive_fields_have_a_size_along_each_axis(name):
-    net, shape = nn.Sequential(*WINDOWS[name]).double(), (1, 60, 61)
-    for module in net.modules():
-        if isinstance(module, C):
-            nn.init.constant_(module.weight, 1.0)
-    fields = receptive_fields(net)
-    field = fields[-1]
-    assert fields == receptive_fields(net, shape) and len(fields) == sum(hasattr(m, "kernel_size") for m in net)
-    for place in ((3, 3), (4, 5)):
-        starts = [
-            start + stride * p for start, stride, p in zip(pair(field.start), pair(field.stride), place, strict=True)
-        ]
-        ends = [start + size - 1 for start, size in zip(starts, field.sizes, strict=True)]
-        assert support(net, shape, place) == (tuple(max(start, 0) for start in starts), tuple(ends))
-    assert isinstance(field.size, int) == (len(set(field.sizes)) == 1)
-
-
-def test_fields_that_are_no_square_are_pairs_and_others_numbers():
-    (field,) = receptive_fields(nn.Conv2d(1, 1, (1, 7), padding=(0, 3)))
-    assert (field.size, field.stride, field.start, field.sizes) == ((1, 7), 1, (0, -3), (1, 7))
-    (field,) = receptive_fields(nn.Conv1d(1, 1, 5, 2))
-    assert (field.size, field.stride, field.start) == (5, 2, 0)
-    picture = draw_receptive_fields(torch.rand(9, 9), {"net": {"wide": receptive_fields(nn.Conv2d(1, 1, (1, 7)))[0]}})
-    assert picture.figure.axes[0].patches[0].get_bbox().bounds == pytest.approx((0.5, 3.5, 7, 1))
-    assert picture.figure.axes[0].get_legend().get_texts()[0].get_text() == "wide: 1 × 7"
-
-
-@pytest.mark.parametrize(
-    "pool", [nn.AdaptiveAvgPool2d(1), nn.AdaptiveMaxPool2d(4), With(lambda s, X: F.adaptive_avg_pool2d(X, 2))]
-)
-def test_pools_of_the_whole_map_are_known_with_a_shape(pool):
-    net = nn.Sequential(nn.Conv2d(1, 2, 3, padding=1), pool, nn.Conv2d(2, 1, 1))
-    side = {1: 1, 4: 4}.get(getattr(pool, "output_size", 2), 2)
-    if isinstance(pool, nn.Module) and hasattr(pool, "output_size"):
-        assert [f.name for f in receptive_fields(net)] == ["0"], "how far it sees depends on the picture"
-    fields = receptive_fields(net, (1, 8, 8))
-    assert fields[-1].name == "2" and fields[-1].size == 8 // side + 2 and fields[-1].start == -1
-    assert layers_with_maps(net, torch.rand(1, 1, 8, 8))["2"].field == fields[-1]
-
-
-@pytest.mark.parametrize("odd", [nn.ConvTranspose2d(2, 2, 2, 2), nn.Upsample(scale_factor=2), nn.PixelShuffle(1)])
-def test_behind_what_is_no_window_nothing_is_claimed(odd):
-    net = nn.Sequential(nn.Conv2d(1, 2, 3), odd, nn.Conv2d(2, 1, 3))
-    assert [f.name for f in receptive_fields(net)] == [f.name for f in receptive_fields(net, (1, 9, 9))] == ["0"]
-
-
-def test_fields_with_a_shape_are_those_of_the_layers_as_they_run():
-    net = With(lambda s, X: s.last(s.first(X)), last=nn.Conv2d(1, 1, 5), first=nn.Conv2d(1, 1, 3, stride=2))
-    assert [(f.name, f.size) for f in receptive_fields(net, (1, 20, 20))] == [("first", 3), ("last", 11)]
-    with pytest.raises(ValueError, match="cannot take"):
-        receptive_fields(net, (3, 20, 20))
-
-
-def where_it_matters(forward):
-    """Return the patch that the walk says of the last layer of a network."""
-    net = With(forward, a=nn.Conv2d(1, 2, 3, padding=1), b=nn.Conv2d(2, 1, 3, padding=1))
-    return walk_layers(net, (1, 8, 8))[-1].patch
-
-
-def overwritten(self, X):
-    Y = self.a(X)
-    Y[:, :, 2:] = Y[:, :, :-2].clone()
-    return self.b(Y)
-
-
-def overwritten_by_a_view(self, X):
-    Y = self.a(X)
-    Y[:, :1].copy_(Y[:, :1].flip(2))
-    return self.b(Y)
-
-
-def part_from_elsewhere(self, X):
-    Y = self.a(X)
-    top, bottom = Y.chunk(2, 2)
-    return self.b(Y + torch.cat([bottom, top], 2))
-
-
-@pytest.mark.parametrize("forward", [overwritten, overwritten_by_a_view, part_from_elsewhere,
-                                     lambda s, X: s.b(torch.cat([s.a(X), s.a(X)], 2))])  # fmt: skip
-def test_a_patch_is_not_known_where_others_pixels_come_in(forward):
-    assert where_it_matters(forward) is None
-
-
-def test_a_patch_is_known_behind_padding_and_keywords():
-    assert where_it_matters(lambda s, X: s.b(F.relu(input=s.a(input=X)))).sizes == (5, 5)
-    patch = where_it_matters(lambda s, X: s.b(F.pad(s.a(X), (2, 0, 0, 1))))
-    assert patch.starts == (-2, -4) and patch.counts == (9, 10)
-
-
-def test_drawings_name_windows_by_axis():
-    net = nn.Sequential(nn.Conv2d(1, 2, (3, 5)), nn.MaxPool2d(2), nn.Flatten(), nn.Linear(18, 2))
-    words = [text.get_text() for text in draw_network(net, (1, 8, 10)).figure.axes[0].texts]
-    assert any("3×5" in text for text in words) and any("2×2" in text for text in words)
-    assert "the last map sees 4 × 6 pixels" in describe_network(net, (1, 8, 10)).svg()

@@ -73,10 +73,6 @@ def folder(tmp_path, monkeypatch):
     return tmp_path / name
 
 
-def test_undamaged_copy_is_accepted(folder):
-    assert fashion_mnist.read_idx(folder).shape == (10_000,)
-
-
 def flip(contents):
     middle = len(contents) // 2
     return contents[:middle] + bytes([contents[middle] ^ 1]) + contents[middle + 1 :]
@@ -127,21 +123,6 @@ def test_order_depends_on_seed_and_epoch_alone(noise):
     assert not torch.equal(images_of(batches.epoch(3)), images_of(other.epoch(3)))
 
 
-def test_order_takes_nothing_from_pytorchs_random_numbers(noise):
-    before = torch.get_rng_state()
-    list(noise())
-    assert torch.equal(torch.get_rng_state(), before)
-
-
-def test_each_image_comes_once_an_epoch_with_its_own_label():
-    images = torch.arange(100, dtype=torch.uint8).reshape(100, 1, 1, 1)
-    batches = Batches(images, torch.arange(100), 32, shuffle=True)
-    for epoch in range(3):
-        X, y = (torch.cat(part) for part in zip(*batches.epoch(epoch), strict=True))
-        assert sorted(y.tolist()) == list(range(100)) and y.tolist() != list(range(100))
-        assert torch.equal((X * 255).round().long().flatten(), y)
-
-
 def test_test_set_keeps_its_order(fashion):
     _, test_iter = fashion()
     assert torch.equal(torch.cat([y for _, y in test_iter]), load_arrays("t10k")[1][:200])
@@ -152,20 +133,6 @@ def test_each_loop_is_the_next_epoch(noise):
     for epoch in range(3):
         assert torch.equal(images_of(batches), images_of(batches.epoch(epoch)))
     assert torch.equal(images_of(batches.reseed(0)), images_of(batches.epoch(0)))
-
-
-def test_last_batch_may_be_smaller(noise):
-    batches = noise(num=80, batch_size=32)
-    assert [len(y) for _, y in batches] == [32, 32, 16] and len(batches) == 3
-
-
-@pytest.mark.parametrize("start", range(4))
-def test_an_epoch_can_be_entered_half_way(noise, start):
-    batches = noise()
-    whole, tail = list(batches.epoch(2)), list(batches.epoch(2, start))
-    assert len(tail) == 3 - start
-    for (X, y), (X_tail, y_tail) in zip(whole[start:], tail, strict=True):
-        assert torch.equal(X, X_tail) and torch.equal(y, y_tail)
 
 
 def test_looking_at_a_batch_does_not_change_a_training(noise, dense):
@@ -194,18 +161,15 @@ def test_resize_is_torchvisions_of_each_image(fashion, resize, number):
     assert torch.allclose(X, expected, atol=1e-6)
 
 
-@pytest.mark.parametrize("before, after", [((1, 1), (1, 1)), ((1, 1), (3, 2)), ((4, 1), (1, 5)), ((2, 3), (1, 1))])
+@pytest.mark.parametrize(
+    "channels, before, after",
+    [(1, (1, 1), (3, 2)), (1, (4, 1), (1, 5)), (1, (2, 3), (1, 1)), (3, (9, 11), (6, 20))],
+)
 @pytest.mark.parametrize("number", [3, 4, 9])
-def test_tiny_pictures_are_resized_too(before, after, number):
-    images = torch.randint(256, (number, 1, *before), dtype=torch.uint8)
+def test_tiny_pictures_and_colours_are_resized_too(channels, before, after, number):
+    images = torch.randint(256, (number, channels, *before), dtype=torch.uint8)
     X, _ = next(Batches(images, torch.zeros(number, dtype=torch.long), number, resize=after).epoch(0))
     assert torch.allclose(X * 255, v2.Resize(after, antialias=True)(images).float(), atol=1e-3)
-
-
-def test_resize_keeps_colours_apart():
-    images = torch.randint(256, (5, 3, 9, 11), dtype=torch.uint8)
-    X, _ = next(Batches(images, torch.zeros(5, dtype=torch.long), 5, resize=(6, 20)).epoch(0))
-    assert torch.allclose(X * 255, v2.Resize((6, 20), antialias=True)(images).float(), atol=1e-3)
 
 
 def test_resize_to_the_images_own_size_changes_nothing(fashion):
@@ -220,18 +184,82 @@ def test_a_subset_is_the_first_images(fashion):
     assert (len(train_iter), len(test_iter)) == (2, 1)
 
 
-@pytest.mark.parametrize("options, words", [
-    ({"num_train": 60_001}, "only 60,000 images in the train set, got 60,001"),
-    ({"resize": (28, 28, 1)}, r"resize must be one number or \(height, width\), got \(28, 28, 1\)"),
-])  # fmt: skip
-def test_a_size_that_there_is_not_is_told_by_what_there_is(options, words):
-    with pytest.raises(ValueError, match=words):
-        load_data_fashion_mnist(256, **options)
+# Transformed pictures
 
 
-def test_bad_images():
-    y = torch.zeros(4, dtype=torch.int64)
-    with pytest.raises(ValueError, match=r"uint8 tensor of shape .* got torch.float32 of shape \(4, 1, 2, 2\)"):
-        Batches(torch.zeros(4, 1, 2, 2), y, 2)
-    with pytest.raises(ValueError, match="as many labels as images are needed, got 3 and 4"):
-        Batches(torch.zeros(3, 1, 2, 2, dtype=torch.uint8), y, 2)
+def pictures(num=10, side=6):
+    generator = torch.Generator().manual_seed(1)
+    images = torch.randint(1, 256, (num, 1, side, side), dtype=torch.uint8, generator=generator)
+    return images, torch.arange(num)
+
+
+@pytest.mark.parametrize("num, batch_size, sizes", [(10, 6, [4, 2, 4]), (3, 3, [3]), (8, 4, [4, 4])])
+def test_transform_gets_four_uint8_pictures_at_a_time(num, batch_size, sizes):
+    calls = []
+
+    def note(X):
+        calls.append((X.dtype, tuple(X.shape)))
+        return X
+
+    X = torch.cat([X for X, _ in Batches(*pictures(num), batch_size, resize=9, transform=note)])
+    assert calls == [(torch.uint8, (size, 1, 6, 6)) for size in sizes]  # before they are resized
+    plain = torch.cat([X for X, _ in Batches(*pictures(num), batch_size, resize=9)])
+    assert torch.equal(X, plain)
+
+
+def test_transform_comes_before_the_resizing():
+    flipped, plain = (Batches(*pictures(), 5, resize=(9, 4), transform=t) for t in (v2.RandomHorizontalFlip(1), None))
+    for (X, y), (X_plain, y_plain) in zip(flipped, plain, strict=True):
+        assert X.shape == (5, 1, 9, 4) and X.dtype == torch.float32 and torch.equal(y, y_plain)
+        assert torch.allclose(X.flip(-1), X_plain, atol=1e-6)
+
+
+def test_transform_that_changes_the_size():
+    (X, _), *_ = Batches(*pictures(), 5, transform=v2.CenterCrop(4))
+    assert X.shape == (5, 1, 4, 4)
+
+
+def test_each_four_pictures_have_a_draw_of_their_own():
+    images, labels = pictures(400)
+    images[:] = images[:1]  # one picture, 400 times: what differs is the draw
+    ((X, _),) = Batches(images, labels, 400, transform=v2.RandomHorizontalFlip())
+    first = X[::4]
+    assert all(torch.equal(X[i::4], first) for i in range(4))  # the four of a group are treated alike
+    mirrored = sum(torch.equal(picture, X[0].flip(-1)) for picture in first)
+    assert 25 <= mirrored <= 75 and mirrored + sum(torch.equal(picture, X[0]) for picture in first) == 100
+
+
+def test_transform_draws_from_torchs_seed():
+    batches = Batches(*pictures(40), 10, shuffle=True, transform=v2.RandomAffine(30, (0.2, 0.2)))
+    seen = []
+    for seed in (3, 3, 4):
+        torch.manual_seed(seed)
+        seen.append(torch.cat([X for X, _ in batches.epoch(0)]))
+    assert torch.equal(seen[0], seen[1]) and not torch.equal(seen[0], seen[2])
+    torch.manual_seed(3)
+    assert not torch.equal(seen[0], torch.cat([X for X, _ in batches.epoch(1)]))
+
+
+def test_transform_leaves_the_stored_pictures():
+    images, labels = pictures()
+    before = images.clone()
+    batches = Batches(images, labels, 4, transform=lambda X: X.zero_())
+    assert not any(X.any() for X, _ in batches)
+    assert torch.equal(batches.images, before)
+
+
+def test_transform_changes_the_training_pictures_alone(fashion):
+    train_iter, test_iter = fashion(num_train=64, num_test=64, transform=v2.RandomHorizontalFlip(1))
+    plain_train, plain_test = fashion(num_train=64, num_test=64)
+    assert torch.equal(next(test_iter.epoch(0))[0], next(plain_test.epoch(0))[0]) and test_iter.transform is None
+    (X, y), (X_plain, y_plain) = next(train_iter.epoch(0)), next(plain_train.epoch(0))
+    assert torch.equal(X.flip(-1), X_plain) and torch.equal(y, y_plain) and not torch.equal(X, X_plain)
+    assert "transformed" in repr(train_iter) and "transformed" not in repr(test_iter) + repr(plain_train)
+
+
+def test_transform_is_kept_on_another_device():
+    flip = v2.RandomHorizontalFlip(1)
+    batches = Batches(*pictures(), 4, resize=7, transform=flip, shuffle=True, seed=5)
+    assert batches.to("cpu") is batches
+    moved = batches.to("meta")
+    assert (moved.transform, moved.resize, moved.shuffle, moved.seed) == (flip, (7, 7), True, 5)

@@ -43,51 +43,41 @@ class Printed(NamedTuple):
     totals: tuple  # parameters, multiply-adds
 
 
+def printed(*rows):
+    """Return (kind, shape) of each layer, from the kinds of some layers in a row and the shape of their output."""
+    return [(kind, shape) for kinds, shape in rows for kind in kinds.split()]
+
+
+CLASSIFIER = ("Linear ReLU Dropout Linear ReLU Dropout", (1, 4096)), ("Linear", (1, 10))
 LENET = Printed(
     lenet, 28,
-    [
-        ("Conv2d", (1, 6, 28, 28)),
-        ("Sigmoid", (1, 6, 28, 28)),
+    printed(
+        ("Conv2d Sigmoid", (1, 6, 28, 28)),
         ("AvgPool2d", (1, 6, 14, 14)),
-        ("Conv2d", (1, 16, 10, 10)),
-        ("Sigmoid", (1, 16, 10, 10)),
+        ("Conv2d Sigmoid", (1, 16, 10, 10)),
         ("AvgPool2d", (1, 16, 5, 5)),
         ("Flatten", (1, 400)),
-        ("Linear", (1, 120)),
-        ("Sigmoid", (1, 120)),
-        ("Linear", (1, 84)),
-        ("Sigmoid", (1, 84)),
+        ("Linear Sigmoid", (1, 120)),
+        ("Linear Sigmoid", (1, 84)),
         ("Linear", (1, 10)),
-    ],
+    ),
     {"0": 156, "3": 2_416, "7": 48_120, "9": 10_164, "11": 850},
     {"0": 117_600, "3": 240_000, "7": 48_000, "9": 10_080, "11": 840},
     (61_706, 416_520),
 )  # fmt: skip
 ALEXNET = Printed(
     alexnet, 224,
-    [
-        ("Conv2d", (1, 96, 54, 54)),
-        ("ReLU", (1, 96, 54, 54)),
+    printed(
+        ("Conv2d ReLU", (1, 96, 54, 54)),
         ("MaxPool2d", (1, 96, 26, 26)),
-        ("Conv2d", (1, 256, 26, 26)),
-        ("ReLU", (1, 256, 26, 26)),
+        ("Conv2d ReLU", (1, 256, 26, 26)),
         ("MaxPool2d", (1, 256, 12, 12)),
-        ("Conv2d", (1, 384, 12, 12)),
-        ("ReLU", (1, 384, 12, 12)),
-        ("Conv2d", (1, 384, 12, 12)),
-        ("ReLU", (1, 384, 12, 12)),
-        ("Conv2d", (1, 256, 12, 12)),
-        ("ReLU", (1, 256, 12, 12)),
+        ("Conv2d ReLU Conv2d ReLU", (1, 384, 12, 12)),
+        ("Conv2d ReLU", (1, 256, 12, 12)),
         ("MaxPool2d", (1, 256, 5, 5)),
         ("Flatten", (1, 6400)),
-        ("Linear", (1, 4096)),
-        ("ReLU", (1, 4096)),
-        ("Dropout", (1, 4096)),
-        ("Linear", (1, 4096)),
-        ("ReLU", (1, 4096)),
-        ("Dropout", (1, 4096)),
-        ("Linear", (1, 10)),
-    ],
+        *CLASSIFIER,
+    ),
     {"0": 11_712, "3": 614_656, "6": 885_120, "8": 1_327_488, "10": 884_992, "14": 26_218_496, "17": 16_781_312,
      "20": 40_970},
     {"0": 33_872_256, "3": 415_334_400, "6": 127_401_984, "8": 191_102_976, "10": 127_401_984, "14": 26_214_400,
@@ -96,34 +86,29 @@ ALEXNET = Printed(
 )  # fmt: skip
 LAPTOP = Printed(
     partial(alexnet, shrink=8, side=112), 112,
-    [(kind, shape) for (kind, _), shape in zip(ALEXNET.shapes, [  # an eighth of the channels, half the side
-        (1, 12, 26, 26), (1, 12, 26, 26), (1, 12, 12, 12),
-        (1, 32, 12, 12), (1, 32, 12, 12), (1, 32, 5, 5),
-        (1, 48, 5, 5), (1, 48, 5, 5), (1, 48, 5, 5), (1, 48, 5, 5), (1, 32, 5, 5), (1, 32, 5, 5), (1, 32, 2, 2),
-        (1, 128),
-        (1, 512), (1, 512), (1, 512), (1, 512), (1, 512), (1, 512), (1, 10),
-    ], strict=True)],
+    printed(  # an eighth of the channels, half the side
+        ("Conv2d ReLU", (1, 12, 26, 26)),
+        ("MaxPool2d", (1, 12, 12, 12)),
+        ("Conv2d ReLU", (1, 32, 12, 12)),
+        ("MaxPool2d", (1, 32, 5, 5)),
+        ("Conv2d ReLU Conv2d ReLU", (1, 48, 5, 5)),
+        ("Conv2d ReLU", (1, 32, 5, 5)),
+        ("MaxPool2d", (1, 32, 2, 2)),
+        ("Flatten", (1, 128)),
+        ("Linear ReLU Dropout Linear ReLU Dropout", (1, 512)),
+        ("Linear", (1, 10)),
+    ),
     {"0": 1_464, "3": 9_632, "6": 13_872, "8": 20_784, "10": 13_856, "14": 66_048, "17": 262_656, "20": 5_130},
     None,
     (393_442, 3_906_352),
 )  # fmt: skip
 VGG = Printed(
     vgg11, 224,
-    [
-        ("Sequential", (1, 64, 112, 112)),
-        ("Sequential", (1, 128, 56, 56)),
-        ("Sequential", (1, 256, 28, 28)),
-        ("Sequential", (1, 512, 14, 14)),
-        ("Sequential", (1, 512, 7, 7)),
+    printed(
+        *(("Sequential", (1, c, side, side)) for c, side in ((64, 112), (128, 56), (256, 28), (512, 14), (512, 7))),
         ("Flatten", (1, 25088)),
-        ("Linear", (1, 4096)),
-        ("ReLU", (1, 4096)),
-        ("Dropout", (1, 4096)),
-        ("Linear", (1, 4096)),
-        ("ReLU", (1, 4096)),
-        ("Dropout", (1, 4096)),
-        ("Linear", (1, 10)),
-    ],
+        *CLASSIFIER,
+    ),
     {"0.0": 640, "1.0": 73_856, "2.0": 295_168, "2.2": 590_080, "3.0": 1_180_160, "3.2": 2_359_808,
      "4.0": 2_359_808, "4.2": 2_359_808, "6": 102_764_544, "9": 16_781_312, "12": 40_970},
     {"0.0": 28_901_376, "1.0": 924_844_032, "2.0": 924_844_032, "2.2": 1_849_688_064, "3.0": 924_844_032,
@@ -139,20 +124,20 @@ FAMILY = {  # name: (blocks, torchvision's, parameters there, millions in table 
 }
 
 
-@pytest.mark.parametrize("printed", [LENET, ALEXNET, LAPTOP, VGG], ids=["lenet", "alexnet", "laptop's", "vgg11"])
-def test_shapes_and_costs_are_those_of_the_book(printed):
-    net, side = sketch(printed.build), printed.side
-    assert walk(net, side) == printed.shapes
+@pytest.mark.parametrize("book", [LENET, ALEXNET, LAPTOP, VGG], ids=["lenet", "alexnet", "laptop's", "vgg11"])
+def test_shapes_and_costs_are_those_of_the_book(book):
+    net, side = sketch(book.build), book.side
+    assert walk(net, side) == book.shapes
     table = layer_table(net, (1, side, side))
     leaves = [row for row in table if "." not in row.name]
     assert [(row.kind, (1, *row.output_shape)) for row in leaves] == [
-        pair for pair in printed.shapes if pair[0] != "Sequential"
+        pair for pair in book.shapes if pair[0] != "Sequential"
     ]
     parameters = {row.name: row.parameters for row in table if row.parameters}
-    assert parameters == printed.parameters == {name: count(net.get_submodule(name)) for name in parameters}
+    assert parameters == book.parameters == {name: count(net.get_submodule(name)) for name in parameters}
     multiply_adds = {row.name: row.multiply_adds for row in table if row.multiply_adds}
-    assert multiply_adds == (printed.multiply_adds or multiply_adds)
-    assert (table.parameters, table.multiply_adds) == printed.totals and count(net) == table.parameters
+    assert multiply_adds == (book.multiply_adds or multiply_adds)
+    assert (table.parameters, table.multiply_adds) == book.totals and count(net) == table.parameters
 
 
 SIZES = {"lenet": (lenet, 28)}
@@ -171,29 +156,17 @@ def test_multiply_adds_agree_with_pytorchs_counter(build, side):
 # What can be chosen
 
 
-@pytest.mark.parametrize("printed, activation, pool", [
+@pytest.mark.parametrize("book, activation, pool", [
     *((LENET, activation, pool) for activation in (nn.ReLU, nn.Tanh) for pool in (nn.AvgPool2d, nn.MaxPool2d)),
     *((ALEXNET, activation, None) for activation in (nn.Sigmoid, nn.Tanh, partial(nn.LeakyReLU, 0.1))),
 ])  # fmt: skip
-def test_variants_change_the_kind_of_layer_and_nothing_else(printed, activation, pool):
-    net = sketch(printed.build, activation, *([pool] if pool else []))
+def test_variants_change_the_kind_of_layer_and_nothing_else(book, activation, pool):
+    net = sketch(book.build, activation, *([pool] if pool else []))
     kinds = {"Sigmoid" if pool else "ReLU": type(activation()).__name__}
     kinds |= {"AvgPool2d": pool.__name__} if pool else {}
-    assert walk(net, printed.side) == [(kinds.get(kind, kind), shape) for kind, shape in printed.shapes]
-    assert layer_table(net, (1, printed.side, printed.side)).multiply_adds == printed.totals[1]
+    assert walk(net, book.side) == [(kinds.get(kind, kind), shape) for kind, shape in book.shapes]
+    assert layer_table(net, (1, book.side, book.side)).multiply_adds == book.totals[1]
     assert len({id(layer) for layer in net}) == len(net), "each place has a module of its own"
-
-
-def test_shrinking_divides_channels_and_units():
-    for layer, small in zip(sketch(alexnet), sketch(alexnet, shrink=8), strict=True):
-        assert type(layer) is type(small)
-        if hasattr(layer, "weight"):
-            outputs, inputs = layer.weight.shape[:2]
-            last, first = outputs == 10, inputs == 1
-            assert small.weight.shape[0] == (outputs if last else outputs // 8)
-            assert small.weight.shape[1] == (inputs if first else inputs // 8)
-            assert small.weight.shape[2:] == layer.weight.shape[2:]
-    assert sketch(alexnet, shrink=96)[0].out_channels == 1
 
 
 @pytest.mark.parametrize("build, sides, at, inputs", [
@@ -214,25 +187,9 @@ def test_the_smallest_side_is_where_the_windows_end():
     assert convolutions_and_poolings(torch.rand(1, 1, 65, 65, device="meta")).shape == (1, 32, 1, 1)
 
 
-@pytest.mark.parametrize("arch, side", [(VGG11, 31), (VGG11, 0), (VGG11, -224), (((1, 4), (1, 8)), 3)])
-def test_a_side_that_its_blocks_halve_to_nothing(arch, side):
-    with pytest.raises(ValueError, match=f"side must be at least {2 ** len(arch)}: {len(arch)} blocks halve {side} "):
-        vgg(arch, side=side)
-
-
-def test_images_of_another_side_than_it_was_built_for():
-    with pytest.raises(ValueError, match=r"cannot take an example of shape \(1, 28, 28\)"):
-        layer_table(sketch(alexnet, shrink=8), (1, 28, 28))
-    with pytest.raises(ValueError, match="14 layers went well"):  # the first dense layer cannot
-        layer_table(sketch(alexnet, shrink=8), (1, 112, 112))
-
-
-DROPPING = pytest.mark.parametrize("build", [
+@pytest.mark.parametrize("build", [
     partial(alexnet, shrink=8, side=65), partial(vgg, narrower(VGG11, 16), side=65, units=64),
 ], ids=["alexnet", "vgg"])  # fmt: skip
-
-
-@DROPPING
 def test_dropout_acts_in_training_alone(build):
     for options, shares in (({}, [0.5, 0.5]), ({"dropout": 0.2}, [0.2, 0.2])):
         assert [layer.p for layer in sketch(build, **options) if isinstance(layer, nn.Dropout)] == shares
@@ -242,14 +199,6 @@ def test_dropout_acts_in_training_alone(build):
         assert torch.equal(net.train()(X), net.train()(X)) is (dropout == 0)
         assert torch.equal(net.eval()(X), net.eval()(X)) and net(X).isfinite().all()
         assert torch.equal(net.train()(X), net.eval()(X)) is (dropout == 0)
-
-
-@DROPPING
-def test_gradients_reach_every_parameter(build):
-    net = kaiming_(build(dropout=0))
-    nn.functional.cross_entropy(net(torch.rand(4, 1, 65, 65)), torch.tensor([0, 1, 2, 3])).backward()
-    for name, parameter in net.named_parameters():
-        assert parameter.grad.isfinite().all() and parameter.grad.abs().max() > 0, name
 
 
 # VGG: a quarter of the width, the family of the paper, other blocks
@@ -284,8 +233,7 @@ def test_parameters_are_those_of_torchvision_and_of_the_paper(name):
 
 @pytest.mark.parametrize(
     "name, dtype, side, tolerance",
-    [(11, torch.float32, 64, 1e-4), (11, torch.float64, 64, 1e-10)]
-    + [(name, torch.float64, 32, 1e-10) for name in (13, 16, 19)],
+    [(11, torch.float32, 64, 1e-4), (11, torch.float64, 64, 1e-10), (16, torch.float64, 32, 1e-10)],
 )
 def test_blocks_do_what_torchvisions_do(name, dtype, side, tolerance):
     def same(a, b):
@@ -408,14 +356,3 @@ def test_weights_begin_as_pytorchs_do_and_biases_stay(start, std, bound, pytorch
         assert torch.equal(W, other.weight) and torch.equal(layer.bias, bias)
         assert W.abs().max() <= bound(W) and (bound(W) == math.inf or 0.9 * bound(W) < W.abs().max())
         assert W.numel() < 150 or W.std().item() == pytest.approx(std(W), rel=0.15)
-
-
-def test_kaiming_keeps_the_signal_through_the_blocks():
-    X = torch.randn(8, 1, 32, 32)
-    mean_squares = []
-    for start in (kaiming_, lambda net: net):
-        net = start(vgg(narrower(VGG16, 4), side=32)[:5])
-        for module in weighted(net):
-            nn.init.zeros_(module.bias)
-        mean_squares.append(net(X).square().mean().item())
-    assert mean_squares[0] > 0.1 and mean_squares[1] < 1e-3 * mean_squares[0]

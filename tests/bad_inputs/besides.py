@@ -120,8 +120,10 @@ def _models(t, row):
     row("models.batch_norm", {"X": torch.rand(4, 2), "training": True} | {name: torch.ones(2) for name in one_each},
         X=bad(V, torch.rand(0, 2), torch.rand(1, 2), torch.rand(4, 3)),
         **dict.fromkeys(one_each, bad(EITHER, None, 1.0, [1, 1], torch.ones(3), torch.ones(2, 1))))
-    for name in ("fixup_", "zero_gamma_", "scale_branches_"):
-        row(f"models.{name}", {"net": models.tower(2, 2)}, net=bad(V, t.net, t.plain, t.empty))
+    blocks, none = {"net": models.tower(2, 2)}, bad(V, t.net, t.plain, t.empty)
+    row("models.fixup_", blocks, net=none)
+    row("models.scale_branches_", blocks, net=none)
+    row("models.zero_gamma_", blocks, net=none + bad(V, t.blocks, told="needs blocks with batch norm"))
     half = [(t.X, t.y), (t.X.repeat(1, 3, 1, 1), t.y)]
     row("models.recalibrate_", batches=bad(V, [], half) + bad(T, [3], [t.X], [("a", t.y)]))
     row("models.deepened", {"shallow": t.plain, "depth": 14}, shallow=bad(V, t.net, t.blocks, t.empty),
