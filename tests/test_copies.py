@@ -9,17 +9,15 @@ from pathlib import Path
 
 import nbformat
 import pytest
+from copy_chapters import NOTE, copy_chapters
 
 ROOT = Path(__file__).parents[1]
 CHAPTER, APP = "01_lenet.ipynb", "apps/playground.ipynb"
-sys.path.append(str(ROOT / "tools"))
 
 
 @pytest.fixture
 def folders(tmp_path):
     """Return the course's notebooks, and the reader's folder with copies of them."""
-    from copy_chapters import copy_chapters
-
     course, own = tmp_path / "notebooks", tmp_path / "deep" / "work"
     for name in (CHAPTER, APP, ".ipynb_checkpoints/01_lenet-checkpoint.ipynb", "results/chapter01.json"):
         (course / name).parent.mkdir(parents=True, exist_ok=True)
@@ -51,8 +49,6 @@ def shown(folder):
     ],
 )
 def test_what_the_reader_changed_stays_and_what_the_course_changed_comes(folders, reader, course, expected):
-    from copy_chapters import NOTE, copy_chapters
-
     source, own = folders
     mine = own / CHAPTER
     if reader not in ("left", "deleted"):
@@ -74,8 +70,6 @@ def test_what_the_reader_changed_stays_and_what_the_course_changed_comes(folders
 
 def test_a_chapter_that_was_only_opened_is_as_it_came(folders):
     """JupyterLab notes its kernel's version in a notebook that it opens, and saves that."""
-    from copy_chapters import copy_chapters
-
     source, own = folders
     for number, path in enumerate((source, own, source, own, source)):
         path = path / CHAPTER
@@ -91,8 +85,6 @@ def test_a_chapter_that_was_only_opened_is_as_it_came(folders):
 
 
 def test_new_versions_beside_a_changed_copy_take_free_names(folders):
-    from copy_chapters import copy_chapters
-
     source, own = folders
     for version in ("mine", "second", "third"):
         ((own if version == "mine" else source) / CHAPTER).write_text(version)
@@ -102,8 +94,6 @@ def test_new_versions_beside_a_changed_copy_take_free_names(folders):
 
 
 def test_a_link_that_leads_nowhere_is_not_written_through(folders, tmp_path):
-    from copy_chapters import copy_chapters
-
     source, own = folders
     (own / CHAPTER).unlink()
     (own / CHAPTER).symlink_to(tmp_path / "elsewhere")
@@ -113,8 +103,6 @@ def test_a_link_that_leads_nowhere_is_not_written_through(folders, tmp_path):
 
 
 def test_the_course_s_own_folder_is_no_copy(folders):
-    from copy_chapters import copy_chapters
-
     before = sorted(folders[0].rglob("*"))
     assert copy_chapters(folders[0], folders[0] / ".." / "notebooks") == []
     assert sorted(folders[0].rglob("*")) == before

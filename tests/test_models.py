@@ -19,11 +19,14 @@ from cnnlib.models import (
     VGG16,
     VGG19,
     alexnet,
+    cifar_resnet,
     conv_bn_relu,
     conv_relu_bn,
     kaiming_,
     lenet,
     narrower,
+    resnet18,
+    resnet_v1,
     vgg,
     vgg11,
     vgg_block,
@@ -142,6 +145,7 @@ def test_shapes_and_costs_are_those_of_the_book(book):
 
 SIZES = {"lenet": (lenet, 28)}
 SIZES |= {f"alexnet {k}, {n}": (partial(alexnet, shrink=k, side=n), n) for k, n in ((8, 112), (8, 224), (5, 99))}
+SIZES |= {"resnet18": (resnet18, 224), "cifar_resnet": (partial(cifar_resnet, 20), 28), "resnet_v1": (resnet_v1, 28)}
 SIZES |= {f"vgg{name}": (partial(vgg, arch, side=64), 64) for name, (arch, *_) in FAMILY.items()}
 
 
