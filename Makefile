@@ -57,7 +57,7 @@ lab: $(VENV)/lab
 test thorough notebooks: export OMP_NUM_THREADS := 1
 test: export CNNLIB_BUDGET := check
 PYTEST := $(BIN)/python -m pytest --durations=15
-NBVAL := --nbval --nbval-current-env --nbval-cell-timeout=600
+NBVAL := --nbval --nbval-current-env --nbval-cell-timeout=600 --nbval-sanitize-with=tests/nbval.cfg
 TWO := -n 2 --dist loadfile --no-loadscope-reorder
 test: $(VENV)/test
 	$(BIN)/ruff check .

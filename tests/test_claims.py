@@ -1,16 +1,59 @@
-"""The closing table: every claim has its verdict and its ground, and the cell that it names is there and shows it."""
+"""A claim prints what was measured, its bound and its verdict. In the closing table every claim of the articles has its
+verdict and its ground, and the cell that it names is there and shows it.
+"""
 
 import re
 from pathlib import Path
 
 import nbformat
 import pytest
+import torch
+from nbval.plugin import get_sanitize_patterns
 
-from cnnlib.course.claims import VERDICTS, claims_table, count_claims, load_claims
+from cnnlib.course.claims import VERDICTS, claim, claims_table, count_claims, load_claims
 
 NOTEBOOKS = Path(__file__).parents[1] / "notebooks"
 CLAIMS = load_claims()
-SHOWN = [claim for claim in CLAIMS if claim["chapter"]]
+SHOWN = [one for one in CLAIMS if one["chapter"]]
+
+
+LINES = [
+    (("lower at 56 layers by", [0.89, 0.97, 1.04]), {"over": 0.6},
+     "lower at 56 layers by 0.89 0.97 1.04, over 0.6 in each seed: True"),
+    (("lower by", [0.5, 0.7]), {"over": 0.6}, "lower by 0.5 0.7, over 0.6 in each seed: False"),
+    (("lower by", [0.6]), {"over": 0.6}, "lower by 0.6, over 0.6: False"),
+    (("loss", torch.tensor(0.12345)), {"under": 1}, "loss 0.123, under 1: True"),
+    (("grows by", torch.tensor([1234.5, 2e8])), {"over": 1e3, "each": "layer"},
+     "grows by 1,234 2e+08, over 1,000 in each layer: True"),
+    (("ratio", [0.5, float("nan")]), {"over": 0, "under": 1}, "ratio 0.5 nan, between 0 and 1 in each seed: False"),
+    (("slope", [-float("inf"), -1e-05]), {"under": 0}, "slope -inf -1e-05, under 0 in each seed: True"),
+    (("higher by", (0.03, 0.05)), {"over": 0.02, "mean": True},
+     "higher by 0.04 ± 0.0141 (n = 2), over 0.02: True"),
+    (("higher by", [0.03]), {"over": 0.02, "mean": True}, "higher by 0.03, over 0.02: True"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("given, bounds, line", LINES)
+def test_a_claim_prints_its_size(capsys, given, bounds, line):
+    claim(*given, **bounds)
+    assert capsys.readouterr().out == line + "\n"
+
+
+@pytest.mark.parametrize("words, line", [(given[0], line) for given, _, line in LINES])
+def test_nbval_leaves_out_what_was_measured_and_nothing_else(words, line):
+    """As nbval reads the file and uses it: a bound, a verdict, words and how many seeds there were are compared."""
+    ((pattern, instead),) = get_sanitize_patterns((Path(__file__).parent / "nbval.cfg").read_text())
+    text = f"before 1 2, 3\n{line}\nplain line 0.5: True\n"
+    rest = re.search(r"( \(n = \d+\))?, (over|under|between).*", line)[0]
+    assert re.sub(pattern, instead, text) == text.replace(line, f"{words} …{rest}")
+
+
+@pytest.mark.parametrize("given, bounds", [
+    (("lower by", [1.0]), {}), (("lower by", []), {"over": 1}), (("lower at 56", [1.0]), {"over": 1}),
+])  # fmt: skip
+def test_a_claim_that_says_nothing(given, bounds):
+    with pytest.raises(ValueError, match="a claim needs words.*at least one number, and a bound"):
+        claim(*given, **bounds)
 
 
 def cells_of_sections(chapter):
@@ -26,26 +69,26 @@ def cells_of_sections(chapter):
 
 
 def test_every_claim_is_judged():
-    assert {claim["verdict"] for claim in CLAIMS} == set(VERDICTS)
-    assert [claim["article"] for claim in CLAIMS] == sorted(claim["article"] for claim in CLAIMS)
-    for claim in CLAIMS:
-        assert claim["claim"] and None not in claim.values()
-        assert claim["because"] or claim["verdict"] == "holds", "a verdict with a but needs its ground"
+    assert {one["verdict"] for one in CLAIMS} == set(VERDICTS)
+    assert [one["article"] for one in CLAIMS] == sorted(one["article"] for one in CLAIMS)
+    for one in CLAIMS:
+        assert one["claim"] and None not in one.values()
+        assert one["because"] or one["verdict"] == "holds", "a verdict with a but needs its ground"
 
 
-@pytest.mark.parametrize("chapter", sorted({claim["chapter"] for claim in SHOWN}))
+@pytest.mark.parametrize("chapter", sorted({one["chapter"] for one in SHOWN}))
 def test_the_cell_that_shows_it_is_there(chapter):
     sections = cells_of_sections(chapter)
-    for claim in SHOWN:
-        if claim["chapter"] == chapter:
-            places = [number for number, sources in sections.items() for s in sources if claim["cell"] in s]
-            assert places == [claim["section"]], claim
+    for one in SHOWN:
+        if one["chapter"] == chapter:
+            places = [number for number, sources in sections.items() for s in sources if one["cell"] in s]
+            assert places == [one["section"]], one
 
 
 def test_what_no_cell_shows_has_its_ground_in_words():
-    for claim in CLAIMS:
-        if not claim["chapter"]:
-            assert claim["because"] and not claim["cell"] and not claim["section"]
+    for one in CLAIMS:
+        if not one["chapter"]:
+            assert one["because"] and not one["cell"] and not one["section"]
 
 
 def test_tables():

@@ -1,13 +1,72 @@
-"""The claims of the four articles that the course began with: what became of each, and where it is shown."""
+"""Claims: the line that a cell prints to check one of its own, and those of the four articles that the course began
+with: what became of each, and where it is shown.
+"""
 
 import csv
+import statistics
 from collections import Counter
 from pathlib import Path
 
+import numpy as np
+
 from cnnlib.page.table import Table
+from cnnlib.validation import Bool, Number, Text, arguments
 
 FILE = Path(__file__).parent / "claims.csv"
 VERDICTS = ("holds", "holds with care", "misleading", "wrong")
+
+
+@arguments(words=Text(), over=Number(), under=Number(), mean=Bool(), each=Text())
+def claim(words, measured, *, over=None, under=None, mean=False, each="seed"):
+    """Print in one line a claim, what was measured, the bound, and whether it holds.
+
+    The words, the bound and the verdict must come out alike wherever the cell runs; what was measured need not
+    (`tests/nbval.cfg` leaves it out).
+
+    Parameters
+    ----------
+    words : str
+        What was measured, up to the numbers: "residual lower at 56 layers by". They do not end in a number.
+    measured : float or iterable of float
+        One number, or one for each seed.
+    over, under : float, optional
+        The bounds; at least one. A number that equals its bound is not within it.
+    mean : bool
+        Whether the claim is about the mean; it is printed with the standard deviation and how many numbers there are.
+    each : str
+        What each number belongs to.
+
+    Raises
+    ------
+    ValueError
+        If there is no bound or no number, or the words end in a digit.
+
+    Examples
+    --------
+    >>> claim("residual lower at 56 layers by", [0.89, 0.97, 1.04], over=0.6)
+    residual lower at 56 layers by 0.89 0.97 1.04, over 0.6 in each seed: True
+    >>> claim("batch norm higher by", [0.03, 0.05], over=0, under=0.2, mean=True)
+    batch norm higher by 0.04 ± 0.0141 (n = 2), between 0 and 0.2: True
+    """
+    values = [float(value) for value in (measured if np.ndim(measured) else [measured])]
+    if (over is None and under is None) or not values or words[-1:].isdigit():
+        raise ValueError(
+            "a claim needs words that do not end in a digit, at least one number, and a bound: over=, under=, or both."
+        )
+    judged, shown = values, " ".join(map(_short, values))
+    where = f" in each {each}" if len(values) > 1 and not mean else ""
+    if mean and len(values) > 1:
+        judged = [statistics.mean(values)]
+        shown = f"{_short(judged[0])} ± {_short(statistics.stdev(values))} (n = {len(values)})"
+    bound = f"between {_short(over)} and {_short(under)}" if None not in (over, under) else ""
+    bound = bound or (f"over {_short(over)}" if under is None else f"under {_short(under)}")
+    holds = all((over is None or value > over) and (under is None or value < under) for value in judged)
+    print(f"{words} {shown}, {bound}{where}: {holds}")
+
+
+def _short(value):
+    """Return a number with three digits that count, and no exponent where it can be read without."""
+    return f"{value:,.0f}" if 1000 <= abs(value) < 1e7 else f"{value:.3g}"
 
 
 def load_claims():

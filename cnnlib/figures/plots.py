@@ -47,7 +47,7 @@ def draw_lines(lines, xlabel, ylabel, ylim=None, log=False, xlog=False, text=Non
         axes.locator_params(axis="x", integer=True)  # there is no layer 2.5
     style_axes(axes, xlabel, ylabel)
     axes.set_ylim(ylim)
-    rows = _legend_above(axes, lines)
+    rows = put_legend_above(axes, lines)
     figure.subplots_adjust(0.11, 0.18, 0.97, 0.95 - 0.08 * rows)
     return Picture(figure, text or f"{ylabel} against {xlabel} for {', '.join(lines)}")
 
@@ -123,7 +123,7 @@ def draw_bars(groups, ylabel, log=False, text=None):
         axes.set_yscale("log")
     style_axes(axes, "", ylabel)
     axes.set_xticks(range(len(labels)), labels)
-    rows = _legend_above(axes, groups)
+    rows = put_legend_above(axes, groups)
     under = 1 + max(label.count("\n") for label in labels)
     figure.subplots_adjust(0.11, 0.05 + 0.07 * under, 0.98, 0.95 - 0.08 * rows)
     return Picture(figure, text or f"{ylabel} of {', '.join(labels)} for {', '.join(groups)}")
@@ -165,7 +165,7 @@ def draw_confusions(counts, classes, text="Confusion matrix: true class in rows,
     return Picture(figure, text)
 
 
-def _legend_above(axes, names):
+def put_legend_above(axes, names):
     """Put the legend above the axes, in two rows if one is too short; return the number of rows."""
     rows = 1 if sum(len(name) + 6 for name in names) < 90 else 2
     axes.legend(

@@ -69,6 +69,7 @@ def small_resnet18(width=8):
 
 
 _LAPTOP = {"size": "laptop", "falling": True, "source": CHAPTER}
+_SMALL = _LAPTOP | {"trial_epochs": 6}
 _MOMENTUM = _LAPTOP | {"momentum": 0.9}
 _RACE = _MOMENTUM | {"side": 14, "warm_up": 100, "clip": 1.0, "chosen_by": "training loss"}
 _VGG = {"side": 32, "units": 256}
@@ -82,28 +83,28 @@ def _race(kind, depth, shortcut, start=default_):
 
 LAPTOP = (
     Experiment(
-        "lenet_sigmoid", ONE, "LeNet, sigmoid", begun(xavier_, lenet), 256, 10, (0.3, 0.9, 1.8, 3.6), **_LAPTOP,
+        "lenet_sigmoid", ONE, "LeNet, sigmoid", begun(xavier_, lenet), 256, 30, (0.3, 0.9, 1.8, 3.6), **_SMALL,
     ),
     Experiment(
-        "lenet_tanh", ONE, "LeNet, scaled tanh", begun(xavier_, lenet, ScaledTanh), 256, 10, (0.05, 0.1, 0.2, 0.4),
-        **_LAPTOP,
+        "lenet_tanh", ONE, "LeNet, scaled tanh", begun(xavier_, lenet, ScaledTanh), 256, 30, (0.05, 0.1, 0.2, 0.4),
+        **_SMALL,
     ),
     Experiment(
-        "lenet_relu", ONE, "LeNet, ReLU", begun(xavier_, lenet, nn.ReLU), 256, 10, (0.05, 0.1, 0.2, 0.4), **_LAPTOP,
+        "lenet_relu", ONE, "LeNet, ReLU", begun(xavier_, lenet, nn.ReLU), 256, 30, (0.05, 0.1, 0.2, 0.4), **_SMALL,
     ),
     Experiment(
-        "lenet_relu_max", ONE, "LeNet, ReLU, max pooling", begun(xavier_, lenet, nn.ReLU, nn.MaxPool2d), 256, 10,
-        (0.05, 0.1, 0.2, 0.4), **_LAPTOP,
+        "lenet_relu_max", ONE, "LeNet, ReLU, max pooling", begun(xavier_, lenet, nn.ReLU, nn.MaxPool2d), 256, 30,
+        (0.05, 0.1, 0.2, 0.4), **_SMALL,
     ),
     Experiment(
-        "mlp", ONE, "dense network, 256 hidden units", begun(xavier_, mlp), 256, 10, (0.1, 0.2, 0.4, 0.8), **_LAPTOP,
+        "mlp", ONE, "dense network, 256 hidden units", begun(xavier_, mlp), 256, 30, (0.1, 0.2, 0.4, 0.8), **_SMALL,
     ),
     _race("plain", 20, "none"),
     _race("plain", 56, "none"),
     _race("residual", 20, "projection"),
     _race("residual", 56, "projection"),
     Experiment(
-        "hand_made", TWO, "hand-made features, one dense layer", hand_made, 256, 10, (0.3, 1.0, 3.0, 9.0), **_LAPTOP,
+        "hand_made", TWO, "hand-made features, one dense layer", hand_made, 256, 30, (0.3, 1.0, 3.0, 9.0), **_SMALL,
     ),
     Experiment(
         "alexnet_eighth", TWO, "AlexNet, an eighth, 81×81", begun(xavier_, alexnet, shrink=8, side=81), 128, 10,

@@ -1,0 +1,81 @@
+"""Recorded runs, and the reader's own short ones over them."""
+
+from cnnlib.figures.picture import Picture
+from cnnlib.figures.plots import put_legend_above
+from cnnlib.figures.style import COLOURS, DASHES, FAINT, FONT, new_figure, style_axes
+from cnnlib.training.history import History
+from cnnlib.validation import Choice, Dict, Like, Text, arguments
+
+LABELS = {
+    "loss": "training loss",
+    "train_loss": "training loss",
+    "train_acc": "training accuracy",
+    "test_acc": "test accuracy",
+    "train_error": "training error",
+    "test_error": "test error",
+}
+WIDTH = 20  # steps that a point of a reader's own run is the mean of, as of a recorded one
+
+
+RECORDED = Like(("curve", "provenance"), "a recording, as `recorded` returns it")
+
+
+@arguments(runs=Dict(), quantity=Choice(tuple(LABELS)), here=Dict(), text=Text())
+def draw_recorded(runs, quantity="loss", here=None, text=None):
+    """Draw recorded runs as thin lines, one a seed, and over them what was trained here, as thick ones.
+
+    Parameters
+    ----------
+    runs : dict of str to Recorded
+        A name, and with it a colour, for each experiment.
+    quantity : str
+        'loss', against the step; or against the epoch 'train_loss', 'train_acc', 'test_acc', or 'train_error' and
+        'test_error', which are one minus the accuracy.
+    here : dict of str to History or list of History, optional
+        The reader's own runs, under names that stand in `runs`: they take the colour.
+
+    Raises
+    ------
+    ValueError
+        If there is nothing to draw, a name in `here` has no recording, or there are more names than colours.
+    """
+    here = {name: [own] if isinstance(own, History) else list(own) for name, own in (here or {}).items()}
+    unknown = [name for name in here if name not in runs]
+    if unknown or not 0 < len(runs) <= len(COLOURS):
+        raise ValueError(
+            f"runs must hold 1 to {len(COLOURS)} recordings, among them each name of `here`, got {list(runs)} and "
+            f"{list(here)}."
+        )
+    figure = new_figure(10.0, 4.2)
+    axes, by_step = figure.subplots(), quantity == "loss"
+    for name, colour, dash in zip(runs, COLOURS, DASHES, strict=False):
+        steps, rows = RECORDED(runs[name], f"the runs of {name!r}").curve(quantity.replace("error", "acc"))
+        xs = steps if by_step else range(1, len(steps) + 1)
+        for number, row in enumerate(rows):
+            label = name if number == 0 else None
+            axes.plot(xs[: len(row)], _shown(row, quantity), dash, color=colour, linewidth=1.2, label=label)
+        for history in here.get(name, ()):
+            xs, values = _own_curve(history, quantity)
+            axes.plot(
+                xs, _shown(values, quantity), "-", color=colour, linewidth=4, alpha=0.7, marker="o" * (len(xs) < 2)
+            )
+    style_axes(axes, "step" if by_step else "epoch", LABELS[quantity])
+    if not by_step:
+        axes.locator_params(axis="x", integer=True)
+    rows = put_legend_above(axes, runs)
+    words = "thin: recorded, one line a seed" + "; thick: trained here" * bool(here)
+    figure.text(0.985, 0.015, words, ha="right", va="bottom", fontsize=FONT - 2, color=FAINT)
+    figure.subplots_adjust(0.08, 0.2, 0.985, 0.95 - 0.07 * rows)
+    return Picture(figure, text or f"Recorded {LABELS[quantity]} of {', '.join(runs)}")
+
+
+def _own_curve(history, quantity):
+    if quantity == "loss":
+        starts = range(0, history.steps, WIDTH)
+        return [min(i + WIDTH, history.steps) for i in starts], [history.window(i, i + WIDTH)[0] for i in starts]
+    values = getattr(history, quantity.replace("error", "acc"))
+    return range(1, len(values) + 1), values
+
+
+def _shown(values, quantity):
+    return [1 - value for value in values] if quantity.endswith("error") else values
