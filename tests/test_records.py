@@ -15,6 +15,7 @@ from cnnlib.course.records import EXPERIMENTS, collect, find_experiments, full_r
 from cnnlib.course.records import run as engine
 from cnnlib.course.records.__main__ import main
 from cnnlib.datasets import load_arrays
+from cnnlib.figures.recorded import draw_recorded
 from cnnlib.probes import layer_table
 
 CPU = torch.device("cpu")
@@ -264,3 +265,23 @@ def test_the_command_with_two_processes(tmp_path):
     assert record["processes"] == 2 and record["steps"] == alone["steps"]
     assert record["train_loss"] == pytest.approx(alone["train_loss"], rel=1e-4)
     assert record["test_acc"] == alone["test_acc"] and done.stdout.count("finished") == 1
+
+
+def test_recorded_runs_are_drawn_with_the_readers_own_over_them():
+    runs = {
+        name: stored.Recorded(name, [made_up("laptop-plain56", s) for s in (0, 1)]) for name in ("plain", "residual")
+    }
+    own = History(loss=[2.0] * 30, correct=[1] * 30, size=[4] * 30, lr=[0.1] * 30, test_acc=[0.75], epoch_ends=[30])
+    (axes,) = draw_recorded(runs, here={"plain": own}).figure.axes
+    thin, thick = [[line for line in axes.lines if (line.get_linewidth() > 2) == is_own] for is_own in (False, True)]
+    assert [list(line.get_xdata()) for line in thin] == 4 * [[20, 40, 50]] and len(
+        {line.get_color() for line in thin}
+    ) == 2
+    assert list(thick[0].get_xdata()) == [20, 30] and thick[0].get_color() == thin[0].get_color()
+    (axes,) = draw_recorded(runs, "test_error", {"plain": [own]}).figure.axes
+    assert axes.lines[-1].get_linewidth() < 2 and axes.lines[2].get_ydata() == [0.25]
+    assert list(axes.lines[0].get_ydata()) == pytest.approx([0.5, 0.2]) and axes.get_ylabel() == "test error"
+    with pytest.raises(ValueError, match="each name of `here`"):
+        draw_recorded(runs, here={"other": own})
+    with pytest.raises(TypeError, match="a recording, as `recorded` returns it"):
+        draw_recorded({"plain": own})

@@ -4,11 +4,13 @@ with: what became of each, and where it is shown.
 
 import csv
 import statistics
+import sys
 from collections import Counter
 from pathlib import Path
 
 import numpy as np
 
+from cnnlib.page.escape import printable
 from cnnlib.page.table import Table
 from cnnlib.validation import Bool, Number, Text, arguments
 
@@ -61,7 +63,7 @@ def claim(words, measured, *, over=None, under=None, mean=False, each="seed"):
     bound = f"between {_short(over)} and {_short(under)}" if None not in (over, under) else ""
     bound = bound or (f"over {_short(over)}" if under is None else f"under {_short(under)}")
     holds = all((over is None or value > over) and (under is None or value < under) for value in judged)
-    print(f"{words} {shown}, {bound}{where}: {holds}")
+    sys.stdout.write(printable(f"{words} {shown}, {bound}{where}: {holds}\n"))
 
 
 def _short(value):
