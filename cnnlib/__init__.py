@@ -20,11 +20,12 @@ from cnnlib.machine.faults import DeviceError, OutOfMemoryError
 from cnnlib.training.checkpoint import Checkpoint
 from cnnlib.training.errors import DivergenceError
 from cnnlib.training.evaluation import evaluate_accuracy
-from cnnlib.training.history import History, compare, growth_table
+from cnnlib.training.history import History
 from cnnlib.training.loop import Trainer
 from cnnlib.training.metrics import Accumulator, Timer, accuracy
 from cnnlib.training.run import time_epoch, train
 from cnnlib.training.seeds import train_over_seeds, unfinished_runs
+from cnnlib.training.tables import compare, growth_table
 
 __all__ = [
     "Accumulator",

@@ -1,5 +1,6 @@
 """Any network trains, and comes back as it was given: channels-last weights are not to be noticed by anyone."""
 
+import contextlib
 import copy
 import math
 import operator
@@ -10,9 +11,9 @@ import torch
 from torch import nn
 
 import cnnlib
-from cnnlib import d2l, evaluate_accuracy, time_epoch, widgets
-from cnnlib.models import lenet, xavier_
-from cnnlib.training.layout import find_weights
+from cnnlib import d2l, time_epoch, widgets
+from cnnlib.models import cifar_resnet, lenet
+from cnnlib.training.channels_last import ChannelsLast
 
 Trainer = partial(cnnlib.Trainer, device="cpu")
 CPU = torch.device("cpu")
@@ -51,27 +52,9 @@ class Double(torch.autograd.Function):
         return 2 * gradient.view(-1).view_as(gradient)
 
 
-def flat(x):
-    return x.view(x.shape[0], -1)
-
-
-def nested(x):
-    return HELPERS["flatten"][0](x)
-
-
 def strict(x):
     assert x.stride() == (256, 16, 4, 1)
     return x.flatten(1)
-
-
-class Helper:
-    def flatten(self, x):
-        return flat(x)
-
-
-HELPER, HELPERS = Helper(), {"flatten": [flat]}
-SCOPE = {}
-exec("def flat(x): return x.view(len(x), -1)", SCOPE)
 
 
 def shuffled(x, groups=2):
@@ -79,27 +62,16 @@ def shuffled(x, groups=2):
     return x.view(n, groups, c // groups, h, w).transpose(1, 2).reshape(n, -1, h, w)
 
 
-def small(*middle):
-    return nn.Sequential(nn.Conv2d(1, 8, 5), nn.ReLU(), *middle, nn.Flatten(), nn.LazyLinear(10))
-
-
-def built(*middle):
-    net = small(*middle)
+def built(*layers):
+    net = nn.Sequential(nn.Conv2d(1, 8, 5), nn.ReLU(), *layers, nn.Flatten(), nn.LazyLinear(10))
     net(torch.zeros(2, 1, 28, 28))
     return net
 
 
 NETWORKS = {
     "a view in forward": Tutorial,
-    "a helper with a view": lambda: Tutorial(flat),
-    "a partial of a helper": lambda: Tutorial(partial(flat)),
-    "a helper in a list in a dict": lambda: Tutorial(nested),
-    "a method of an object": lambda: Tutorial(Helper().flatten),
-    "an object as a default": lambda: Tutorial(lambda x, h=HELPER: h.flatten(x)),
-    "a name as a text": lambda: Tutorial(operator.methodcaller("view", -1, 256)),
-    "code that was executed": lambda: Tutorial(lambda x: SCOPE["flat"](x)),
+    "a view called from C": lambda: Tutorial(operator.methodcaller("view", -1, 256)),
     "strides": lambda: Tutorial(strict),
-    "a lambda in a layer": lambda: built(Lambda(lambda x: x.view(x.size(0), -1))),
     "channels shuffled": lambda: built(nn.Conv2d(8, 8, 3), Lambda(shuffled)),
     "a view in a backward": lambda: built(nn.Conv2d(8, 8, 3), Lambda(lambda x: Double.apply(x))),
     "as_strided": lambda: built(Lambda(lambda x: x.as_strided((len(x), 4608), (4608, 1)))),
@@ -139,47 +111,40 @@ def test_trains_as_in_a_plain_loop_and_lies_as_before(noise, name):
     assert all(p.grad.stride() == p.stride() for p in ours.parameters())
 
 
-CALLS = {
-    "train": lambda net, data: cnnlib.train(net, data, data, 1, 0.1, "cpu"),
-    "fit": lambda net, data: widgets.fit(net, data, data, 1, 0.1, "cpu"),
-    "train_ch6": lambda net, data: d2l.train_ch6(net, data, data, 1, 0.1, "cpu"),
-    "time_epoch": lambda net, data: time_epoch(net, data, "cpu", steps=1),
-    "evaluate_accuracy": lambda net, data: evaluate_accuracy(net, data),
-}
+def in_evaluation(x, net):
+    return x.flatten(1) if net.training else x.view(len(x), -1)
 
 
-@pytest.mark.parametrize("call", CALLS)
-def test_every_way_to_train_takes_a_view(noise, call):
-    CALLS[call](Tutorial(), noise(64, shuffle=False))
+def later(x, seen):
+    seen.append(1)
+    return x.flatten(1) if len(seen) < 3 else x.view(len(x), -1)
 
 
-AFTERWARDS = {
-    "parameters_to_vector": lambda net: nn.utils.parameters_to_vector(net.parameters()),
-    "a view of a feature map": lambda net: net[:6](torch.rand(2, 1, 28, 28)).view(2, -1),
-    "a view of a weight": lambda net: net[3].weight.view(16, -1),
-    "a view of a gradient": lambda net: torch.cat([p.grad.view(-1) for p in net.parameters()]),
-    "LBFGS": lambda net: lbfgs(net),
-    "numpy without a copy": lambda net: net[3].weight.detach().numpy().reshape(16, -1, order="A").base is None,
-}
+def test_a_view_that_comes_after_the_first_step_stops_no_run(noise):
+    net = Tutorial(lambda x: in_evaluation(x, net))
+    assert Trainer(net, noise(), noise(), lr=0.1).fit(2).ended == "finished"
+    assert Trainer(Tutorial(partial(later, seen=[])), noise(), lr=0.1).fit(2).steps == 6
 
 
-def lbfgs(net):
-    optimizer = torch.optim.LBFGS(net.parameters(), max_iter=2)
+def test_what_is_computed_again_leaves_no_trace(noise):
+    """A network that draws random numbers and moves its statistics before it asks for a view."""
+    runs, batches = [], list(noise(64).epoch(0))
+    for flatten in (lambda x: x.view(len(x), -1), lambda x: x.flatten(1)):
+        torch.manual_seed(0)
+        layers = nn.Sequential(nn.Dropout(0.5), nn.BatchNorm2d(8))
+        net = built(layers, Lambda(flatten))
+        net[0].register_forward_hook(print)  # with a hook the weights stay as they are
+        if not runs:
+            net[0]._forward_hooks.clear()
+        runs.append((Trainer(net, batches, lr=0.1).fit(1).loss, layers[1].num_batches_tracked.item()))
+    assert runs[0] == runs[1]
 
-    def closure():
-        optimizer.zero_grad()
-        loss = net(torch.ones(2, 1, 28, 28)).square().sum()
-        loss.backward()
-        return loss
 
-    optimizer.step(closure)
-
-
-@pytest.mark.parametrize("use", AFTERWARDS)
-def test_what_worked_before_a_run_works_after_it(noise, use):
-    net = xavier_(lenet())
-    Trainer(net, noise(), lr=0.1).fit(1)
-    AFTERWARDS[use](net)
+def test_every_way_to_train_takes_a_view(noise):
+    data = noise(64, shuffle=False)
+    widgets.fit(Tutorial(), data, data, 1, 0.1, "cpu")
+    d2l.train_ch6(Tutorial(), data, data, 1, 0.1, "cpu")
+    time_epoch(Tutorial(), data, "cpu", steps=1)
 
 
 def test_what_refers_to_a_weight_sees_the_trained_one(noise):
@@ -198,15 +163,6 @@ def test_layers_that_share_memory_still_share_it(noise):
     assert torch.equal(net[1].weight, net[2].weight)
 
 
-def grads(trainer):
-    if trainer.batch:
-        torch.cat([p.grad.view(-1) for p in trainer.net.parameters()])
-
-
-def vector(trainer):
-    nn.utils.parameters_to_vector(trainer.net.parameters())
-
-
 class Descent(torch.optim.Optimizer):
     """An optimizer that a reader wrote, over flat gradients."""
 
@@ -221,8 +177,6 @@ class Descent(torch.optim.Optimizer):
 
 
 MEANWHILE = {
-    "a listener asks for gradients": {"listeners": [grads]},
-    "a listener asks for the weights": {"listeners": [vector]},
     "an optimizer of the reader's": {"optimizer": Descent},
     "a loss with a view": {"loss": lambda scores, y: nn.functional.cross_entropy(scores.view(-1, 10), y)},
 }
@@ -234,66 +188,15 @@ def test_what_runs_meanwhile_may_ask_as_well(noise, name):
     assert history.ended == "finished" and all(map(math.isfinite, history.loss))
 
 
-def hook_on_a_weight(net):
-    net[3].weight.register_hook(lambda gradient: gradient.view(-1).view(gradient.shape))
+def test_what_a_listener_asks_or_keeps_lies_as_before(noise):
+    def listen(trainer):
+        if trainer.batch:
+            torch.cat([p.grad.view(-1) for p in trainer.net.parameters()])
+        kept.extend([trainer.fork().net, copy.deepcopy(trainer.net)])
 
-
-def hook_on_a_layer(net):
-    net[3].register_forward_hook(lambda module, args, output: output.view(len(output), -1).sum() and None)
-
-
-def hook_after_a_gradient(net):
-    net[3].weight.register_post_accumulate_grad_hook(lambda weight: weight.grad.view(16, -1).norm() and None)
-
-
-@pytest.mark.parametrize("hook", [hook_on_a_weight, hook_on_a_layer, hook_after_a_gradient])
-def test_hooks_may_ask_as_well(noise, hook):
-    net = lenet(nn.ReLU)
-    hook(net)
-    assert Trainer(net, noise(), lr=0.01).fit(1).ended == "finished"
-
-
-class Block(nn.Module):
-    """As a chapter shows it: nothing in it asks how a tensor lies."""
-
-    def __init__(self):
-        super().__init__()
-        self.conv, self.stride = nn.Conv2d(4, 4, 3, padding=1), 1
-
-    def forward(self, X):
-        Y = torch.relu(self.conv(X))
-        return (Y + X).reshape(X.shape).flatten(2).unflatten(2, X.shape[2:])
-
-
-def forks(kept):
-    return lambda trainer: kept.append(trainer.fork().net[3].weight)
-
-
-def copies(kept):
-    return lambda trainer: kept.append(copy.deepcopy(trainer.net)[3].weight)
-
-
-def clones(kept):
-    return lambda trainer: kept.append({n: v.clone() for n, v in trainer.net.state_dict().items()}["3.weight"])
-
-
-@pytest.mark.parametrize("keep", [forks, copies, clones])
-def test_what_a_listener_keeps_lies_as_before(noise, keep):
     kept = []
-    Trainer(lenet(nn.ReLU), noise(), lr=0.01, listeners=[keep(kept)]).fit(1)
-    assert kept and all(weight.view(16, -1).is_contiguous() for weight in kept)
-
-
-def remember(kept, module, args, output):
-    kept.append(output.detach())
-
-
-@pytest.mark.parametrize("wrap", [partial, lambda function, kept: lambda *given: function(kept, *given)])
-def test_what_a_hook_keeps_lies_as_before(noise, wrap):
-    kept, net = [], lenet(nn.ReLU)
-    net[3].register_forward_hook(wrap(remember, kept))
-    Trainer(net, noise(), lr=0.01).fit(1)
-    assert kept and all(maps.view(len(maps), -1).is_contiguous() for maps in kept)
+    Trainer(lenet(nn.ReLU), noise(), lr=0.01, listeners=[listen]).fit(1)
+    assert kept and all(net[3].weight.view(16, -1).is_contiguous() for net in kept)
 
 
 def test_the_memory_of_an_optimizer_lies_as_before(noise):
@@ -303,10 +206,49 @@ def test_the_memory_of_an_optimizer_lies_as_before(noise):
         assert all(memory["exp_avg"].view(-1).any() for memory in trainer.optimizer.state.values())
 
 
-@pytest.mark.parametrize("net, last", [(lenet, True), (lambda: nn.Sequential(nn.Conv2d(1, 4, 3), Block()), True),
-                                       (Tutorial, False), (lambda: torch.jit.script(lenet()), False)])  # fmt: skip
-def test_the_gain_is_kept_where_nothing_asks(net, last):
-    assert bool(find_weights(net(), CPU, lambda trainer: print(trainer.step))) is last
+def hooked(register):
+    net = lenet()
+    register(net[3])(lambda *found: None)
+    return net
+
+
+LAYERS = {
+    "LeNet": (lenet, True),
+    "a view": (Tutorial, False),
+    "TorchScript": (lambda: torch.jit.script(lenet()), False),
+    "a hook": (lambda: hooked(lambda layer: layer.register_forward_hook), False),
+    "a hook on a gradient": (lambda: hooked(lambda layer: layer.weight.register_hook), False),
+    "one after it": (lambda: hooked(lambda layer: layer.weight.register_post_accumulate_grad_hook), False),
+    "narrow projections": (lambda: cifar_resnet(8, 4, "projection"), False),
+    "wide projections": (lambda: cifar_resnet(8, 8, "projection"), True),
+    "a strided convolution in groups": (lambda: nn.Conv2d(16, 16, 1, stride=2, groups=4), False),
+    "no stride": (lambda: nn.Conv2d(4, 4, 1), True),
+}
+
+
+@pytest.mark.parametrize("build, last", LAYERS.values(), ids=LAYERS)
+def test_the_gain_is_kept_where_nothing_asks(build, last):
+    """Only a listener of the library sees it."""
+    net, seen = build(), {True: [], False: []}
+    weight = next(net.parameters())
+
+    def listener(ours):
+        def listen(trainer):
+            seen[ours].append(weight.stride() != before)
+
+        listen.__module__ = "cnnlib" if ours else "__main__"
+        return listen
+
+    before, layout = weight.stride(), ChannelsLast(net, CPU)
+    with layout:
+        with contextlib.suppress(ValueError, RuntimeError):
+            layout.attempt(net, torch.rand(2, weight.shape[1], 28, 28))
+        for ours in (True, False):
+            layout.prepare_for(listen := listener(ours))
+            listen(None)
+        layout.lay()
+        assert (weight.stride() != before) is last
+    assert seen == {True: [last], False: [False]} and weight.stride() == before
 
 
 def test_weights_given_channels_last_stay_so(noise):

@@ -31,7 +31,8 @@ from cnnlib.models import (
     vgg,
 )
 from cnnlib.probes import Statistics, layer_table, receptive_fields, relu_statistics
-from cnnlib.training.history import History, growth_table
+from cnnlib.training.history import History
+from cnnlib.training.tables import growth_table
 from cnnlib.widgets.run_chart import RunChart
 
 # What enters a ReLU

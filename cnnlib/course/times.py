@@ -24,7 +24,7 @@ from cnnlib.machine.memory import keep_freed_memory
 from cnnlib.models import VGG11, alexnet, cifar_resnet, conv_bn_relu, lenet, narrower, resnet18, vgg
 from cnnlib.page.escape import printable
 from cnnlib.page.table import Table
-from cnnlib.training.layout import channels_last
+from cnnlib.training.channels_last import ChannelsLast
 
 FILE = Path(__file__).parent / "times.json"
 SECONDS = 1.5  # that a calibration takes, however many thread counts it tries; building the network comes on top
@@ -212,7 +212,7 @@ def calibrate(chapter):
 def _times_of(net, step, counts, seconds):
     """Return a list of seconds per step for each number of threads, found within so many seconds."""
     times, ends = {}, time.perf_counter() + seconds
-    with channels_last(net, torch.device("cpu")):
+    with ChannelsLast(net, torch.device("cpu")):
         for n in counts:
             torch.set_num_threads(n)
             if not times or time.perf_counter() < ends:  # on a machine that is busy, one number of threads is enough

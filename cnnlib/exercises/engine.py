@@ -17,10 +17,8 @@ from numbers import Number, Real
 import torch
 from torch import nn
 
-from cnnlib.machine.faults import Picklable
 
-
-class Wrong(Picklable, Exception):
+class Wrong(Exception):
     """Raised by a checker. Its text says what is wrong with the answer and asks a question that leads on."""
 
 

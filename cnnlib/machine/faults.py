@@ -20,33 +20,15 @@ DEVICE = (
 )  # fmt: skip
 
 
-class Picklable:
-    """What lets pickle and copy rebuild an exception with its fields, whatever its `__init__` asks for.
-
-    Python calls the class with `args` alone, which fails in the program that waits for a worker's answer: a
-    `multiprocessing.Pool` then waits for ever.
-    """
-
-    def __reduce__(self):
-        return _rebuild, (type(self), self.args, vars(self))
-
-
-def _rebuild(kind, args, fields):
-    error = kind.__new__(kind, *args)
-    error.args = args
-    vars(error).update(fields)
-    return error
-
-
-class OutOfMemoryError(Picklable, MemoryError):
+class OutOfMemoryError(MemoryError):
     """The memory ran out. `history` holds the run so far, `step` the step that failed; both None outside a run."""
 
     def __init__(self, message, history=None, step=None):
-        super().__init__(message)
+        super().__init__(message)  # the message alone: pickle rebuilds an exception from that and its attributes
         self.history, self.step = history, step
 
 
-class DeviceError(Picklable, RuntimeError):
+class DeviceError(RuntimeError):
     """The GPU failed. `history` holds the run so far, `step` the step that failed; both None outside a run."""
 
     def __init__(self, message, history=None, step=None):
@@ -71,7 +53,7 @@ def is_device_failure(error):
 
 
 def is_fault(error):
-    """Return whether an exception is the machine's fault."""
+    """Return whether an exception means that the machine, not the program, failed."""
     return is_out_of_memory(error) or is_device_failure(error)
 
 
@@ -94,7 +76,7 @@ def explain_fault(error, where="", batch_size=None, history=None, step=None):
         return type(error)(str(error), history, step)
     happened = f"{where} ({first_line(error)})".lstrip()
     if is_out_of_memory(error):
-        return OutOfMemoryError(f"the memory ran out {happened}. {smaller(batch_size)}", history, step)
+        return OutOfMemoryError(f"the memory ran out {happened}. {_smaller(batch_size)}", history, step)
     return DeviceError(
         f"the GPU failed {happened}. Restart the kernel; if it fails again, compute on the CPU: give device='cpu', or "
         "set CUDA_VISIBLE_DEVICES=-1 before the kernel starts.",
@@ -108,7 +90,7 @@ def without_traceback(error):
     return error.with_traceback(None)
 
 
-def smaller(batch_size):
+def _smaller(batch_size):
     """Say which batch size to try instead."""
     if batch_size is None:
         return "Take smaller batches, smaller pictures or fewer channels."
@@ -124,9 +106,9 @@ def first_line(error):
 
 
 def release_memory(device):
-    """Free what nobody uses any more, and let a GPU's memory go back to other programs."""
+    """Free unused memory, and return a GPU's cache to other programs."""
     gc.collect()
     return_freed_memory()
     if torch.device(device).type != "cpu":
-        with suppress(RuntimeError):  # the device may be past that
+        with suppress(RuntimeError):  # the device may have failed
             torch.get_device_module(device).empty_cache()

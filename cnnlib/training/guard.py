@@ -2,11 +2,11 @@
 
 import time
 
+from cnnlib.training.backup import Backup
 from cnnlib.training.errors import DivergenceError
-from cnnlib.training.snapshot import Snapshot
 
-LOOK_EVERY = 0.1  # seconds between two looks at the losses on a GPU; each makes it wait for the device
-UNSOUND = "a weight, a running statistic or the optimizer's memory became infinite or NaN"
+LOOK_EVERY = 0.1  # seconds between two looks at the losses on a GPU; each synchronises with the device
+NOT_FINITE = "a weight, a running statistic or the optimizer's memory became infinite or NaN"
 COPY_EVERY = 10  # steps between two copies of the weights: of AlexNet's one takes 60 ms on a core, of LeNet's 0.1
 
 
@@ -14,46 +14,46 @@ class Guarded:
     """The part of a Trainer that looks at its losses and weights."""
 
     def _guard(self):
-        self._looks_always = self.device.type == "cpu"  # where it costs no wait
+        self._looks_always = self.device.type == "cpu"  # which needs no synchronising
         self._looked = 0.0
-        self._safe, self._safe_step = Snapshot(self.net, self.optimizer), 0
+        self._backup, self._backup_step = Backup(self.net, self.optimizer), 0
 
     @property
     def safe_lr(self):
         """The rate that the weights were trained with which a diverging run goes back to."""
-        return (self.history.lr[: self._safe_step] or [self.lr])[-1]
+        return (self.history.lr[: self._backup_step] or [self.lr])[-1]
 
     def _is_due(self):
         return self._looks_always or time.perf_counter() - self._looked > LOOK_EVERY
 
-    def look(self, X=None):
+    def read_losses(self, X=None):
         """Write the latest losses into the record; stop if one is not finite. `X` is the batch of the last."""
         self._looked = time.perf_counter()
-        odd = self.recorder.write()
-        if odd is not None:
-            loss, lr = odd
+        found = self.recorder.write()
+        if found is not None:
+            loss, lr = found
             bad = X is not None and not X.isfinite().all()
-            why = ", because the batch itself holds such values: mend the data" if bad else ""
+            why = ", because the batch itself holds such values: correct the data" if bad else ""
             self._diverged(f"the loss became {loss}", f"loss {loss}", self.step + 1, lr, why)
 
-    def _keep_safe(self):
+    def _back_up(self):
         """Copy the weights now and then, unless the loss that they gave stands far above those before."""
         often = self._looks_always and self.step % COPY_EVERY != 1
         if not often and not self.recorder.has_jumped() and not self._copy_weights(self.step - 1):
             self.recorder.forget_step()
-            self._diverged(UNSOUND, "weights not finite", self.step + 1)
+            self._diverged(NOT_FINITE, "weights not finite", self.step + 1)
 
     def _copy_weights(self, step=None):
-        """Copy the weights, those after so many steps, if they are finite; return whether they are."""
-        sound = self._safe.take(self._agreed)
-        if sound:
-            self._safe_step = self.step if step is None else step
-        return sound
+        """Copy the weights, those after `step` steps, if they are finite; return whether they are."""
+        finite = self._backup.take(self._agreed)
+        if finite:
+            self._backup_step = self.step if step is None else step
+        return finite
 
     def _check_weights(self):
-        self.look()
-        if not self._agreed(self._safe.sound()):
-            self._diverged(UNSOUND, "weights not finite", self.step)
+        self.read_losses()
+        if not self._agreed(self._backup.is_finite()):
+            self._diverged(NOT_FINITE, "weights not finite", self.step)
 
     def _diverged(self, said, label, step, lr=None, why=""):
         self._restore()
@@ -63,13 +63,13 @@ class Guarded:
         call = self.go_on.format(lr=lr / 10, epochs=max(1, self._num_epochs - self.epoch))
         raise DivergenceError(
             f"{said} at step {step} with the learning rate {lr:g}{why}. The run stopped there. The record is kept, and "
-            f"the network has the weights again that it had after step {self._safe_step}. Try a learning rate of "
+            f"the network has the weights again that it had after step {self._backup_step}. Try a learning rate of "
             f"{lr / 10:g}, or smaller initial weights. To go on from there: {call}",
             self.history, step, lr / 10,
         )  # fmt: skip
 
     def _restore(self):
-        self._safe.restore()
+        self._backup.restore()
 
     def _agreed(self, flag):
         return flag

@@ -1,17 +1,15 @@
-"""What a training run recorded, step by step and epoch by epoch: to read, to plot, to save, to compare."""
+"""What a training run recorded, step by step and epoch by epoch: to read, to plot, to save."""
 
 import csv
 import io
+import itertools
 import json
 import math
-import statistics
-from contextlib import suppress
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, field
 
 from cnnlib.page.escape import printable
 from cnnlib.page.storage import file_path, replace
-from cnnlib.page.table import Table
-from cnnlib.validation import Count, Kind, Like, Number, Text, arguments, in_words
+from cnnlib.validation import Count, Number, arguments, in_words
 
 FORMAT = 1
 FORMULAS = ("=", "+", "-", "@", "\t", "\r")  # a cell that begins so is a formula to a spreadsheet
@@ -165,20 +163,22 @@ class History:
             record = json.loads(text if isinstance(text, str) else bytes(text).decode("utf-8"))
         except (ValueError, RecursionError) as error:  # a number of 5,000 digits is a ValueError, too
             raise ValueError(f"{name} is no history of cnnlib, or is damaged: {error}. Save the run again.") from None
-        names = {f.name for f in fields(cls)}
-        if not isinstance(record, dict) or record.pop("cnnlib history", None) != FORMAT or set(record) != names:
+        if (
+            not isinstance(record, dict)
+            or record.pop("cnnlib history", None) != FORMAT
+            or record.keys() != _KINDS.keys()
+        ):
             raise ValueError(f"{name} is no history of cnnlib, format {FORMAT}. Save the run again.")
-        if any(type(record[key]) is not type(value) for key, value in asdict(cls()).items()):
+        if any(type(record[key]) is not kind for key, kind in _KINDS.items()):
             raise ValueError(f"{name} is damaged: a column is of the wrong kind. Save the run again.")
         history = cls(**record)
-        numbers = (*history.loss, *history.lr, *history.correct, *history.size, *history.train_loss, *history.train_acc)
-        numbers += (*history.test_acc, *history.epoch_ends)
-        lengths = {len(history.loss), len(history.lr), len(history.correct), len(history.size)}
+        steps = (history.loss, history.lr, history.correct, history.size)
+        epochs = (history.train_loss, history.train_acc)
         marks = all(isinstance(m, list) and len(m) == 2 and isinstance(m[1], str) for m in history.marks)
-        if len(lengths) != 1 or len(history.train_loss) != len(history.train_acc) or not marks:
+        if len(set(map(len, steps))) != 1 or len(set(map(len, epochs))) != 1 or not marks:
             raise ValueError(f"{name} is damaged: its columns do not fit each other. Save the run again.")
-        numbers += (history.seconds, history.train_seconds)
-        if not all(map(_is_number, (*numbers, *(step for step, _ in history.marks)))):
+        numbers = [*steps, *epochs, history.test_acc, history.epoch_ends, [step for step, _ in history.marks]]
+        if not all(map(_is_number, (*itertools.chain(*numbers), history.seconds, history.train_seconds))):
             raise ValueError(f"{name} is damaged: there is something else among its numbers. Save the run again.")
         history.marks = [tuple(mark) for mark in history.marks]
         return history
@@ -198,123 +198,9 @@ class History:
         return printable(f"History: {self.summary()}")
 
 
-@arguments(below=Number())
-def compare(runs, *, below=None):
-    """Put runs side by side.
-
-    Parameters
-    ----------
-    runs : dict of str to History or list of History
-        A name for each row; several histories in a row are the same set-up with several seeds.
-    below : float, optional
-        Adds a column: after how many steps the batch loss was first below this value.
-
-    Returns
-    -------
-    Table
-        Mean ± standard deviation over the seeds. "Last" means over the last 50 steps.
-
-    Raises
-    ------
-    ValueError
-        If there is nothing to compare.
-    """
-    if runs and not isinstance(runs, dict):
-        raise TypeError(f"compare needs a dict from names to histories, got {in_words(runs)}.")
-    if not runs or any(not _as_list(histories) for histories in runs.values()):
-        raise ValueError(
-            f"compare needs at least one named run, and at least one history under each name, got {in_words(runs)}."
-        )
-    columns = ["", "runs", "last train loss", "last train accuracy", "test accuracy"]
-    if below is not None:
-        columns.append(f"steps until loss < {below:g}")
-    rows = []
-    for name, histories in runs.items():
-        histories = _as_list(histories)
-        last = [h.window(max(0, h.steps - 50)) for h in histories]
-        row = [name, str(len(histories)), spread([loss for loss, _ in last]), spread([acc for _, acc in last])]
-        row.append(spread([h.test_acc[-1] for h in histories if h.test_acc]))
-        if below is not None:
-            row.append(", ".join("never" if s is None else str(s) for s in (h.steps_until(below) for h in histories)))
-        rows.append(row)
-    return Table(columns, rows)
+_KINDS = {name: type(value) for name, value in asdict(History()).items()}
 
 
 def _is_number(value):
     """Return whether a value is a number that can be computed with: no bool, nothing infinite, nothing too large."""
     return type(value) in (int, float) and abs(value) < LARGEST
-
-
-def _as_list(histories):
-    histories = histories if isinstance(histories, list | tuple) else [histories]
-    return [HISTORY(history, "a history") for history in histories]
-
-
-HISTORY = Kind(History, "`train` returns one.")
-
-
-def spread(values):
-    """Return numbers as text: mean ± standard deviation; a single one as it is, and a dash for none."""
-    if not values:
-        return "–"
-    if len(values) == 1:
-        return f"{values[0]:.3f}"
-    return f"{statistics.mean(values):.3f} ± {statistics.stdev(values):.3f}"
-
-
-@arguments(
-    chapter=Count(most=99), name=Text(), cost=Like(("multiply_adds",), "a LayerTable, as `layer_table` returns it"),
-    history=HISTORY,
-)  # fmt: skip
-def growth_table(chapter, name, cost, history, folder="results"):
-    """Note what a chapter's network costs and what it reached, and return the table of all chapters run here so far.
-
-    Parameters
-    ----------
-    chapter : int
-        Its row takes the place of an earlier one of the same chapter.
-    name : str
-    cost : LayerTable
-    history : History
-    folder : path
-        Where the rows are kept, one small JSON file a chapter. Where it cannot be written to, the table holds the
-        rows that can be read and this one.
-
-    Returns
-    -------
-    Table
-    """
-    here = f"chapter{chapter:02d}.json"
-    last = history.test_acc[-3:]
-    row = {
-        "network": name,
-        "parameters": cost.parameters,
-        "multiply_adds": cost.multiply_adds,
-        "epochs": len(history.epoch_ends),
-        "seconds": round(history.seconds, 1),
-        "low": min(last, default=None),
-        "high": max(last, default=None),
-    }
-    folder = file_path(folder, "folder")
-    rows = {path.name: _read_row(path) for path in sorted(folder.glob("chapter[0-9][0-9].json"))}
-    rows[here] = row
-    with suppress(OSError):  # a read-only folder costs the reader the other chapters' rows, not this one
-        replace(folder / here, json.dumps(row).encode())
-    head = ["network", "parameters", "multiply-adds", "epochs", "time", "test accuracy, last epochs"]
-    return Table(head, [_growth_row(rows[key]) for key in sorted(rows) if rows[key]])
-
-
-def _read_row(path):
-    """Return a row that `growth_table` wrote, or None if the file is damaged or something else."""
-    with suppress(OSError, ValueError, TypeError, KeyError):
-        row = json.loads(path.read_text(encoding="utf-8"))
-        _growth_row(row)
-        return row
-
-
-def _growth_row(row):
-    reached = "–" if row["low"] is None else f"{row['low']:.3f}"
-    if row["low"] != row["high"]:
-        reached += f" … {row['high']:.3f}"
-    cost = [f"{row['parameters']:,}", f"{row['multiply_adds']:,}"]
-    return [str(row["network"]), *cost, str(row["epochs"]), f"{row['seconds']:.0f} s", reached]

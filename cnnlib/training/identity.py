@@ -1,4 +1,4 @@
-"""Whose a file is: what tells a run from others before its first step."""
+"""What tells a run from others: its set-up, its network and data before the first step, and what its record says."""
 
 import hashlib
 import itertools
@@ -6,31 +6,83 @@ import re
 
 import torch
 
-SAMPLES = 64  # examples of the data that a run is known by
+from cnnlib.machine.device import describe_device
+from cnnlib.training.source import batch_size
+
+SAMPLES = 64  # examples of the data that a run is identified by
+# what PyTorch's schedulers write into a parameter group
+SCHEDULED = {"initial_lr", "max_lr", "min_lr", "base_momentum", "max_momentum", "swa_lr"}
 
 
-def describe(trainer):
-    """Return what tells a run from others before its first step: a dict of str to str."""
+def run_settings(trainer):
+    """Return what the record of a run says about how it was begun."""
     return {
-        "network": re.sub("0x[0-9a-f]+", "0x…", str(trainer.net)),  # without addresses
-        "starting weights": digest_weights(trainer, trainer.net.state_dict()),
-        "training data": digest(examples(trainer.train_iter)),
+        "network": type(trainer.net).__name__,
+        "parameters": sum(p.numel() for p in trainer.net.parameters()),
+        "lr": trainer.lr,
+        "optimizer": type(trainer.optimizer).__name__,
+        "batch_size": batch_size(trainer.train_iter),
+        "seed": seed_of(trainer.train_iter),
+        "num_batches": trainer.num_batches,
+        "device": describe_device(trainer.device),
+        "torch": str(torch.__version__),  # a plain str, which torch.load accepts in a saved state
+        "precision": trainer.precision,
     }
 
 
-def check_same(path, run, here, kept):
-    """Raise a ValueError unless a file's run began as the one here; what an older file does not say is not asked.
+def run_setup(trainer):
+    """Return what a run must have in common with a file that it goes on from, in words: a dict of str to str."""
+    data = getattr(trainer.train_iter, "batches", trainer.train_iter)
+    images = getattr(data, "images", None)
+    images = images if isinstance(images, torch.Tensor) else None
+    found = {
+        "batches in an epoch": trainer.num_batches,
+        "batch size": batch_size(data),
+        "seed of the data": seed_of(data),
+        "examples": None if images is None else len(images),
+        "picture size": list(getattr(data, "resize", None) or (() if images is None else images.shape[-2:])),
+        "shuffled": getattr(data, "shuffle", None),
+        "optimizer": type(trainer.optimizer).__name__,
+        "precision": trainer.precision,
+    }
+    left_out = SCHEDULED | {"lr", "foreach"}
+    for number, group in enumerate(trainer.optimizer.param_groups):
+        where = f" of parameter group {number}" if number else ""
+        plain = {name: value for name, value in group.items() if isinstance(value, int | float | str | tuple)}
+        cycled = {"momentum", "betas"} if "base_momentum" in group else set()
+        found |= {f"{name}{where}": value for name, value in plain.items() if name not in left_out | cycled}
+    return {name: str(value) for name, value in found.items()}
+
+
+def run_origin(trainer):
+    """Return what tells a run from others with the same set-up before its first step: a dict of str to str."""
+    return {
+        "network": re.sub("0x[0-9a-f]+", "0x…", str(trainer.net)),  # without addresses
+        "starting weights": digest_weights(trainer, trainer.net.state_dict()),
+        "training data": digest(sample_examples(trainer.train_iter)),
+    }
+
+
+def check_setup(path, there, trainer):
+    """Raise a ValueError unless a file's set-up is a trainer's."""
+    for name, here in run_setup(trainer).items():
+        if there.get(name, here) != here:
+            raise another_run(path, f"{name} is {there[name]} there and {here} here")
+
+
+def check_origin(path, there, here, kept):
+    """Raise a ValueError unless a file's run began as the one here; a file without its origin may go on with any.
 
     Parameters
     ----------
     path : Path
-    run, here : dict of str to str
-        What `describe` returned, then and now.
+    there, here : dict of str to str
+        What `run_origin` returned, then and now.
     kept : str or None
-        What `digest_weights` says of the weights in the file: a network that stands there goes on as well. None if a
-        network with any weights is welcome.
+        The digest of the weights in the file: a network that has these goes on as well. None if a network with any
+        weights may go on.
     """
-    there = here | run
+    there = here | there
     if there["network"] != here["network"]:
         lines = itertools.zip_longest(there["network"].splitlines(), here["network"].splitlines(), fillvalue="nothing")
         old, new = next((a.strip(), b.strip()) for a, b in lines if a != b)
@@ -54,6 +106,12 @@ def another_run(path, difference):
     )
 
 
+def seed_of(data_iter):
+    """Return the seed that data draws its order from, or None."""
+    seed = getattr(data_iter, "seed", None)
+    return seed if isinstance(seed, int) else None
+
+
 def digest_weights(trainer, state_dict):
     """Return the digest of what a state dict has for the parameters of a trainer's network."""
     names = [name for name, _ in trainer.net.named_parameters()]
@@ -69,8 +127,8 @@ def digest(tensors):
     return found.hexdigest()[:16]
 
 
-def examples(data):
-    """Return some of the examples that data holds as tensors, by name; of a loader that reads files, none."""
+def sample_examples(data):
+    """Return some of the examples that data holds as tensors, by name; {} for a loader that reads files."""
     data = getattr(data, "batches", data)
     data = getattr(data, "dataset", data)
     if isinstance(data, list | tuple):

@@ -3,12 +3,12 @@ record, and reports to whoever listens.
 
 `Trainer.fit` → `_run_epoch` → `_step` is the loop. What surrounds it has a file of its own: the batches (`source`),
 the loss (`objective`), learning rates (`rates`), the record (`record`, `history`), what a diverging run goes back to
-(`guard`, `snapshot`), saved states (`state`, `checkpoint`), evaluation.
+(`guard`, `backup`), saved states (`state`, `checkpoint`), evaluation.
 """
 
 import threading
 import time
-from contextlib import contextmanager, nullcontext
+from contextlib import ExitStack, contextmanager, nullcontext
 
 import torch
 import torch._dynamo  # noqa: F401  the first optimizer would load it: 1.4 s in the middle of the first run
@@ -20,20 +20,21 @@ from cnnlib.machine.memory import keep_freed_memory
 from cnnlib.machine.rng import random_state, set_random_state
 from cnnlib.models.failures import EXPLAINED, explain_backward_error, run_network
 from cnnlib.models.modes import modules_in_evaluation, train_all_but
+from cnnlib.training.channels_last import ChannelsLast
 from cnnlib.training.errors import DivergenceError
 from cnnlib.training.evaluation import count_right, share_of
 from cnnlib.training.guard import Guarded
 from cnnlib.training.history import History
+from cnnlib.training.identity import run_settings
 from cnnlib.training.interrupt import interrupts_stop
-from cnnlib.training.layout import channels_last
 from cnnlib.training.metrics import count_correct
-from cnnlib.training.objective import BUILDS, Objective, build_optimizer, check_gradients_on, check_trainable
-from cnnlib.training.optimizer import update_together_
+from cnnlib.training.objective import Objective
+from cnnlib.training.optimizer import BUILDS, build_optimizer, check_gradients_on, check_trainable
 from cnnlib.training.progress import progress_of
 from cnnlib.training.rates import Rates
 from cnnlib.training.record import Recorder
 from cnnlib.training.source import Source, batch_size, count_batches, on_device
-from cnnlib.training.state import Saved, settings
+from cnnlib.training.state import Saved
 from cnnlib.validation import Callable, Count, Device, Iterable, Network, Rate, arguments
 
 
@@ -112,17 +113,16 @@ class Trainer(Guarded, Saved):
         if self.device.type == "cpu":
             keep_freed_memory()
         self.optimizer = build_optimizer(optimizer, net, lr)
-        update_together_(self.optimizer)
         self.rates = Rates(self.optimizer, lr)
-        self.recorder = Recorder(History(settings=settings(self)))
+        self.recorder = Recorder(History(settings=run_settings(self)))
         self.epoch = self.batch = 0
-        self.running = False
+        self.running = self._stop = False
         self.go_on = "trainer.lr = {lr:g}, then trainer.fit({epochs})"  # what the reader is to call after a divergence
-        self._stop = False
-        self._num_epochs = 0
+        self._first_step = self._num_epochs = 0
         self._guard()
-        self._random = None  # where its random numbers stand, once it has run, was forked, or went back to a state
-        self._torn = False  # whether an interrupt tore a step apart
+        self._layout = ChannelsLast(net, self.device, self.optimizer)
+        self._random = None  # the state of its random numbers, once it has run, was forked, or went back to a state
+        self._torn = False  # whether an interrupt broke off a step in the middle
 
     # What others may set or ask while the loop runs
 
@@ -153,7 +153,7 @@ class Trainer(Guarded, Saved):
 
     @lr.setter
     def lr(self, value):
-        self.rates.ask(Rate()(value))
+        self.rates.request(Rate()(value))
 
     @property
     def step(self):
@@ -167,8 +167,7 @@ class Trainer(Guarded, Saved):
     @property
     def progress(self):
         """How far the present run is, a RunProgress."""
-        began, seconds = (self._first_step, self._clock()) if self.running else (0, 0.0)
-        return progress_of(self, began, seconds, self._num_epochs)
+        return progress_of(self, self._first_step, self._clock() if self.running else 0.0, self._num_epochs)
 
     def next_batch(self):
         """Return the batch (X, y) that the next step will train on, on the device; None at the end of an epoch."""
@@ -212,10 +211,9 @@ class Trainer(Guarded, Saved):
     def _run_epoch(self):
         """Train on the batches of the present epoch that are still to come, and evaluate."""
         train_all_but(self.net, self._frozen)
-        self._safe.look_up()
         lap = self._clock()
         for X, y in self.source.rest(self.epoch, self.batch):
-            self._step(X, y)
+            self._layout.attempt(self._step, X, y)
             self.batch += 1
             self.history.train_seconds += self._clock() - lap
             self._report()
@@ -233,8 +231,8 @@ class Trainer(Guarded, Saved):
         loss, *found = self._compute(X, y)
         self.recorder.add(*found, len(y), lr)
         if self._is_due():
-            self.look(X)
-            self._keep_safe()
+            self.read_losses(X)
+            self._back_up()
         moved = False
         try:
             self.optimizer.zero_grad()
@@ -278,7 +276,7 @@ class Trainer(Guarded, Saved):
         """Evaluate on the test set; if that is interrupted, it is as if it had not been begun."""
         before = random_state(self.device)
         try:
-            return share_of(*self._count_right())
+            return share_of(*self._layout.attempt(self._count_right))
         except BaseException:
             set_random_state(self.device, before)
             raise
@@ -287,8 +285,16 @@ class Trainer(Guarded, Saved):
         return count_right(self.net, self.test_iter, self.device, self.objective)
 
     def _report(self):
-        for listener in self.listeners:
-            listener(self)
+        """Call the listeners; at the end of the run all, even where one fails: a Checkpoint unlocks its file then."""
+        if self.running:
+            for listener in self.listeners:
+                self._layout.prepare_for(listener)
+                listener(self)
+            self._layout.lay()
+        else:
+            with ExitStack() as calls:
+                for listener in reversed(self.listeners):
+                    calls.callback(listener, self)
 
     def _asked_to_stop(self):
         return self._stop
@@ -306,7 +312,7 @@ class Trainer(Guarded, Saved):
         try:
             with (
                 self._own_random(),
-                channels_last(self.net, self.device, self.objective, self.optimizer, *self.listeners),
+                self._layout,
                 interrupts_stop(self.stop, lambda: self.batch < self.num_batches) as interrupts,
             ):
                 self._begin()
@@ -331,7 +337,7 @@ class Trainer(Guarded, Saved):
             self._report()
 
     def _begin(self):
-        if self._safe.empty or not self.recorder.has_jumped():
+        if self._backup.empty or not self.recorder.has_jumped():
             self._copy_weights()
 
     def _finish(self):

@@ -20,7 +20,7 @@ class Rates:
 
     def __init__(self, optimizer, lr):
         self.optimizer = optimizer
-        self._asked = deque(maxlen=1)  # what is to hold from the next step on; whole at any moment, for any thread
+        self._requested = deque(maxlen=1)  # for the next step; read and set atomically, by any thread
         self._last = self._scheduled = None
         for group in optimizer.param_groups:
             group.setdefault("lr", lr)
@@ -32,14 +32,14 @@ class Rates:
     @property
     def lr(self):
         """The rate of the next step."""
-        return next(iter(self._asked.copy()), self._rates()[self._lead])
+        return next(iter(self._requested.copy()), self._rates()[self._lead])
 
-    def ask(self, lr):
-        """Let a rate hold from the next step on. Safe to call from any thread."""
-        self._asked.append(lr)
+    def request(self, lr):
+        """Let the next step and all after it have a rate. Safe to call from any thread."""
+        self._requested.append(lr)
 
     def settle(self, step, marks):
-        """Give the optimizer the rate that was asked for; return the rate of this step, and mark a change.
+        """Give the optimizer the rate that was requested; return the rate of this step, and mark a change.
 
         A rate that changes in every step, as under a scheduler, is marked where that begins.
 
@@ -50,12 +50,12 @@ class Rates:
         marks : list of (int, str)
             The marks of the run's record.
         """
-        asked = bool(self._asked)
-        if asked:
-            self._set(self._asked.pop())
+        requested = bool(self._requested)
+        if requested:
+            self._set(self._requested.pop())
         lr = self._rates()[self._lead]
         if lr != self._last:
-            self._mark(step, lr, marks, asked)
+            self._mark(step, lr, marks, requested)
         self._last = lr
         return lr
 
@@ -66,17 +66,17 @@ class Rates:
         return twin
 
     def restart(self):
-        """Forget what was asked for and what was marked: the optimizer has been put into another state."""
-        self._asked.clear()
+        """Forget what was requested and what was marked: the optimizer has been put into another state."""
+        self._requested.clear()
         self._last, self._scheduled = self._rates()[self._lead], None
 
-    def _mark(self, step, lr, marks, asked):
-        if not asked and self._scheduled == step - 1:
+    def _mark(self, step, lr, marks, requested):
+        if not requested and self._scheduled == step - 1:
             if marks and marks[-1][1].startswith("lr ") and not marks[-1][1].endswith("…"):
                 marks[-1] = (marks[-1][0], f"{marks[-1][1]} …")
         else:
             marks.append((step, f"lr {lr:.3g}"))
-        self._scheduled = None if asked else step
+        self._scheduled = None if requested else step
 
     def _rates(self):
         return [float(group["lr"]) for group in self.optimizer.param_groups]

@@ -71,7 +71,7 @@ class Source:
         self.set_draws(before)
         return batch
 
-    def place(self, done):
+    def order_state(self, done):
         """Return where the random numbers stood when the epoch began of which `done` batches are done, or None."""
         if has_epochs(self.data):
             return None
@@ -83,7 +83,7 @@ class Source:
             self.data.reseed(seed)
 
     def set_order(self, draws):
-        """Set the data's own random numbers, if it has any, to where `place` found them."""
+        """Set the data's own random numbers, if it has any, to where `order_state` found them."""
         if len(draws) > 1 and self._generator() is not None:
             self._generator().set_state(draws[1])
 

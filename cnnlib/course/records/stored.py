@@ -11,7 +11,8 @@ from cnnlib.course.records.run import MEAN, read
 from cnnlib.page import storage
 from cnnlib.page.escape import printable
 from cnnlib.page.table import Table
-from cnnlib.training.history import History, spread
+from cnnlib.training.history import History
+from cnnlib.training.tables import spread
 from cnnlib.validation import Choice, Dict, arguments
 
 FOLDER = Path(__file__).parent / "data"

@@ -41,6 +41,7 @@ class TeamTrainer(Trainer):
             if self._graphs is None:  # recorded once, for all runs; each size of a batch is a graph
                 self._graphs = torch.compile(self.net, mode="reduce-overhead", dynamic=False)
             self._call = self._graphs
+            self._layout.watches = False
         super()._begin()
 
     def _finish(self):

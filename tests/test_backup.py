@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import nn
 
-from cnnlib.training.snapshot import Snapshot
+from cnnlib.training.backup import Backup
 
 
 class Average(nn.Module):
@@ -22,8 +22,8 @@ class Average(nn.Module):
         return X - self.mean
 
 
-def snapshot(net):
-    return Snapshot(net, torch.optim.SGD(net.parameters(), lr=0.1, momentum=0.9))
+def backup(net):
+    return Backup(net, torch.optim.SGD(net.parameters(), lr=0.1, momentum=0.9))
 
 
 def step(safe):
@@ -34,7 +34,7 @@ def step(safe):
 
 
 def test_a_buffer_that_is_replaced_goes_back_too():
-    safe = snapshot(nn.Sequential(nn.Linear(3, 3), Average()))
+    safe = backup(nn.Sequential(nn.Linear(3, 3), Average()))
     step(safe)
     assert safe.take()
     kept = {name: value.clone() for name, value in safe.net.state_dict().items()}
@@ -47,29 +47,28 @@ def test_a_buffer_that_is_replaced_goes_back_too():
 
 @pytest.mark.parametrize("place", ["weight", "mean"])
 def test_what_is_not_finite_is_found_where_it_lies_now(place):
-    safe = snapshot(nn.Sequential(nn.Linear(3, 3), Average()))
-    assert safe.take() and safe.sound()
+    safe = backup(nn.Sequential(nn.Linear(3, 3), Average()))
+    assert safe.take() and safe.is_finite()
     if place == "mean":
         safe.net[1].mean = torch.tensor([0.0, math.inf, 0.0])
     else:
         safe.net[0].weight = nn.Parameter(torch.full((3, 3), math.nan))
-    assert not safe.take() and not safe.sound()
+    assert not safe.take() and not safe.is_finite()
 
 
 def test_each_tensor_is_copied_once():
     layer = nn.Linear(3, 3)
     net = nn.Sequential(layer, nn.ReLU(), layer, nn.Linear(3, 3))
     net[3].weight = layer.weight
-    safe = snapshot(net)
-    assert safe.take() and len(safe._kept.parts) == len(list(net.parameters())) == 3
+    safe = backup(net)
+    assert safe.take() and len(safe._copies) == len(list(net.parameters())) == 3
 
 
-def test_layers_of_another_epoch_are_looked_up():
-    safe = snapshot(nn.Sequential(nn.Linear(3, 3)))
+def test_a_layer_that_is_added_is_copied_too():
+    safe = backup(nn.Sequential(nn.Linear(3, 3)))
     assert safe.take()
     safe.net.append(nn.Linear(3, 3))
-    safe.look_up()
-    assert safe.take() and len(safe._kept.parts) == 4
+    assert safe.take() and len(safe._copies) == 4
     before = safe.net[1].weight.detach().clone()
     nn.init.constant_(safe.net[1].weight, math.inf)
     assert not safe.take()
@@ -78,7 +77,7 @@ def test_layers_of_another_epoch_are_looked_up():
 
 
 def test_a_buffer_that_is_taken_away_is_left_out():
-    safe = snapshot(nn.Sequential(nn.Linear(3, 3), Average()))
+    safe = backup(nn.Sequential(nn.Linear(3, 3), Average()))
     assert safe.take()
     safe.net[1].mean = None
-    assert safe.take() and len(safe._kept.parts) == 2
+    assert safe.take() and len(safe._copies) == 2
