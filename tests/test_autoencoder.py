@@ -23,7 +23,7 @@ from cnnlib.datasets import Batches, Copies, load_data_fashion_mnist
 from cnnlib.figures import draw_reconstructions
 from cnnlib.figures.drawing import Bitmap, Drawing, Rect, Words
 from cnnlib.models import ConvAutoencoder, ResidualConvAutoencoder, lenet
-from cnnlib.models.modes import evaluating
+from cnnlib.models.training_mode import evaluating
 from cnnlib.probes import FlowProbe
 from cnnlib.training.evaluation import evaluate_accuracy
 from cnnlib.training.history import History

@@ -32,7 +32,7 @@ from cnnlib.models import (
     xavier_,
     zero_gamma_,
 )
-from cnnlib.models.modes import in_mode
+from cnnlib.models.training_mode import in_mode
 from cnnlib.probes import GradientParts, gradient_parts, loss_along, random_direction
 from cnnlib.widgets import GradientSum, display, gradient_sum
 from cnnlib.widgets.runner import random_lock

@@ -8,7 +8,7 @@ from torch import nn
 from cnnlib.figures import draw_lesions
 from cnnlib.figures.drawing import Line, Rect, Words
 from cnnlib.models import BasicBlock, cifar_resnet, conv_bn_relu, conv_relu_bn, deepened, resnet18, vgg
-from cnnlib.models.modes import evaluating
+from cnnlib.models.training_mode import evaluating
 from cnnlib.probes import lesion_sites, swapped, without
 from cnnlib.training.evaluation import evaluate_accuracy
 from cnnlib.widgets import Lesions

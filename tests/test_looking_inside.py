@@ -129,7 +129,7 @@ def test_recalibrate_puts_modes_and_momenta_back(fail):
     net = nn.Sequential(nn.Conv2d(1, 4, 3), nn.BatchNorm2d(4, momentum=None), nn.Dropout(0.2), BatchNorm(4, 0.7)).eval()
     net[2].train()
     modes = [module.training for module in net.modules()]
-    batches = batches_of(2) + ([(torch.randn(8, 3, 8, 8), None)] if fail else [])
+    batches = batches_of(2) + ([(torch.randn(8, 3, 8, 8), torch.zeros(8))] if fail else [])
     if fail:
         with pytest.raises(ValueError):
             recalibrate_(net, batches)

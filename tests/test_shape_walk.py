@@ -36,7 +36,7 @@ from cnnlib.models import (
     vgg,
     vgg11,
 )
-from cnnlib.models.modes import evaluating
+from cnnlib.models.training_mode import evaluating
 from cnnlib.probes import layer_table, walk_layers
 from cnnlib.widgets import explore_shapes
 from cnnlib.widgets.shape_quiz import judge, read_shape
@@ -392,7 +392,7 @@ def test_a_patch_holds_the_pixels_that_matter(name):
         else:
             seen = seen.any(1)
         rows, columns = np.nonzero(seen.reshape(side, side).numpy())
-        starts = step.patch.middle() if step.patch.counts != (1, 1) else step.patch.starts
+        starts = step.patch.middle_start() if step.patch.counts != (1, 1) else step.patch.starts
         for start, size, places in zip(starts, step.patch.sizes, (rows, columns), strict=True):
             assert max(start, 0) == places.min() and min(start + size, side) - 1 == places.max(), step
 

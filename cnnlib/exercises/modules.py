@@ -13,7 +13,7 @@ from torch.nn.modules.batchnorm import _NormBase
 from cnnlib.exercises.engine import Difference, Wrong, call, check, counted, describe, gap
 from cnnlib.models import BatchNorm
 from cnnlib.models.copying import copy_network
-from cnnlib.models.failures import explain_forward_error
+from cnnlib.models.explain_forward import explain_forward_error
 
 LARGE = 5_000_000  # parameters; a module beyond that is known by the sizes of its weights
 LIGHT = torch.float16, torch.bfloat16

@@ -6,8 +6,9 @@ from torch import nn
 from cnnlib.figures.drawing import Drawing, Line, Rect, Words
 from cnnlib.figures.style import COLOURS, FAINT, INK
 from cnnlib.models.cifar_resnet import ZeroPad, is_block
-from cnnlib.models.failures import run_network
-from cnnlib.probes.hooks import device_of, dtype_of, looking, watching
+from cnnlib.models.explain_forward import run_network
+from cnnlib.models.hooks import device_of, watching
+from cnnlib.probes.passes import dtype_of, looking
 from cnnlib.validation import Example, Network, Text, arguments
 
 WIDTH, MIDDLE, TALL = 1000, 150, 84  # pixels

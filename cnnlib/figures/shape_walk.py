@@ -93,7 +93,7 @@ def _sight(step, grey):
     height, width = grey.shape
     boxes = [(0, 0, height, width)]  # top, left, bottom, right in pixels of the picture
     if patch:
-        top, left = patch.middle()
+        top, left = patch.middle_start()
         boxes.append((top, left, top + patch.sizes[0], left + patch.sizes[1]))
     low, high = [min(axis) for axis in zip(*boxes, strict=True)][:2], [max(a) for a in zip(*boxes, strict=True)][2:]
     scale = SIDE / max(high[0] - low[0], high[1] - low[1])

@@ -4,12 +4,12 @@ from cnnlib.models.alexnet import alexnet
 from cnnlib.models.autoencoder import ConvAutoencoder, ResidualConvAutoencoder
 from cnnlib.models.batch_norm import BatchNorm, batch_norm, conv_bn_relu, conv_relu_bn, recalibrate_
 from cnnlib.models.cifar_resnet import SHORTCUTS, PostActivation, PreActivation, cifar_resnet, make_shortcut
-from cnnlib.models.identity import deepened
+from cnnlib.models.deepened import deepened
 from cnnlib.models.initialisation import default_, fixup_, kaiming_, scale_branches_, xavier_, zero_gamma_
+from cnnlib.models.layer_settings import set_dropout, set_momentum
 from cnnlib.models.lenet import lenet
 from cnnlib.models.resnet import BasicBlock, Residual, resnet18, resnet_block
 from cnnlib.models.resnet_v1 import resnet_v1
-from cnnlib.models.settings import set_dropout, set_momentum
 from cnnlib.models.tower import tower
 from cnnlib.models.vgg import VGG11, VGG13, VGG16, VGG19, narrower, vgg, vgg11, vgg_block
 

@@ -8,10 +8,11 @@ here the module's own mode decides, as it must.
 import torch
 from torch import nn
 
-from cnnlib.models.failures import run_network
+from cnnlib.models.explain_forward import run_network
+from cnnlib.models.hooks import device_of
 from cnnlib.models.limits import CHANNELS, DEPTH, SHARE
-from cnnlib.models.modes import in_mode
-from cnnlib.validation import Bool, Iterable, Network, Number, Tensor, arguments, in_words
+from cnnlib.models.training_mode import in_mode
+from cnnlib.validation import Bool, Iterable, Network, Number, Tensor, arguments, check_batch, in_words
 
 
 def batch_norm(X, gamma, beta, running_mean, running_var, training, momentum=0.1, eps=1e-5):
@@ -35,11 +36,11 @@ def batch_norm(X, gamma, beta, running_mean, running_var, training, momentum=0.1
     Raises
     ------
     ValueError
-        In training, if the batch has only one value a channel: it would be its own mean, with no variance.
+        In training, if the batch has only one value per channel: it would be its own mean, with no variance.
     """
-    shape = (1, -1) + (1,) * (X.dim() - 2)  # one number a channel, for any number of axes
+    shape = (1, -1) + (1,) * (X.dim() - 2)  # one number per channel, for any number of axes
     if training:
-        n = X.numel() // X.shape[1]  # values a channel
+        n = X.numel() // X.shape[1]  # values per channel
         if n == 1:
             raise ValueError(f"training needs more than one value a channel, got a batch of shape {tuple(X.shape)}.")
         axes = [0, *range(2, X.dim())]  # all but the channels
@@ -53,22 +54,21 @@ def batch_norm(X, gamma, beta, running_mean, running_var, training, momentum=0.1
     return gamma.view(shape) * X_hat + beta.view(shape)
 
 
-def _one_each(X, gamma, beta, running_mean, running_var, **others):
+def _one_for_each_channel(X, gamma, beta, running_mean, running_var, **others):
     """Raise unless each of these has one number for each channel of X."""
     names = {"gamma": gamma, "beta": beta, "running_mean": running_mean, "running_var": running_var}
     for name, values in names.items():
-        if not isinstance(values, torch.Tensor):
-            raise TypeError(f"{name} must be a tensor of shape (C,), got {in_words(values)}.")
         if values.shape != X.shape[1:2]:
             raise ValueError(
-                f"{name} must have one number a channel, {X.shape[1]} for X of shape {tuple(X.shape)}, got "
+                f"{name} must have one number per channel, {X.shape[1]} for X of shape {tuple(X.shape)}, got "
                 f"{in_words(values)}."
             )
 
 
+_CHANNEL = Tensor((1,), "(C,)", meta=True)
 batch_norm = arguments(
-    _one_each, X=Tensor(range(2, 9), "(N, C) or (N, C, H, W)", meta=True), training=Bool(), momentum=SHARE,
-    eps=Number(least=0),
+    _one_for_each_channel, X=Tensor(range(2, 9), "(N, C) or (N, C, H, W)", meta=True), gamma=_CHANNEL, beta=_CHANNEL,
+    running_mean=_CHANNEL, running_var=_CHANNEL, training=Bool(), momentum=SHARE, eps=Number(least=0),
 )(batch_norm)  # fmt: skip
 
 
@@ -85,7 +85,7 @@ class BatchNorm(nn.Module):
     Raises
     ------
     ValueError
-        If the input has another number of channels or, in training, only one value a channel.
+        If the input has another number of channels or, in training, only one value per channel.
     """
 
     def __init__(self, num_features, momentum=0.1, eps=1e-5):
@@ -105,6 +105,9 @@ class BatchNorm(nn.Module):
 
 
 arguments(num_features=CHANNELS, momentum=SHARE, eps=Number(least=0))(BatchNorm)
+
+
+BATCH_NORMS = (nn.modules.batchnorm._BatchNorm, BatchNorm)
 
 
 @arguments(net=Network(), batches=Iterable())
@@ -129,19 +132,19 @@ def recalibrate_(net, batches):
     TypeError, ValueError
         If there is no batch, or the network cannot take one; the statistics are then as they were.
     """
-    norms = [module for module in net.modules() if isinstance(module, nn.modules.batchnorm._BatchNorm | BatchNorm)]
+    norms = [module for module in net.modules() if isinstance(module, BATCH_NORMS)]
     momenta, before = [norm.momentum for norm in norms], [buffer.clone() for buffer in net.buffers()]
-    device = next((p.device for p in net.parameters()), torch.device("cpu"))
     number = 0
     try:
         with in_mode(net, training=True):
-            for number, X in enumerate(_pictures(batches), start=1):
+            for number, batch in enumerate(batches, start=1):
+                X, _ = check_batch(batch)
                 for norm in norms:
                     norm.momentum = 1 / number  # the mean of all batches so far; the first replaces what was there
-                run_network(net, X.to(device))
+                run_network(net, X.to(device_of(net)))
         if not number:
             raise ValueError(f"batches must hold at least one batch to measure on, got {in_words(batches)}.")
-    except BaseException:  # an interrupt as well: statistics over half of the batches are nobody's
+    except BaseException:  # an interrupt as well: statistics over half of the batches are of no use
         for buffer, value in zip(net.buffers(), before, strict=True):
             buffer.copy_(value)
         raise
@@ -149,14 +152,6 @@ def recalibrate_(net, batches):
         for norm, momentum in zip(norms, momenta, strict=True):
             norm.momentum = momentum
     return net
-
-
-def _pictures(batches):
-    """Yield the X of each batch (X, y)."""
-    for batch in batches:
-        if not isinstance(batch, tuple | list) or len(batch) != 2:
-            raise TypeError(f"a batch must be a pair of tensors (X, y), got {in_words(batch)}.")
-        yield Tensor()(batch[0], "the X of a batch")
 
 
 @arguments(num_convs=DEPTH, in_channels=CHANNELS, out_channels=CHANNELS)

@@ -70,14 +70,14 @@ class PostActivation(nn.Module):
         return self.activation2(Y)
 
 
-_block = arguments(
+_rules = arguments(
     in_channels=CHANNELS, out_channels=CHANNELS, stride=DEPTH, shortcut=Choice(SHORTCUTS), norm=Bool(),
     activation=Factory(),
 )  # fmt: skip
-_block(PostActivation)
+_rules(PostActivation)
 
 
-@_block
+@_rules
 class PreActivation(nn.Module):
     """A block as in the second paper: norm, activation, convolution, twice, then the addition and nothing after it.
 

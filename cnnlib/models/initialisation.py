@@ -1,4 +1,4 @@
-"""How the weights of a network begin, where PyTorch's own default is not what the book wants."""
+"""How the weights of a network begin, where PyTorch's own default is not what the book wants. All in place."""
 
 import torch
 from torch import nn
@@ -11,27 +11,16 @@ INITIALISES = arguments(net=Network(abstract=True))
 
 @INITIALISES
 def default_(net):
-    """Leave the weights as PyTorch drew them, from a uniform distribution of variance 1 / (3 · inputs).
-
-    Returns
-    -------
-    nn.Module
-        `net` itself, unchanged.
-    """
+    """Return `net` as PyTorch drew its weights: from a uniform distribution of variance 1 / (3 · inputs)."""
     return net
 
 
 @INITIALISES
 def xavier_(net):
-    """Draw the weights of every convolution and dense layer afresh from Xavier's uniform distribution.
+    """Draw the weights of every convolution and dense layer afresh from Xavier's uniform distribution; return `net`.
 
     The bound of a layer is √(6 / (inputs + outputs)), chosen so that the variance of signals and of gradients is
     about the same on both sides of a layer (Glorot & Bengio 2010, eq. 16). Biases stay as they are.
-
-    Returns
-    -------
-    nn.Module
-        `net` itself, changed in place.
     """
     for layer in net.modules():
         if isinstance(layer, nn.Conv2d | nn.Linear):
@@ -41,15 +30,10 @@ def xavier_(net):
 
 @INITIALISES
 def kaiming_(net):
-    """Draw the weights of every convolution and dense layer afresh from He's normal distribution.
+    """Draw the weights of every convolution and dense layer afresh from He's normal distribution; return `net`.
 
     The standard deviation of a layer is √(2 / inputs), chosen so that the variance of signals stays the same from
     ReLU to ReLU (He et al. 2015, arXiv:1502.01852, eq. 10). Biases stay as they are.
-
-    Returns
-    -------
-    nn.Module
-        `net` itself, changed in place.
     """
     for layer in net.modules():
         if isinstance(layer, nn.Conv2d | nn.Linear):
@@ -60,16 +44,11 @@ def kaiming_(net):
 @INITIALISES
 @torch.no_grad()
 def zero_gamma_(net):
-    """Let every residual block begin as its shortcut: set γ of its last normalisation to zero.
+    """Let every residual block begin as its shortcut: set γ of its last normalisation to zero; return `net`.
 
     Goyal and others 2017 (arXiv:1706.02677, section 5.1). A pre-activation block has no normalisation behind its
     last convolution; there the convolution itself begins at zero. Blocks without a shortcut, which would pass
     nothing on, stay as they are.
-
-    Returns
-    -------
-    nn.Module
-        `net` itself, changed in place.
 
     Raises
     ------
@@ -85,8 +64,9 @@ def zero_gamma_(net):
 @arguments(net=Network(abstract=True), factor=Number())
 @torch.no_grad()
 def scale_branches_(net, factor):
-    """Multiply the residual F(x) of every block by a factor, in the last weights of each branch.
+    """Turn the y = x + F(x) of every block into y = x + factor · F(x), in place; return `net`.
 
+    The factor multiplies the last weights of each branch.
     In a post-activation block with batch normalisation those are γ and β of the last normalisation; elsewhere they
     are the last convolution's.
 
@@ -95,11 +75,6 @@ def scale_branches_(net, factor):
     net : nn.Module
         Built of blocks of `cifar_resnet` with shortcuts.
     factor : float
-
-    Returns
-    -------
-    nn.Module
-        `net` itself, changed in place: y = x + F(x) has become y = x + factor · F(x).
 
     Raises
     ------
@@ -116,17 +91,12 @@ def scale_branches_(net, factor):
 @INITIALISES
 @torch.no_grad()
 def fixup_(net):
-    """Begin a residual network without normalisation so that it can be trained all the same.
+    """Begin a residual network without normalisation so that it can be trained all the same; return `net`.
 
     Zhang, Dauphin & Ma 2019 (arXiv:1901.09321): He's weights, of which the first convolution of each of the L
     residual branches is scaled by L^(-1/2); the second convolution of each and the dense layer at the end begin at
     zero. The paper's scalar biases and multipliers, which begin at 0 and 1, are left out: at the start they change
     nothing.
-
-    Returns
-    -------
-    nn.Module
-        `net` itself, changed in place.
 
     Raises
     ------

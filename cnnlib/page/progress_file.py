@@ -12,7 +12,7 @@ from datetime import datetime
 from platformdirs import user_data_path
 
 from cnnlib.page.announce import has_reader
-from cnnlib.page.storage import as_json, check_place, file_path, locked, read, replace, set_aside
+from cnnlib.page.storage import as_json, check_replaceable, file_path, locked, read_json, replace, set_aside
 
 VARIABLE = "CNNLIB_PROGRESS"
 FORMAT = "cnnlib progress, 1"
@@ -44,7 +44,7 @@ def judged(chapter, name, tier, passed):
     now = _now()
 
     def change(known):
-        entry = _exercise(known, chapter, name, tier)
+        entry = _entry(known, chapter, name, tier)
         if entry["solved"] is None:
             entry["tries"] += 1
             entry["solved"] = now if passed else None
@@ -56,7 +56,7 @@ def helped(chapter, name, tier, hints=0, solution=False):
     """Note that so many hints, or the solution, were looked at before an exercise was solved."""
 
     def change(known):
-        entry = _exercise(known, chapter, name, tier)
+        entry = _entry(known, chapter, name, tier)
         if entry["solved"] is None:
             entry["hints"] = max(entry["hints"], hints)
             entry["solution"] = entry["solution"] or solution
@@ -96,8 +96,8 @@ def known_progress():
         with _pen:
             try:
                 path = place()
-                check_place(path)
-                known = read(path, _is_sound) or known
+                check_replaceable(path)
+                known = read_json(path, _is_sound) or known
             except Exception as error:  # what is damaged is set aside by the next answer, under the lock
                 _remarks.append(f"What was kept before cannot be read ({_reason(error)}).")
             for change in _waiting:
@@ -116,7 +116,7 @@ def forget():
     with _pen:
         known = known_progress()
         path = place()
-        check_place(path)
+        check_replaceable(path)
         if path.exists():
             with locked(path):
                 path.unlink(missing_ok=True)
@@ -140,10 +140,10 @@ def _note(change):
         del _waiting[:-WAITING]
         try:
             path = place()
-            check_place(path)
+            check_replaceable(path)
             path.parent.mkdir(parents=True, exist_ok=True)
             with locked(path):
-                known = _read(path)
+                known = _read_or_set_aside(path)
                 for one in _waiting:
                     one(known)
                 replace(path, as_json(known))
@@ -157,10 +157,10 @@ def _note(change):
             _warned = True
 
 
-def _read(path):
+def _read_or_set_aside(path):
     """Return what the file holds; a file that is damaged, or something else, is set aside."""
     try:
-        return read(path, _is_sound) or _empty()
+        return read_json(path, _is_sound) or _empty()
     except ValueError:
         aside = set_aside(path)
         _remarks.append(f"Your progress file was damaged or something else; it is now {aside}, and a new one begins.")
@@ -171,7 +171,7 @@ def _empty():
     return {"format": FORMAT, "about": ABOUT, "exercises": {}, "guesses": {}}
 
 
-def _exercise(known, chapter, name, tier):
+def _entry(known, chapter, name, tier):
     entry = {"tier": tier, "solved": None, "tries": 0, "hints": 0, "solution": False}
     return known["exercises"].setdefault(chapter, {}).setdefault(name, entry)
 

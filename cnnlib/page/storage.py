@@ -26,7 +26,7 @@ def file_path(path, name="path"):
     return Path(os.path.expanduser(path))
 
 
-def check_place(path):
+def check_replaceable(path):
     """Raise OSError if a path leads to something that must not be replaced: a folder, or /dev/null."""
     if path.exists() and not path.is_file():
         raise OSError(errno.EINVAL, "that is no ordinary file", str(path))
@@ -72,7 +72,7 @@ def locked(path):
         lock.release()
 
 
-def read(path, is_sound):
+def read_json(path, is_sound):
     """Return what a JSON file holds, or None if it is empty or not there.
 
     Parameters
@@ -123,7 +123,7 @@ def replace(path, data):
         If it cannot be written: the disk is full, say. What was there before is still there.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    check_place(path)
+    check_replaceable(path)
     path = Path(os.path.realpath(path))  # a link stays a link to the file
     part = path.with_name(f".{path.name}.{os.getpid()}-{threading.get_ident()}.part")
     try:

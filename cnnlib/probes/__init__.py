@@ -3,12 +3,12 @@
 from cnnlib.probes.excitation import MapLayer, Places, layers_with_maps, maps_and_output, strongest_places
 from cnnlib.probes.features import feature_maps
 from cnnlib.probes.flow import FlowProbe
+from cnnlib.probes.gradient_parts import GradientParts, gradient_parts
 from cnnlib.probes.gradients import gradient_norms, present_gradients
 from cnnlib.probes.landscape import loss_along, random_direction
 from cnnlib.probes.lesions import Site, lesion_sites, swapped, without
 from cnnlib.probes.receptive import receptive_fields
 from cnnlib.probes.statistics import Statistics, relu_statistics
-from cnnlib.probes.unrolled import GradientParts, gradient_parts
 from cnnlib.probes.walk import LayerTable, Step, Walk, layer_table, walk_layers
 
 __all__ = [

@@ -10,9 +10,10 @@ from dataclasses import dataclass
 import torch
 from torch import nn
 
-from cnnlib.models.failures import run_network
-from cnnlib.probes.given import BATCH, check_layer
-from cnnlib.probes.hooks import batch_for, dtype_of, first_tensor, looking, watching
+from cnnlib.models.explain_forward import run_network
+from cnnlib.models.hooks import first_tensor, watching
+from cnnlib.probes.checks import BATCH, check_layer
+from cnnlib.probes.passes import batch_for, dtype_of, looking
 from cnnlib.probes.receptive import Field
 from cnnlib.probes.trace import trace
 from cnnlib.validation import Bool, Count, Iterable, Network, Number, Tensor, Text, arguments, check_batch

@@ -2,9 +2,10 @@
 
 from collections import Counter
 
-from cnnlib.models.failures import run_network
-from cnnlib.probes.given import BATCH, Names, check_layer
-from cnnlib.probes.hooks import batch_for, call_name, copy_of, first_tensor, innermost, looking, watching
+from cnnlib.models.explain_forward import run_network
+from cnnlib.models.hooks import first_tensor, watching
+from cnnlib.probes.checks import BATCH, Names, check_layer
+from cnnlib.probes.passes import batch_for, call_name, copy_of, innermost, looking
 from cnnlib.validation import Network, arguments
 
 

@@ -4,8 +4,9 @@ from collections import Counter
 
 import torch
 
-from cnnlib.probes.given import Names, check_layer
-from cnnlib.probes.hooks import call_name, first_tensor
+from cnnlib.models.hooks import first_tensor
+from cnnlib.probes.checks import Names, check_layer
+from cnnlib.probes.passes import call_name
 from cnnlib.validation import Count, Network, arguments
 
 WRITTEN_OVER = (

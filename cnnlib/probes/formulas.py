@@ -12,9 +12,9 @@ from cnnlib.probes.trace import ADAPTIVE
 from cnnlib.probes.windows import POOLS
 
 AXES = {1: ("length",), 2: ("height", "width"), 3: ("depth", "height", "width")}
-NORMS = (batchnorm._NormBase, nn.LayerNorm, nn.GroupNorm, BatchNorm)
+NORMALISATIONS = (batchnorm._NormBase, nn.LayerNorm, nn.GroupNorm, BatchNorm)
 ACTIVATIONS = tuple(getattr(activation, name) for name in activation.__all__ if name != "MultiheadAttention")
-KEEPERS = (*ACTIVATIONS, *NORMS, dropout._DropoutNd, nn.Identity)
+KEEPERS = (*ACTIVATIONS, *NORMALISATIONS, dropout._DropoutNd, nn.Identity)
 
 
 def shape_rule(call):
@@ -28,7 +28,7 @@ def shape_rule(call):
     if isinstance(module, nn.Flatten) and module.start_dim > 0:
         end = module.end_dim - 1 if module.end_dim > 0 else len(incoming) + module.end_dim
         flat = incoming[module.start_dim - 1 : end + 1]
-        return "flatten", {"features": f"{_times(*flat)} = {math.prod(flat):,}"}
+        return "flatten", {"features": f"{_product(*flat)} = {math.prod(flat):,}"}
     if isinstance(module, ADAPTIVE) and outgoing[1:]:
         channels = {"channels": f"{outgoing[0]:,}, as many as came in"}
         return "adaptive", channels | _by_axis([f"{o}, whatever comes in (here {i})" for i, o in
@@ -48,15 +48,15 @@ def _by_axis(texts):
 def parameter_formula(module, count):
     """Return the formula of a layer's parameters, or '' where none gives their number."""
     weight = getattr(module, "weight", getattr(module, "gamma", None))
-    if not count or not isinstance(module, (conv._ConvNd, nn.Linear, *NORMS)):
+    if not count or not isinstance(module, (conv._ConvNd, nn.Linear, *NORMALISATIONS)):
         return ""
-    text, found = _times(*(reversed(weight.shape) if isinstance(module, nn.Linear) else weight.shape)), weight.numel()
+    text, found = _product(*(reversed(weight.shape) if isinstance(module, nn.Linear) else weight.shape)), weight.numel()
     if isinstance(module, conv._ConvNd) and module.groups > 1:  # the weights are (out, in / groups, …)
         axis = 0 if module.transposed else 1
         sides = [f"{module.weight.shape[0]:,}", f"{module.weight.shape[1]:,}", *map(str, module.kernel_size)]
         sides[1] = f"({(module.in_channels, module.out_channels)[1 - axis]:,} / {module.groups})"
         text = " · ".join(sides)
-    if isinstance(module, NORMS):
+    if isinstance(module, NORMALISATIONS):
         twice = count == 2 * found
         text, found = f"{'2 · ' * twice}{text}", found * (1 + twice)
     elif module.bias is not None:
@@ -68,14 +68,14 @@ def multiply_add_formula(call):
     """Return the formula of a Call's multiply-adds for one example, or ''."""
     module, incoming, outgoing, text = call.module, call.input_shape, call.output_shape, ""
     if isinstance(module, nn.Linear):
-        text = _times(*incoming[:-1], module.in_features, module.out_features)
+        text = _product(*incoming[:-1], module.in_features, module.out_features)
     elif isinstance(module, conv._ConvNd) and call.windows:
         at = incoming if module.transposed else outgoing  # where a whole window of weights is used
         others = (module.out_channels if module.transposed else module.in_channels), module.groups
         window = [f"{others[0]:,} / {others[1]}" if others[1] > 1 else f"{others[0]:,}", *map(str, module.kernel_size)]
-        text = f"{_times(*at)} · ({' · '.join(window)})"
+        text = f"{_product(*at)} · ({' · '.join(window)})"
     return text and f"{text} = {call.multiply_adds:,}"
 
 
-def _times(*numbers):
+def _product(*numbers):
     return " · ".join(f"{number:,}" for number in numbers)

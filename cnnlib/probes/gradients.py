@@ -3,9 +3,10 @@
 import torch
 from torch import nn
 
-from cnnlib.probes.given import BATCH, check_scored, check_scores
-from cnnlib.probes.hooks import device_of, random_kept, send_aside
-from cnnlib.validation import Callable, Network, Tensor, arguments, check_labels
+from cnnlib.models.hooks import device_of
+from cnnlib.probes.checks import BATCH, check_scored, check_scores
+from cnnlib.probes.passes import random_kept, send_aside
+from cnnlib.validation import Callable, Network, Tensor, arguments
 
 
 @arguments(net=Network(), X=BATCH, y=Tensor(), loss=Callable())
@@ -44,8 +45,7 @@ def gradient_norms(net, X, y, loss=None):
     with torch.inference_mode(False), torch.enable_grad(), random_kept(net):
         scores = send_aside(net, X)
         if loss is None:
-            check_scores(scores, X)
-            check_labels(y.long(), scores.shape[1])
+            check_scores(scores, y)
         value = (loss or nn.functional.cross_entropy)(scores, y.to(device_of(net), copy=True))
         gradients = torch.autograd.grad(value, list(weights.values()), allow_unused=True, materialize_grads=True)
     return {name: g.square().mean().sqrt().item() for name, g in zip(weights, gradients, strict=True)}

@@ -6,10 +6,10 @@ import torch
 from torch import nn
 
 from cnnlib.models.copying import copy_network
-from cnnlib.models.failures import run_network
-from cnnlib.models.modes import in_mode
-from cnnlib.probes.given import BATCH, LABELS, check_scored, check_scores
-from cnnlib.validation import Dict, Iterable, Network, Number, arguments, check_labels, in_words
+from cnnlib.models.explain_forward import run_network
+from cnnlib.models.training_mode import in_mode
+from cnnlib.probes.checks import BATCH, LABELS, check_scored, check_scores
+from cnnlib.validation import Dict, Iterable, Network, Number, arguments, in_words
 
 TRANSPOSED = (nn.ConvTranspose1d, nn.ConvTranspose2d, nn.ConvTranspose3d)  # output channels in the second place
 
@@ -79,7 +79,9 @@ def loss_along(net, direction, distances, X, y):
             torch.set_rng_state(random)
             for name, weight in net.named_parameters():
                 weight.copy_(start[name] + distance * direction[name])
-            losses.append(nn.functional.cross_entropy(_scores(net, X.clone(), y), y).item())
+            scores = run_network(net, X.clone())
+            check_scores(scores, y)
+            losses.append(nn.functional.cross_entropy(scores, y).item())
     return losses
 
 
@@ -92,10 +94,3 @@ def check_fit(net, direction):
                 f"direction must have a tensor of shape {tuple(weight.shape)} for the weight {name!r}, got "
                 f"{in_words(step)}. Draw it for this network: random_direction(net)."
             )
-
-
-def _scores(net, X, y):
-    scores = run_network(net, X)
-    check_scores(scores, X)
-    check_labels(y.long(), scores.shape[1])
-    return scores

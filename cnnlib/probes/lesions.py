@@ -6,13 +6,11 @@ from dataclasses import dataclass
 
 from torch import nn
 
-from cnnlib.models.batch_norm import BatchNorm
+from cnnlib.models.batch_norm import BATCH_NORMS
 from cnnlib.models.cifar_resnet import is_block
 from cnnlib.models.copying import copy_network
-from cnnlib.probes.given import check_layer
+from cnnlib.probes.checks import check_layer
 from cnnlib.validation import Network, arguments, in_words
-
-NORMS = (nn.BatchNorm2d, BatchNorm)
 
 
 @dataclass(frozen=True)
@@ -125,7 +123,7 @@ def _units(prefix, sequence):
         if isinstance(layer, nn.Conv2d) and _keeps_shape(layer):
             names = [name]
             for after, follower in layers[number + 1 : number + 3]:
-                if not isinstance(follower, (*NORMS, nn.ReLU)):
+                if not isinstance(follower, (*BATCH_NORMS, nn.ReLU)):
                     break
                 names.append(after)
             yield Site(tuple(names), layer.in_channels)

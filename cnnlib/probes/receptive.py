@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from torch import nn
 from torch.nn.modules import conv, padding, pooling
 
-from cnnlib.probes.hooks import innermost, kind_of
+from cnnlib.models.hooks import class_name
+from cnnlib.probes.passes import innermost
 from cnnlib.probes.trace import ADAPTIVE, trace_example
 from cnnlib.probes.windows import Patch, axes_of, sides_of_pad, windows_of
 from cnnlib.validation import Example, Network, arguments
@@ -85,5 +86,5 @@ def receptive_fields(net, input_shape=None):
             patch = patch.padded(*sides_of_pad(module.padding))
         else:
             patch = patch.through(windows_of(module, (0,) * (axes + 1)))
-            fields.append(Field.of(name, kind_of(module), patch))
+            fields.append(Field.of(name, class_name(module), patch))
     return fields

@@ -6,12 +6,11 @@ from dataclasses import dataclass
 import torch
 from torch import nn
 
-from cnnlib.models.batch_norm import BatchNorm
-from cnnlib.probes.given import BATCH
-from cnnlib.probes.hooks import copy_of, looking, send_aside, watching
+from cnnlib.models.batch_norm import BATCH_NORMS
+from cnnlib.models.hooks import watching
+from cnnlib.probes.checks import BATCH
+from cnnlib.probes.passes import copy_of, looking, send_aside
 from cnnlib.validation import Count, Network, arguments
-
-NORMS = (nn.modules.batchnorm._BatchNorm, BatchNorm)
 
 
 @dataclass(frozen=True)
@@ -55,8 +54,8 @@ def relu_statistics(net, X, number):
     ValueError
         If the network has no ReLU of that number, or cannot take X.
     """
-    training, norm, entered = _look(net, X, number, True)
-    evaluation, _, _ = _look(net, X, number, False)
+    training, norm, entered = _relu_input(net, X, number, True)
+    evaluation, _, _ = _relu_input(net, X, number, False)
     if norm is None:
         return Statistics(training, evaluation)
     axes = [0, *range(2, entered.dim())]  # all but the channels
@@ -64,20 +63,20 @@ def relu_statistics(net, X, number):
     return Statistics(training, evaluation, entered.mean(axes), entered.var(axes), *running)
 
 
-def _look(net, X, number, training):
+def _relu_input(net, X, number, training):
     """Return what enters a ReLU, flat, in the given mode; the normalisation before it or None; what enters that."""
     found, waiting, count = [], (None, None), 0
 
     def enter(name, module, inputs):
         nonlocal waiting, count
-        if isinstance(module, NORMS):
+        if isinstance(module, BATCH_NORMS):
             waiting = module, copy_of(inputs[0]) if count == number else None
         else:
             if count == number:
                 found.extend([copy_of(inputs[0]).flatten(), *waiting])
             waiting, count = (None, None), count + 1
 
-    modules = {name: module for name, module in net.named_modules() if isinstance(module, (nn.ReLU, *NORMS))}
+    modules = {name: module for name, module in net.named_modules() if isinstance(module, (nn.ReLU, *BATCH_NORMS))}
     with looking(net, training), watching(modules, before=enter):
         send_aside(net, X)
     if not found:

@@ -11,9 +11,10 @@ from torch.nn.modules import pooling
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from cnnlib.machine.faults import is_fault
-from cnnlib.models.failures import EXPLAINED, run_network
-from cnnlib.probes.hooks import device_of, dtype_of, first_tensor, innermost, kind_of, looking, watching
-from cnnlib.probes.windows import Follow, Patch, axes_of, windows_of
+from cnnlib.models.explain_forward import EXPLAINED, run_network
+from cnnlib.models.hooks import class_name, device_of, first_tensor, watching
+from cnnlib.probes.passes import dtype_of, innermost, looking
+from cnnlib.probes.windows import Patch, PatchTracker, axes_of, windows_of
 
 ADAPTIVE = (pooling._AdaptiveAvgPoolNd, pooling._AdaptiveMaxPoolNd)
 
@@ -56,7 +57,7 @@ class Call:
     @property
     def kind(self):
         """The name of its class."""
-        return kind_of(self.module)
+        return class_name(self.module)
 
     @property
     def is_window(self):
@@ -72,12 +73,12 @@ def trace(net, X, calls=None, example=True):
     """
     calls, leaves = [] if calls is None else calls, set(innermost(net).values())
     running = [Call("", net, False, (), None)]  # the innermost last; the first stands for code outside of modules
-    follow = Follow(X, lambda weight: running[-1].weights.append(weight))
+    follow = PatchTracker(X, lambda weight: running[-1].weights.append(weight))
 
     def enter(name, module, inputs):
         if example and inputs and inputs[0] is X and axes_of(module) not in (0, X.dim() - 2):
             raise NoChannels(
-                f"{kind_of(module)} needs channels and {axes_of(module)} more axes, got {tuple(X.shape[1:])}."
+                f"{class_name(module)} needs channels and {axes_of(module)} more axes, got {tuple(X.shape[1:])}."
             )
         shape, patch = (tuple(inputs[0].shape[1:]), follow.patch(inputs[0])) if inputs else ((), None)
         running.append(Call(name, module, module in leaves, shape, patch))

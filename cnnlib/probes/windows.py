@@ -9,7 +9,7 @@ from torch.nn.modules import conv, pooling
 from torch.overrides import TorchFunctionMode
 
 from cnnlib.models.cifar_resnet import ZeroPad
-from cnnlib.probes.hooks import tensors_in
+from cnnlib.models.hooks import tensors_in
 
 POOLS = (pooling._MaxPoolNd, pooling._AvgPoolNd, pooling._LPPoolNd)
 # functions that work on each place of a map by itself; batch normalisation does when it evaluates
@@ -115,7 +115,7 @@ class Patch:
         sides = zip(self.counts, before, behind, strict=True)
         return self.through([Window(size, 1, padding=pair) for size, *pair in sides])
 
-    def middle(self):
+    def middle_start(self):
         """Return (top, left) of the patch that the middle place sees."""
         each = zip(self.starts, self.strides, self.counts, strict=True)
         return tuple(start + count // 2 * stride for start, stride, count in each)
@@ -158,7 +158,7 @@ def sides_of_pad(pad):
     return tuple(pad[-2::-2]), tuple(pad[::-2])
 
 
-class Follow(TorchFunctionMode):
+class PatchTracker(TorchFunctionMode):
     """Note, for every tensor that a forward pass makes from X, the patch of the picture that one place of it sees.
 
     `weigh` is called with each parameter from which a tensor is made.

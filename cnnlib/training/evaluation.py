@@ -6,8 +6,9 @@ import warnings
 import torch
 
 from cnnlib.machine.faults import explain_fault, is_fault
-from cnnlib.models.failures import run_network, scores_among
-from cnnlib.models.modes import evaluating
+from cnnlib.models.explain_forward import run_network
+from cnnlib.models.explain_training import scores_among
+from cnnlib.models.training_mode import evaluating
 from cnnlib.training.metrics import Accumulator, count_correct
 from cnnlib.training.objective import Objective
 from cnnlib.training.source import batch_size, on_device

@@ -18,8 +18,9 @@ from cnnlib.machine.clock import WorkClock
 from cnnlib.machine.device import check_precision, try_gpu
 from cnnlib.machine.memory import keep_freed_memory
 from cnnlib.machine.rng import random_state, set_random_state
-from cnnlib.models.failures import EXPLAINED, explain_backward_error, run_network
-from cnnlib.models.modes import modules_in_evaluation, train_all_but
+from cnnlib.models.explain_forward import EXPLAINED, run_network
+from cnnlib.models.explain_training import explain_backward_error
+from cnnlib.models.training_mode import modules_in_evaluation, train_all_but
 from cnnlib.training.channels_last import ChannelsLast
 from cnnlib.training.errors import DivergenceError
 from cnnlib.training.evaluation import count_right, share_of

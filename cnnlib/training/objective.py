@@ -12,7 +12,8 @@ import torch
 from torch import nn
 
 from cnnlib.machine.faults import is_fault
-from cnnlib.models.failures import EXPLAINED, explain_loss_error, explain_outputs, scores_among
+from cnnlib.models.explain_forward import EXPLAINED
+from cnnlib.models.explain_training import explain_loss_error, explain_outputs, scores_among
 from cnnlib.training.metrics import count_correct
 from cnnlib.validation import Callable, check_labels, in_words
 

@@ -16,7 +16,7 @@ from cnnlib.machine.device import CORES
 from cnnlib.machine.size import chosen_size
 from cnnlib.machine.threads import release_openmp_threads
 from cnnlib.models.copying import copy_network
-from cnnlib.models.modes import in_mode
+from cnnlib.models.training_mode import in_mode
 from cnnlib.training.errors import DivergenceError
 from cnnlib.training.loop import Trainer
 from cnnlib.training.source import OWN, count_batches

@@ -134,7 +134,7 @@ class Saved:
         if self.running and threading.get_ident() != self._thread:
             raise RuntimeError("the run is going on in another thread. Save in a listener, or stop it: trainer.stop().")
         path = storage.file_path(path)
-        storage.check_place(path)
+        storage.check_replaceable(path)
         keeper = next((one for one in self.listeners if isinstance(one, Checkpoint) and one.keeps(path)), None)
         with nullcontext() if keeper and keeper.holds_lock else storage.locked(path):
             write_checkpoint(path, self._capture(), self, keeper.origin if keeper else {})

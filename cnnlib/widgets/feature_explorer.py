@@ -16,7 +16,7 @@ from cnnlib.models.copying import copy_network
 from cnnlib.page.announce import alert
 from cnnlib.page.escape import one_line
 from cnnlib.probes import layers_with_maps, maps_and_output, strongest_places
-from cnnlib.probes.hooks import random_left_alone
+from cnnlib.probes.passes import random_left_alone
 from cnnlib.validation import Bool, arguments
 from cnnlib.widgets.controls import LABEL
 from cnnlib.widgets.display import Explorer

@@ -19,7 +19,7 @@ from cnnlib.models import (
 )
 from cnnlib.page.announce import alert
 from cnnlib.probes import gradient_parts
-from cnnlib.probes.given import BATCH, LABELS, check_scored
+from cnnlib.probes.checks import BATCH, LABELS, check_scored
 from cnnlib.validation import Count, arguments
 from cnnlib.widgets.controls import LABEL
 from cnnlib.widgets.display import Explorer

@@ -4,7 +4,7 @@ import ipywidgets
 import torch
 
 from cnnlib.figures import draw_blocks, draw_gradient_flow, draw_reconstructions, draw_statistics, draw_volumes
-from cnnlib.models.modes import evaluating
+from cnnlib.models.training_mode import evaluating
 from cnnlib.page.announce import alert
 from cnnlib.probes import gradient_norms, present_gradients, relu_statistics, walk_layers
 from cnnlib.validation import Count, Example, Tensor, arguments

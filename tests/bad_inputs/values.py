@@ -11,7 +11,7 @@ from torch import nn
 from cnnlib import validation as v
 from cnnlib.models import lenet
 from cnnlib.models.limits import Arch
-from cnnlib.probes.given import Names
+from cnnlib.probes.checks import Names
 from cnnlib.widgets.controls import Name
 from cnnlib.widgets.run_chart import Band
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import torch
 
 from cnnlib.course.records import distributed
-from cnnlib.models.failures import run_network
+from cnnlib.models.explain_forward import run_network
 from cnnlib.training.evaluation import count_right
 from cnnlib.training.loop import Trainer
 from cnnlib.validation import Bool

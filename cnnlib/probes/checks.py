@@ -1,10 +1,10 @@
-"""What a probe asks of the network and of the batch that it is given, before it sends anything through."""
+"""What a probe checks about the network and the batch that it is given."""
 
 from dataclasses import dataclass
 
 import torch
 
-from cnnlib.validation import Iterable, Rule, Tensor, Text, in_words
+from cnnlib.validation import Iterable, Rule, Tensor, Text, check_labels, in_words
 
 BATCH = Tensor(shape="(N, …)")
 LABELS = Tensor((1,), "(N,)")
@@ -48,7 +48,8 @@ def check_scored(X, y):
         raise TypeError(f"y must hold class indices (int64), got {in_words(y)}. Try y.long().")
 
 
-def check_scores(scores, X):
-    """Raise unless a network gave scores of shape (N, classes) for the batch X."""
-    if not isinstance(scores, torch.Tensor) or scores.dim() != 2 or len(scores) != len(X):
-        raise ValueError(f"net must return scores of shape ({len(X)}, classes), got {in_words(scores)}.")
+def check_scores(scores, y):
+    """Raise unless a network gave scores of shape (N, classes) for a batch, and the labels `y` are of these classes."""
+    if not isinstance(scores, torch.Tensor) or scores.dim() != 2 or len(scores) != len(y):
+        raise ValueError(f"net must return scores of shape ({len(y)}, classes), got {in_words(scores)}.")
+    check_labels(y.long(), scores.shape[1])

@@ -4,8 +4,8 @@ import torch
 from torch import nn
 
 from cnnlib.models.cifar_resnet import cifar_resnet
-from cnnlib.models.failures import run_network
-from cnnlib.models.modes import evaluating
+from cnnlib.models.explain_forward import run_network
+from cnnlib.models.training_mode import evaluating
 from cnnlib.validation import Network, Tensor, arguments
 
 

@@ -18,9 +18,9 @@ from torch.nn import functional as F
 
 from cnnlib.models.cifar_resnet import is_block
 from cnnlib.models.copying import copy_network
-from cnnlib.models.failures import run_network
-from cnnlib.probes.given import BATCH, LABELS, check_scored, check_scores
-from cnnlib.validation import Count, Kind, List, Network, arguments, check_labels, in_words
+from cnnlib.models.explain_forward import run_network
+from cnnlib.probes.checks import BATCH, LABELS, check_scored, check_scores
+from cnnlib.validation import Count, Kind, List, Network, arguments, in_words
 
 SEQUENCE = Kind(nn.Sequential, "It is made of stem, blocks and head: try tower(8).")
 
@@ -130,8 +130,7 @@ def gradient_parts(net, X, y, block=1, last=None):
             branches.append(one.residual(x.clone()))
             x = one(x.clone())
         scores = run_network(head, x.clone())
-        check_scores(scores, X)
-        check_labels(y.long(), scores.shape[1])
+        check_scores(scores, y)
         loss = F.cross_entropy(scores, y.clone())
         end, total = torch.autograd.grad(loss, (x, start), retain_graph=True)
         parts = [torch.autograd.grad(branch, start, end, retain_graph=True)[0] for branch in branches]

@@ -2,7 +2,7 @@
 
 from torch import nn
 
-from cnnlib.models.batch_norm import BatchNorm
+from cnnlib.models.batch_norm import BATCH_NORMS
 from cnnlib.models.limits import SHARE
 from cnnlib.validation import Network, arguments
 
@@ -20,6 +20,6 @@ def set_dropout(net, share):
 def set_momentum(net, momentum):
     """Give every batch normalisation another momentum, the weight of a new batch in 0 … 1; return the network."""
     for layer in net.modules():
-        if isinstance(layer, nn.modules.batchnorm._BatchNorm | BatchNorm):
+        if isinstance(layer, BATCH_NORMS):
             layer.momentum = momentum
     return net
