@@ -38,9 +38,9 @@ def batch_norm(X, gamma, beta, running_mean, running_var, training, momentum=0.1
     ValueError
         In training, if the batch has only one value per channel: it would be its own mean, with no variance.
     """
-    shape = (1, -1) + (1,) * (X.dim() - 2)  # one number per channel, for any number of axes
+    shape = (1, -1) + (1,) * (X.dim() - 2)  # one number a channel, for any number of axes
     if training:
-        n = X.numel() // X.shape[1]  # values per channel
+        n = X.numel() // X.shape[1]  # values a channel
         if n == 1:
             raise ValueError(f"training needs more than one value a channel, got a batch of shape {tuple(X.shape)}.")
         axes = [0, *range(2, X.dim())]  # all but the channels
