@@ -7,7 +7,6 @@ tests itself cannot notice a wrong diagnosis: `exercise_answers` holds answers w
 import importlib
 import re
 from pathlib import Path
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -17,10 +16,10 @@ from torch import nn
 from torch.nn import functional as F
 
 from cnnlib import models
-from cnnlib.exercises import gradients, lenet
+from cnnlib.exercises import lenet
 from cnnlib.exercises.core import Exercise, exercise
 from cnnlib.exercises.functions import Function, duplicate
-from cnnlib.exercises.modules import Module
+from cnnlib.exercises.modules import Module, built
 from cnnlib.exercises.progress import CHAPTERS
 from cnnlib.models import lenet as build_lenet
 
@@ -40,24 +39,29 @@ def solved(e):
 
 def mistaken(e, wrong):
     """Return what a reader who makes a known mistake hands in; where it is about a part, the rest is right."""
-    if not isinstance(e.checker.run, Function):
-        return wrong
-    right = e.checker.run.reference(e.checker.reference, e.solve)
+    run = e.checker.run
+    right = run.reference(e.checker.reference, e.solve)
 
-    def answer(*args):
+    def module(*args):
+        return built(wrong, right, args)
+
+    def function(*args):
         result = wrong(*args)
         if not isinstance(result, tuple) or ... not in result:
             return result
         return tuple(b if a is ... else a for a, b in zip(result, right(*duplicate(args)), strict=True))
 
-    return answer if e.tier == "build" else lambda *args: wrong(*args)
+    if isinstance(run, Module):
+        return module if e.tier == "build" else module()
+    if not isinstance(run, Function):
+        return wrong
+    return function if e.tier == "build" else lambda *args: wrong(*args)
 
 
 def known():
     """Return each known mistake; of those of networks, which take time, the first three of an exercise every day."""
     for name, e in ALL.items():
-        mistakes = getattr(e.checker, "known", [])
-        for i, (wrong, message) in enumerate(mistakes):
+        for i, (wrong, message) in enumerate(e.checker.known):
             slow = isinstance(e.checker.run, Module) and i >= 3
             yield pytest.param(e, wrong, message, marks=pytest.mark.thorough if slow else (), id=f"{name}-{i}")
 
@@ -97,18 +101,10 @@ def assert_reads_well(verdict):
 
 
 def test_the_tables_cover_every_exercise():
-    assert set(RIGHT) == set(WRONG) == set(ALL)
+    assert set(RIGHT) <= set(WRONG) == set(ALL)
     for chapter, _ in CHAPTERS.values():
         mine = [e for name, e in ALL.items() if name.startswith(f"{chapter}.")]
         assert len(mine) >= 6 and {e.tier for e in mine} == {"recall", "change one line", "build"}
-
-
-@every_exercise
-def test_the_solution_passes(e):
-    verdict = e.check(solved(e))
-    assert verdict.passed is True, verdict
-    if e.tier != "recall":
-        assert "exactly equal" in verdict.message or "close" in verdict.message
 
 
 class Hostile:
@@ -123,16 +119,11 @@ class Hostile:
     __str__ = __repr__
 
 
-class Unspeakable(Exception):
-    def __str__(self):
-        raise RuntimeError("no text")
-
-
 class Failing(nn.Module):
-    """A network that fails in a way of its own."""
+    """A network that fails with an error without a text."""
 
     def forward(self, X):
-        raise Unspeakable
+        raise type("Unspeakable", (Exception,), {"__str__": Hostile.__repr__})
 
 
 def endless(*args):
@@ -160,38 +151,29 @@ def test_hostile_values_never_raise(e):
         assert_reads_well(verdict)
 
 
-@every_exercise
-def test_unanswered_is_gentle(e):
-    for answer in (..., None, (..., 3), [None]):
-        verdict = e.check(answer)
-        assert verdict.passed is None and "Not answered yet" in repr(verdict)
-    assert e.check().passed is None
+def stub_of_dots(*args): ...
 
 
-def stub_of_dots(X, K): ...
-
-
-def stub_with_docstring(X, K):
+def stub_with_docstring(*args):
     """Cross-correlate."""
     pass
 
 
-def stub_that_returns(X, K):
-    Y = ...
-    return Y
+def stub_that_returns(*args):
+    return ...
 
 
-def stub_that_raises(X, K):
+def stub_that_raises(*args):
     raise NotImplementedError
 
 
-@pytest.mark.parametrize("stub", [stub_of_dots, stub_with_docstring, stub_that_returns, stub_that_raises])
-def test_a_stub_counts_as_unanswered(stub):
-    assert lenet.conv2d.check(stub).passed is None
-
-
-def test_a_stub_of_a_builder_counts_as_unanswered():
-    assert lenet.without_padding.check(lambda: ...).passed is None
+@every_exercise
+def test_unanswered_is_gentle(e):
+    stubs = [stub_of_dots, stub_with_docstring, stub_that_returns, stub_that_raises]
+    for answer in (..., None, (..., 3), [None], *stubs):
+        verdict = e.check(answer)
+        assert verdict.passed is None and "Not answered yet" in repr(verdict)
+    assert e.check().passed is None
 
 
 @every_exercise
@@ -212,19 +194,16 @@ def test_the_solution_shows_code_that_solves(e):
     namespace = {"torch": torch, "nn": nn, "F": F, **vars(models)}  # what a chapter may import
     exec(code, namespace)
     solve = namespace[e.name]
-    assert e.check(solve if e.tier == "build" else solve()).passed is True
+    verdict = e.check(solve if e.tier == "build" else solve())
+    assert verdict.passed is True, verdict
+    assert e.tier == "recall" or "exactly equal" in verdict.message or "close" in verdict.message
 
 
 @every_exercise
-def test_an_exercise_shows_its_question(e):
-    assert e.question in repr(e) and e.question in e._repr_markdown_() and e.tier in repr(e)
-
-
-@every_exercise
-def test_what_is_code_is_ascii(e):
+def test_texts(e):
     """What a reader may paste back into code has no typographic minus, no times sign and no dots for an operator."""
-    texts = [e.question, *e.hints, *(message for _, message in getattr(e.checker, "known", []))]
-    for text in texts:
+    assert e.question in repr(e) and e.question in e._repr_markdown_() and e.tier in repr(e)
+    for text in (e.question, *e.hints, *(message for _, message in e.checker.known)):
         assert not re.search(r"−\d", text), text
         for code in re.findall(r"`([^`]+)`", text):
             assert not set(code) & set("−×·≤≥"), code
@@ -255,53 +234,24 @@ def test_a_check_leaves_the_network_and_the_random_numbers_alone(mode):
 
 
 def test_gradients_are_reported():
-    assert "gradients agree" in lenet.conv2d.check(lenet.conv2d.solve).message
-    assert (
-        "Gradients do not flow" in lenet.conv2d.check(lambda X, K: lenet.conv2d.solve(X.detach(), K.detach())).message
-    )
+    solve = lenet.conv2d.solve
+    assert "gradients agree" in lenet.conv2d.check(solve).message
+    assert "Gradients do not flow" in lenet.conv2d.check(lambda X, K: solve(X.detach(), K.detach())).message
 
 
-def test_an_answer_that_cannot_even_be_looked_at_is_explained():
-    verdict = lenet.output_size.check(Hostile())
-    assert verdict.passed is False and "`Hostile`" in verdict.message and "RuntimeError: no" in verdict.message
-
-
-def test_numbers_as_text_are_told():
-    for text in ("55", "55.0"):
-        assert (
-            "text" in lenet.output_size.check(text).message
-            and "quotation marks" in lenet.output_size.check(text).message
-        )
-
-
-def test_networks_come_scripted_and_in_half_precision():
-    wrong, right = build_lenet(nn.ReLU), lenet.relu_and_max_pooling.solve()
-    e = lenet.relu_and_max_pooling
-    for make in (torch.jit.script, nn.Module.half, nn.Module.bfloat16, nn.Module.double, lambda net: (net,)):
-        assert e.check(make(right)).passed is True
-        assert "still takes averages" in e.check(make(wrong)).message
-    told = lenet.without_padding.check(torch.jit.script(build_lenet())).message
-    assert "do not get through" in told and "padding" in told and "interpreter" not in told
-
-
-def test_everything_works_in_double_precision():
-    torch.set_default_dtype(torch.float64)
+@pytest.mark.parametrize("dtype", [torch.float64, torch.bfloat16], ids=str)
+def test_everything_works_in_another_precision(dtype):
+    torch.set_default_dtype(dtype)
     try:
         for name, e in ALL.items():
-            assert e.check(solved(e)).passed is True, name
-        assert (
-            "is flipped"
-            in lenet.conv2d.check(lambda X, K: F.conv2d(X[None, None], K.flip(0, 1)[None, None])[0, 0]).message
-        )
+            verdict = e.check(solved(e))
+            assert verdict.passed is True, (name, verdict)
+        flipped = lenet.conv2d.check(lambda X, K: F.conv2d(X[None, None], K.flip(0, 1)[None, None])[0, 0])
+        assert "is flipped" in flipped.message
         assert "still takes averages" in lenet.relu_and_max_pooling.check(build_lenet(nn.ReLU)).message
+        assert torch.get_default_dtype() == dtype
     finally:
         torch.set_default_dtype(torch.float32)
-
-
-def test_a_jacobian_may_come_in_rows_or_from_a_function():
-    J = gradients.jacobian_of_the_block.solve()
-    for given in (J, J.tolist(), list(J), tuple(J), J.numpy(), list(J.numpy()), (J,), lambda: J, lambda x: J, J.half()):
-        assert gradients.jacobian_of_the_block.check(given).passed is True
 
 
 def test_an_exercise_needs_a_tier_and_hints():
@@ -316,14 +266,11 @@ def test_an_exercise_needs_a_tier_and_hints():
 def test_the_page_shows_how_to_make_an_exercise():
     """The exercise of `docs/exercises.md`, as a stranger would copy it, passes the tests that every exercise gets."""
     page = (Path(__file__).parent.parent / "docs" / "exercises.md").read_text(encoding="utf-8")
-    blocks = [block for block in re.findall(r"```python\n(.*?)```", page, re.DOTALL) if "@exercise" in block]
-    assert blocks
-    for block in blocks:
-        assert len(block.splitlines()) <= 25
-        namespace = SimpleNamespace()
-        exec(compile(block, "page", "exec"), namespace.__dict__)
-        made = [value for value in vars(namespace).values() if isinstance(value, Exercise)]
-        for e in made:
-            assert e.check(solved(e)).passed is True and len(e.hints) >= 2
-            for wrong, message in e.checker.known:
-                assert message in e.check(mistaken(e, wrong)).message
+    (block,) = [block for block in re.findall(r"```python\n(.*?)```", page, re.DOTALL) if "@exercise" in block]
+    assert len(block.splitlines()) <= 25
+    names = {}
+    exec(compile(block, "page", "exec"), names)
+    (e,) = [value for value in names.values() if isinstance(value, Exercise)]
+    assert e.check(solved(e)).passed is True and len(e.hints) >= 2
+    for wrong, message in e.checker.known:
+        assert message in e.check(mistaken(e, wrong)).message

@@ -1,6 +1,5 @@
 """Exercises of chapter 2, AlexNet. In a notebook: `from cnnlib.exercises import alexnet as exercises`."""
 
-from dataclasses import dataclass
 from types import SimpleNamespace
 
 import torch
@@ -8,9 +7,10 @@ from torch import nn
 from torch.nn import functional as F
 
 from cnnlib.exercises.core import exercise
-from cnnlib.exercises.engine import Case, Wrong, check, same
-from cnnlib.exercises.functions import Called, Function, duplicate, number, tensor_from
+from cnnlib.exercises.engine import Case, Wrong, check, gap, randn, same
+from cnnlib.exercises.functions import Function, tensor_from
 from cnnlib.exercises.modules import network
+from cnnlib.exercises.reading import number
 from cnnlib.models import alexnet
 
 
@@ -104,54 +104,33 @@ def grouped_weights():
     return groups * weights_of_one
 
 
-def laptop(activation=nn.ReLU, layers=()):
-    """Build the laptop's AlexNet, with some of its layers exchanged: {16: nn.Identity()}."""
-    net = alexnet(activation, shrink=8, side=112)
-    for index, layer in dict(layers).items():
-        net[index] = layer
-    return net
-
-
-def dropout_mistakes(build):
-    """Return what is said of networks that drop something else than `build(layers)` does."""
-    shares = (0.1, 0.2, 0.25, 0.3, 0.4, 0.6, 0.7, 0.75, 0.8, 0.9)
-    return {
-        "The first hidden dense layer has lost its dropout. How many dropouts has AlexNet?":
-            lambda: build({16: nn.Identity()}),
-        "The second hidden dense layer has lost its dropout. How many dropouts has AlexNet?":
-            lambda: build({19: nn.Identity()}),
-        "A dropout stands before each hidden dense layer. On which side of it does this chapter's AlexNet drop?":
-            lambda: build({13: nn.Sequential(nn.Flatten(), nn.Dropout()), 19: nn.Identity()}),
-        **{f"It drops a share of {p}. Which share does AlexNet drop?":
-           lambda p=p: build({16: nn.Dropout(p), 19: nn.Dropout(p)}) for p in shares},
-    }  # fmt: skip
-
-
 ACTIVATIONS = {1: "first convolution", 4: "second convolution", 7: "third convolution", 9: "fourth convolution",
                11: "fifth convolution", 15: "first dense layer", 18: "second dense layer"}  # fmt: skip
-
-
-def tanhs(layers):
-    return laptop(nn.Tanh, layers)
+DROPOUTS = {
+    "The first hidden dense layer has lost its dropout. How many dropouts has AlexNet?": {16: nn.Identity()},
+    "The second hidden dense layer has lost its dropout. How many dropouts has AlexNet?": {19: nn.Identity()},
+    "A dropout stands before each hidden dense layer. On which side of it does this chapter's AlexNet drop?":
+        {13: nn.Sequential(nn.Flatten(), nn.Dropout()), 19: nn.Identity()},
+    **{f"It drops a share of {p}. Which share does AlexNet drop?": {(16, 19): nn.Dropout(p)}
+       for p in (0.1, 0.2, 0.25, 0.3, 0.4, 0.6, 0.7, 0.75, 0.8, 0.9)},
+}  # fmt: skip
 
 
 @exercise("change one line", network((1, 112, 112), {
-    "This is the unchanged AlexNet. Which argument names the activation?": laptop,
-    "The convolutions still have ReLUs. How many activations does the network have?":
-        lambda: laptop(nn.ReLU, {15: nn.Tanh(), 18: nn.Tanh()}),
-    "The dense layers still have ReLUs. How many activations does the network have?":
-        lambda: tanhs({15: nn.ReLU(), 18: nn.ReLU()}),
-    **{f"One ReLU is left, behind the {place}. How many activations does the network have?":
-       lambda index=index: tanhs({index: nn.ReLU()}) for index, place in ACTIVATIONS.items()},
+    "This is the unchanged AlexNet. Which argument names the activation?": {nn.Tanh: nn.ReLU()},
+    "The convolutions still have ReLUs. How many activations does the network have?": {(1, 4, 7, 9, 11): nn.ReLU()},
+    "The dense layers still have ReLUs. How many activations does the network have?": {(15, 18): nn.ReLU()},
+    **{f"One ReLU is left, behind the {place}. How many activations does the network have?": {index: nn.ReLU()}
+       for index, place in ACTIVATIONS.items()},
     "The dense layers have lost their activations. What do three dense layers in a row amount to?":
-        lambda: tanhs({15: nn.Identity(), 18: nn.Identity()}),
-    "A tanh follows the last layer. May a score be greater than 1?": lambda: nn.Sequential(tanhs({}), nn.Tanh()),
-    "The activation is a sigmoid. Which one runs from -1 to 1?": lambda: laptop(nn.Sigmoid),
-    "Your activation is cut off at -1 and 1. Which one bends towards them?": lambda: laptop(nn.Hardtanh),
-    "The activation is a softsign. Which one is PyTorch's tanh?": lambda: laptop(nn.Softsign),
-    **dropout_mistakes(tanhs),
+        {(15, 18): nn.Identity()},
+    "A tanh follows the last layer. May a score be greater than 1?": {20: lambda last: nn.Sequential(last, nn.Tanh())},
+    "The activation is a sigmoid. Which one runs from -1 to 1?": {nn.Tanh: nn.Sigmoid()},
+    "Your activation is cut off at -1 and 1. Which one bends towards them?": {nn.Tanh: nn.Hardtanh()},
+    "The activation is a softsign. Which one is PyTorch's tanh?": {nn.Tanh: nn.Softsign()},
+    **DROPOUTS,
     "Each dropout stands before the activation, where a kept value is doubled first. Which comes first?":
-        lambda: tanhs({15: nn.Dropout(), 16: nn.Tanh(), 18: nn.Dropout(), 19: nn.Tanh()}),
+        {(15, 18): nn.Dropout(), (16, 19): nn.Tanh()},
 }, otherwise="Are there seven tanhs, one behind each convolution and each hidden dense layer?", large=3))  # fmt: skip
 def with_tanh():
     """Build an eighth of AlexNet, `alexnet(shrink=8, side=112)`, with a tanh in place of every ReLU. All else stays,
@@ -163,29 +142,15 @@ def with_tanh():
     return alexnet(nn.Tanh, shrink=8, side=112)
 
 
-def pooled(poolings, activation=nn.ReLU, layers=()):
-    """Build the laptop's AlexNet with three other poolings, whose last map is 3 × 3."""
-    exchanged = dict(zip((2, 5, 12), poolings, strict=True))
-    return laptop(activation, {**exchanged, 14: nn.Linear(32 * 3 * 3, 512), **dict(layers)})
-
-
-def maximum(size, **options):
-    return nn.MaxPool2d(size, stride=2, **options)
-
-
 @exercise("change one line", network((1, 112, 112), {
-    "The first pooling still overlaps. How many poolings are there?":
-        lambda: pooled([maximum(3), maximum(2), maximum(2)]),
-    "The second pooling still overlaps. How many poolings are there?":
-        lambda: pooled([maximum(2), maximum(3), maximum(2)]),
+    "The first pooling still overlaps. How many poolings are there?": {2: nn.MaxPool2d(3, stride=2)},
+    "The second pooling still overlaps. How many poolings are there?": {5: nn.MaxPool2d(3, stride=2)},
     "The windows are still 3 × 3, now with some that stick out. How large should they be?":
-        lambda: pooled([maximum(3, ceil_mode=True)] * 3),
-    "It takes averages. Which pooling keeps the largest number of a window?": lambda: pooled([nn.AvgPool2d(2)] * 3),
-    "The first pooling looks at one number in four. How large should its windows be?":
-        lambda: pooled([maximum(1), maximum(2), maximum(2)]),
-    "The ReLUs have become tanhs. Which layers should change, and which stay?":
-        lambda: pooled([maximum(2)] * 3, nn.Tanh),
-    **dropout_mistakes(lambda layers: pooled([maximum(2)] * 3, layers=layers)),
+        {nn.MaxPool2d: nn.MaxPool2d(3, stride=2, ceil_mode=True)},
+    "It takes averages. Which pooling keeps the largest number of a window?": {nn.MaxPool2d: nn.AvgPool2d(2)},
+    "The first pooling looks at one number in four. How large should its windows be?": {2: nn.MaxPool2d(1, stride=2)},
+    "The ReLUs have become tanhs. Which layers should change, and which stay?": {nn.ReLU: nn.Tanh()},
+    **DROPOUTS,
 }, otherwise="Are all three poolings 2 × 2 with stride 2, how large are the maps after each, and how many inputs does "
              "the first dense layer get?", large=3))  # fmt: skip
 def pooling_without_overlap():
@@ -234,9 +199,32 @@ def drop_alike(a, b):
     """Return whether two dropouts drop and keep alike."""
     if a.axes or b.axes:
         return a.axes == b.axes
-    both = ~a.dropped & ~b.dropped
     drop = abs(a.share - b.share) < 0.03 and (a.share in (0, 1)) == (b.share in (0, 1))
-    return drop and (a.again, a.counted) == (b.again, b.counted) and same(a.kept[both], b.kept[both])
+    return drop and (a.again, a.counted) == (b.again, b.counted) and same(*kept_by_both(a, b))
+
+
+def kept_by_both(a, b):
+    both = ~a.dropped & ~b.dropped
+    return a.kept[both], b.kept[both]
+
+
+def in_words(found, right, case):
+    """Return the fact about a dropout that drops or keeps otherwise, and a question."""
+    p, share = right.share, found.share
+    return next((fact, ask) for true, fact, ask in (
+        (p == 1, "not all values become 0", "Which random numbers fall below 1?"),
+        (p == 0 and share, "not all values stay as they are", "Which random numbers fall below 0?"),
+        (p == 0, "the values do not stay as they are", "What should happen to them?"),
+        (share in (0, 1), f"{'every one' if share else 'none'} of {found.kept.numel():,} values becomes 0",
+         "Where does each get a random number of its own?"),
+        (found.axes, f"what is dropped repeats along axis {(*found.axes, 0)[0]}",
+         "Which shape has the tensor of random numbers?"),
+        (abs(share - p) >= 0.03, f"a share of {share:.2f} becomes 0",
+         "With which probability does your random number drop a value?"),
+        (found.again, "two calls drop the same values", "When are the random numbers drawn?"),
+        (found.counted, "your function drops the same number in each call", "Does each value decide for itself?"),
+        (True, "the kept values are off", "By what is each divided?"),
+    ) if true)  # fmt: skip
 
 
 def dropping(kept=lambda X, p: torch.rand(X.shape) >= p, scale=lambda X, p: X / (1 - p), rest=lambda X, p: X):
@@ -244,47 +232,8 @@ def dropping(kept=lambda X, p: torch.rand(X.shape) >= p, scale=lambda X, p: X / 
     return lambda X, p, training: torch.where(kept(X, p), scale(X, p), 0) if training else rest(X, p)
 
 
-def mostly(X, p):
-    return torch.rand(X.shape) < p
-
-
-@dataclass
-class Dropout(Function):
-    """A function that drops by chance: called several times, and compared by its statistics."""
-
-    def gap(self, found, right):
-        both = ~found.dropped & ~right.dropped
-        return super().gap(found.kept[both], right.kept[both])
-
-    def difference(self, found, right):
-        return in_words(found, right)[0]
-
-
-def in_words(found, right):
-    """Return the fact about a dropout that drops or keeps otherwise, and a question."""
-    if right.share == 1:
-        return "not all values become 0", "Which random numbers fall below 1?"
-    if right.share == 0 and found.share:
-        return "not all values stay as they are", "Which random numbers fall below 0?"
-    if right.share == 0:
-        return "the values do not stay as they are", "What should happen to them?"
-    if found.share in (0, 1):
-        many = f"{'every one' if found.share else 'none'} of {found.kept.numel():,} values becomes 0"
-        return many, "Where does each get a random number of its own?"
-    if found.axes:
-        axes = f"what is dropped repeats along axis {found.axes[0]}"
-        return axes, "Which shape has the tensor of random numbers?"
-    if abs(found.share - right.share) >= 0.03:
-        return f"a share of {found.share:.2f} becomes 0", "With which probability does your random number drop a value?"
-    if found.again != right.again:
-        return "two calls drop the same values", "When are the random numbers drawn?"
-    if found.counted:
-        return "your function drops the same number in each call", "Does each value decide for itself?"
-    return "the kept values are off", "By what is each divided?"
-
-
-@exercise("build", check(Dropout(
-    observe, agree=drop_alike, explain=lambda found, right, case: in_words(found, right)[1], by_hand=("dropout",),
+@exercise("build", check(Function(
+    observe, agree=drop_alike, gap=lambda *both: gap(*kept_by_both(*both)), tell=in_words, by_hand=("dropout",),
     gradients=lambda weights, result, X, p, training: [weights * (result != 0) / (1 - p)],
 ), dropout_cases, F.dropout, {
     "One mask serves all images of the batch. Which shape has the tensor of random numbers?":
@@ -296,7 +245,8 @@ def in_words(found, right):
     "That is as if `torch.randn` had drawn. Which function draws evenly between 0 and 1?":
         dropping(lambda X, p: torch.randn(X.shape) >= p),
     "That is 1 − p. Is p the share to drop or to keep?":
-        [dropping(mostly, scale) for scale in (lambda X, p: X / (1 - p), lambda X, p: X / p)],
+        [dropping(lambda X, p: torch.rand(X.shape) < p, scale)
+         for scale in (lambda X, p: X / (1 - p), lambda X, p: X / p)],
     "They are as they were. What makes up for the values that are dropped?": dropping(scale=lambda X, p: X),
     "They are divided by p. Which share of the values is kept?": dropping(scale=lambda X, p: X / p),
     "They are multiplied by 1 − p, and shrink. What makes up for the values that are dropped?":
@@ -326,13 +276,11 @@ def dropout(X, p, training):
     return kept * X / (1 - p)
 
 
-def max_pool2d_cases():
-    small = torch.tensor([[9.0, 2, 7, 1], [4, 0, 3, 8], [5, 12, 6, 10], [11, 14, 13, 15]]).reshape(1, 1, 4, 4)
-    sizes = ((2, 3, 7, 9), 3, 2), ((1, 2, 8, 6), 3, 2), ((2, 1, 6, 5), 2, 3), ((1, 2, 5, 4), 4, 1), ((2, 3, 9, 8), 3, 2)
-    return [(small, 2, 1), *((torch.randn(images), size, stride) for images, size, stride in sizes)]
-
-
-@exercise("build", check(Function(by_hand=("max_pool",), gradients=True), max_pool2d_cases, F.max_pool2d, {
+@exercise("build", check(Function(by_hand=("max_pool",), gradients=True), [
+    (torch.tensor([[[[9.0, 2, 7, 1], [4, 0, 3, 8], [5, 12, 6, 10], [11, 14, 13, 15]]]]), 2, 1),
+    (randn(2, 3, 7, 9), 3, 2), (randn(1, 2, 8, 6), 3, 2), (randn(2, 1, 6, 5), 2, 3), (randn(1, 2, 5, 4), 4, 1),
+    (randn(2, 3, 9, 8), 3, 2),
+], F.max_pool2d, {
     "You take the mean. Which number of a window does max pooling keep?": F.avg_pool2d,
     "You take the smallest number. Which one does max pooling keep?":
         lambda X, size, stride: -F.max_pool2d(-X, size, stride),
@@ -368,13 +316,6 @@ def max_pool2d(X, size, stride):
     return Y
 
 
-def grouped_cases():
-    small = torch.arange(1.0, 9.0).reshape(1, 2, 2, 2), torch.tensor([1.0, 10.0]).reshape(2, 1, 1, 1), 2
-    sizes = [((2, 4, 6, 5), (6, 2, 3, 2), 2), ((3, 6, 5, 5), (9, 2, 3, 3), 3), ((2, 4, 4, 4), (8, 1, 1, 3), 4),
-             ((1, 3, 5, 5), (2, 3, 3, 3), 1), ((2, 6, 6, 7), (4, 3, 3, 3), 2)]  # fmt: skip
-    return [small, *((torch.randn(images), torch.randn(kernels), groups) for images, kernels, groups in sizes)]
-
-
 def torch_grouped(X, weight, groups):
     return F.conv2d(X, weight, groups=groups)
 
@@ -390,26 +331,22 @@ def dealt(tensor, groups, dim):
     return tensor.index_select(dim, order)
 
 
-@dataclass
-class Grouped(Function):
-    """A function that must not tell PyTorch's convolutions of groups."""
-
-    def conclude(self, subject, right, cases, solve):
-        with Called() as called:
-            subject(*duplicate(cases[0].args))
-        for name, args, kwargs in called.calls:
-            place = 8 if "convolution" in name else 6  # where PyTorch's own signatures have the argument
-            if "conv" in name and kwargs.get("groups", args[place] if len(args) > place else 1) != 1:
-                split = f"PyTorch's `{name}` split the channels for you"
-                ask = "How do you get there with its argument `groups` left at 1?"
-                raise Wrong(f"The numbers are right, but {split}. {ask}")
-        return super().conclude(subject, right, cases, solve)
+def split_by_torch(name, args, kwargs):
+    """Return what is said of a call of `F.conv2d` or the like that has groups, or ''."""
+    if "conv" not in name or kwargs.get("groups", (*args, 1, 1, 1, 1, 1, 1)[6]) == 1:
+        return ""
+    return f"PyTorch's `{name}` split the channels for you. How do you get there with its argument `groups` left at 1?"
 
 
 AXES = "The groups' maps are joined along {}. Which axis of (N, C, H, W) counts channels?"
 
 
-@exercise("build", check(Grouped(gradients=True), grouped_cases, torch_grouped, {
+@exercise("build", check(Function(by_hand=split_by_torch, gradients=True), [
+    (torch.arange(1.0, 9.0).reshape(1, 2, 2, 2), torch.tensor([1.0, 10.0]).reshape(2, 1, 1, 1), 2),
+    (randn(2, 4, 6, 5), randn(6, 2, 3, 2), 2), (randn(3, 6, 5, 5), randn(9, 2, 3, 3), 3),
+    (randn(2, 4, 4, 4), randn(8, 1, 1, 3), 4), (randn(1, 3, 5, 5), randn(2, 3, 3, 3), 1),
+    (randn(2, 6, 6, 7), randn(4, 3, 3, 3), 2),
+], torch_grouped, {
     AXES.format("the batch"): lambda *args: torch.cat(maps(*args), dim=0),
     AXES.format("the height"): lambda *args: torch.cat(maps(*args), dim=2),
     AXES.format("the width"): lambda *args: torch.cat(maps(*args), dim=3),

@@ -7,9 +7,12 @@ from torch import nn
 from torch.nn import functional as F
 
 from cnnlib.exercises.core import exercise
-from cnnlib.exercises.engine import Case, Wrong, check, describe
-from cnnlib.exercises.functions import Function, number
-from cnnlib.exercises.modules import network, sent
+from cnnlib.exercises.engine import Case, Wrong, check, expect, randn
+from cnnlib.exercises.functions import Function
+from cnnlib.exercises.modules import network, output_of, renewed
+from cnnlib.exercises.reading import number
+
+NORM = nn.modules.batchnorm._NormBase
 
 
 @exercise("recall", number({
@@ -99,31 +102,26 @@ def kerass_momentum():
     return 1 - 0.99
 
 
-def settings(build, *each_image):
-    """Return mistakes in a network's normalisations; `build(norm, **options)` returns what builds it with others."""
-    each_image = build(nn.InstanceNorm2d, affine=True), build(partial(nn.GroupNorm, 1)), *each_image
-    return {
-        "Evaluation uses the batch's own statistics. What keeps running ones?": build(track_running_stats=False),
-        "Each image is normalised by itself. Which layer takes the mean over the whole batch?":
-            [build(nn.InstanceNorm2d, affine=True, track_running_stats=True), *each_image],
-        "The momentum is Keras's. Of what is it the weight in PyTorch?": [build(momentum=0.9), build(momentum=0.99)],
-        "With momentum=None all batches count the same. Which momentum is the default?": build(momentum=None),
-        "The eps is another one. Which is the default?": build(eps=1e-3),
-    }  # fmt: skip
-
-
-def small(norm=nn.BatchNorm2d, order=1, act=nn.ReLU, **options):
-    """Return what builds the next exercise's network with other parts; an order of -1 exchanges two of them."""
-    return lambda: nn.Sequential(
-        nn.Conv2d(1, 6, 5), *[norm(6, **options), act()][::order], nn.Flatten(), nn.Linear(3456, 10)
-    )
+BY_ITSELF = "Each image is normalised by itself. Which layer takes the mean over the whole batch?"
+BY_IMAGE = lambda old: nn.GroupNorm(1, old.num_features)  # noqa: E731
+BY_VECTOR = {nn.BatchNorm1d: lambda old: nn.LayerNorm(old.num_features)}
+SETTINGS = {
+    "Evaluation uses the batch's own statistics. What keeps running ones?": {NORM: renewed(track_running_stats=False)},
+    BY_ITSELF: [
+        *[{nn.BatchNorm2d: renewed(nn.InstanceNorm2d, track_running_stats=kept)} for kept in (True, False)],
+        {nn.BatchNorm2d: BY_IMAGE}],
+    "The momentum is Keras's. Of what is it the weight in PyTorch?":
+        [{NORM: renewed(momentum=0.9)}, {NORM: renewed(momentum=0.99)}],
+    "With momentum=None all batches count the same. Which momentum is the default?": {NORM: renewed(momentum=None)},
+    "The eps is another one. Which is the default?": {NORM: renewed(eps=1e-3)},
+}  # fmt: skip
 
 
 @exercise("change one line", network((1, 28, 28), {
-    "The normalisation comes after the ReLU. Where did it stand?": small(order=-1),
-    "The ReLU is gone. Which one line has to change?": small(act=nn.Identity),
-    "The ReLU is a sigmoid now. Which one line has to change?": small(act=nn.Sigmoid),
-    **settings(small),
+    "The normalisation comes after the ReLU. Where did it stand?": {1: nn.ReLU(), 2: nn.BatchNorm2d(6)},
+    "The ReLU is gone. Which one line has to change?": {nn.ReLU: nn.Identity()},
+    "The ReLU is a sigmoid now. Which one line has to change?": {nn.ReLU: nn.Sigmoid()},
+    **SETTINGS,
 }, otherwise="Which line cannot take maps of shape (N, 6, 24, 24), and should any other line change?", free=(6,),
    seen=(1,) * 10))  # one image in a batch, where a biased running variance shows most  # fmt: skip
 def right_kind():
@@ -136,30 +134,25 @@ def right_kind():
     return nn.Sequential(nn.Conv2d(1, 6, 5), nn.BatchNorm2d(6), nn.ReLU(), nn.Flatten(), nn.Linear(6 * 24 * 24, 10))
 
 
-def deep(norm=nn.BatchNorm2d, maps="NAP", dense=nn.BatchNorm1d, vectors="NA", act=nn.Sigmoid, pool=nn.AvgPool2d, **kw):
-    """Return what builds the next exercise's network with other parts, or norm, activation and pooling reordered."""
-
-    def steps(channels, norm, order):
-        return [{"N": norm(channels, **kw), "A": act(), "P": pool(2)}[step] for step in order]
-
-    return lambda: nn.Sequential(
-        nn.Conv2d(1, 6, 5, padding=2), *steps(6, norm, maps), nn.Conv2d(6, 16, 5), *steps(16, norm, maps), nn.Flatten(),
-        nn.Linear(400, 120), *steps(120, dense, vectors), nn.Linear(120, 84), *steps(84, dense, vectors),
-        nn.Linear(84, 10))  # fmt: skip
+def reordered(maps="NAP", vectors="NA"):
+    """Return what builds the next exercise's network with norm, activation and pooling in other orders."""
+    first, second = ([start + "NAP".index(step) for step in maps] for start in (1, 5))
+    third, fourth = ([start + "NA".index(step) for step in vectors] for start in (10, 13))
+    order = [0, *first, 4, *second, 8, 9, *third, 12, *fourth, 15]
+    return lambda: nn.Sequential(*[lenet_with_batch_norm.solve()[i] for i in order])
 
 
 @exercise("change one line", network((1, 28, 28), {
-    "The normalisations come after the sigmoids. What would one gain from one before it?":
-        deep(maps="ANP", vectors="AN"),
-    "After the convolutions the normalisation follows the sigmoid. Which should be first?": deep(maps="ANP"),
-    "After the dense layers the normalisation follows the sigmoid. Which should be first?": deep(vectors="AN"),
-    "After the convolutions the normalisation follows the pooling. What should it follow?": deep(maps="APN"),
-    "The normalisations come after sigmoid and pooling. What should each follow?": deep(maps="APN", vectors="AN"),
-    "The pooling comes before the normalisation. What should each normalisation follow?": deep(maps="PNA"),
-    "The sigmoids are gone. Does a batch normalisation do their work?": deep(act=nn.Identity),
-    "The sigmoids have become ReLUs. What should stay?": deep(act=nn.ReLU),
-    "The average pooling has become max pooling. What should stay?": deep(pool=nn.MaxPool2d),
-    **settings(deep, deep(dense=nn.LayerNorm), deep(partial(nn.GroupNorm, 1), dense=nn.LayerNorm)),
+    "The normalisations come after the sigmoids. What would one gain from one before it?": reordered("ANP", "AN"),
+    "After the convolutions the normalisation follows the sigmoid. Which should be first?": reordered("ANP"),
+    "After the dense layers the normalisation follows the sigmoid. Which should be first?": reordered(vectors="AN"),
+    "After the convolutions the normalisation follows the pooling. What should it follow?": reordered("APN"),
+    "The normalisations come after sigmoid and pooling. What should each follow?": reordered("APN", "AN"),
+    "The pooling comes before the normalisation. What should each normalisation follow?": reordered("PNA"),
+    "The sigmoids are gone. Does a batch normalisation do their work?": {nn.Sigmoid: nn.Identity()},
+    "The sigmoids have become ReLUs. What should stay?": {nn.Sigmoid: nn.ReLU()},
+    "The average pooling has become max pooling. What should stay?": {nn.AvgPool2d: nn.MaxPool2d(2)},
+    **SETTINGS, BY_ITSELF: [*SETTINGS[BY_ITSELF], BY_VECTOR, {nn.BatchNorm2d: BY_IMAGE, **BY_VECTOR}],
 }, otherwise="What stands between each convolution or dense layer and its sigmoid?", free=(6, 16, 120, 84),
    seen=(4,) * 10))  # fmt: skip
 def lenet_with_batch_norm():
@@ -179,11 +172,9 @@ def lenet_with_batch_norm():
         nn.Linear(84, 10))  # fmt: skip
 
 
-def batch_norm_cases():
-    small = torch.tensor([[1.0, 2], [3, 10], [5, 10], [7, 18]]), torch.tensor([6.0, 3]), torch.tensor([1.0, 0]), 4
-    shapes = ((6, 3), 1e-5), ((2, 3, 4, 5), 0.1), ((3, 4, 5, 4), 1e-5), ((1, 2, 3, 3), 1e-3), ((4, 3, 2, 3), 0.01)
-    return [small, *((3 * torch.randn(shape) + torch.randn(shape[1:]), *torch.randn(2, shape[1]), eps)
-                     for shape, eps in shapes)]  # fmt: skip
+def channels_apart(*shape):
+    """Stand for a random tensor whose channels have means and spreads of their own."""
+    return partial(lambda: 3 * torch.randn(shape) + torch.randn(shape[1:]))
 
 
 def by_torch(X, gamma, beta, eps):
@@ -202,7 +193,12 @@ def by_hand(axes=lambda n: [0, *range(2, n)], correction=0, centre=1, root=lambd
 
 
 @exercise("build", check(Function(by_hand=("batch_norm", "layer_norm", "group_norm", "instance_norm"), gradients=True),
-                         batch_norm_cases, by_torch, {
+                         [
+    (torch.tensor([[1.0, 2], [3, 10], [5, 10], [7, 18]]), torch.tensor([6.0, 3]), torch.tensor([1.0, 0]), 4),
+    (channels_apart(6, 3), randn(3), randn(3), 1e-5), (channels_apart(2, 3, 4, 5), randn(3), randn(3), 0.1),
+    (channels_apart(3, 4, 5, 4), randn(4), randn(4), 1e-5), (channels_apart(1, 2, 3, 3), randn(2), randn(2), 1e-3),
+    (channels_apart(4, 3, 2, 3), randn(3), randn(3), 0.01),
+], by_torch, {
     "You divide the sum of squares by n − 1. Which variance makes the batch's own spread 1?": by_hand(correction=1),
     "All channels share a mean and a variance. What belongs to each channel alone?": by_hand(lambda n: [*range(n)]),
     "Each pixel has a mean of its own. Over which axes does a channel reach?": by_hand(lambda n: [0]),
@@ -236,19 +232,17 @@ def batch_norm_train(X, gamma, beta, eps):
     return gamma.reshape(shape) * X_hat + beta.reshape(shape)
 
 
-def running_var_cases():
-    small = torch.tensor([2.0, 4]), torch.tensor([[[[1.0, 1]], [[0, 6]]], [[[1, 5]], [[6, 0]]]]), 0.25
-    shapes = ((2, 3, 4, 5), 0.1), ((1, 2, 2, 3), 0.3), ((5, 4, 1, 1), 0.01), ((3, 1, 3, 2), 0.9)
-    return [small, *((torch.rand(shape[1]) + 0.5, 2 * torch.randn(shape) + 3, momentum) for shape, momentum in shapes)]
-
-
 def torch_running_var(running_var, X, momentum):
     kept = running_var.clone()
     F.batch_norm(X, torch.zeros_like(kept), kept, training=True, momentum=momentum)
     return kept
 
 
-@exercise("build", check(Function(), running_var_cases, torch_running_var, {
+@exercise("build", check(Function(), [
+    (torch.tensor([2.0, 4]), torch.tensor([[[[1.0, 1]], [[0, 6]]], [[[1, 5]], [[6, 0]]]]), 0.25),
+    *[(partial(torch.rand, shape[1]), channels_apart(*shape), momentum) for shape, momentum in (
+        ((2, 3, 4, 5), 0.1), ((1, 2, 2, 3), 0.3), ((5, 4, 1, 1), 0.01), ((3, 1, 3, 2), 0.9))],
+], torch_running_var, {
     "You divide by n. By what does PyTorch divide?": lambda v, X, m: v.lerp(X.var((0, 2, 3), correction=0), m),
     "Your weights are exchanged, as in Keras. Which is momentum?": lambda v, X, m: X.var((0, 2, 3)).lerp(v, m),
     "Your weights are exchanged, as in Keras, and you divide by n. Which part does momentum multiply?":
@@ -294,22 +288,16 @@ def fold_cases():
     return cases
 
 
-def output_of(result, case):
+def folded_output(result, case):
     """Return what a folded convolution makes of a batch, or raise Wrong."""
-    conv, X, numbers = case.args[0], case.X, "Which numbers did you give to `nn.Conv2d`?"
-    if not isinstance(result, nn.Conv2d):
-        kind = type(result).__name__
-        raise Wrong(f"your function returns a `{kind}`, expected one `nn.Conv2d`. Which layer could hold it all?")
+    expect(result, nn.Conv2d, "one `nn.Conv2d`", "Which layer could hold it all?")
     if result.bias is None:
         raise Wrong("your convolution has no bias. Where do beta and the running mean go?")
-    if (own := tuple(result.weight.shape)) != (right := tuple(conv.weight.shape)):
-        raise Wrong(f"your weight has the shape {own}, expected {right}. {numbers}")
-    found = sent(partial(nn.Conv2d.forward, result), X)  # the convolution alone, whatever a subclass or a hook does
-    if isinstance(found, Exception):
-        raise Wrong(f"images of shape {tuple(X.shape)} do not get through yours: {describe(found)} {numbers}")
-    if (own := tuple(found.shape)) != (right := tuple(conv(X).shape)):
-        raise Wrong(f"the output has the shape {own}, expected {right}. Has yours the same stride, padding and groups?")
-    return found
+    return output_of(result, case.X, ask="Which numbers did you give to `nn.Conv2d`?")
+
+
+def ask_for_settings(found, right, case):
+    return "", "Has yours the same stride, padding and groups?" if found.shape != right.shape else ""
 
 
 def wrong(bias=lambda b, m, s, beta: (b - m) * s + beta, scale=lambda g, var, eps: g / (var + eps).sqrt(),
@@ -326,7 +314,8 @@ def wrong(bias=lambda b, m, s, beta: (b - m) * s + beta, scale=lambda g, var, ep
     return compute
 
 
-@exercise("build", check(Function(output_of, off="the output is off", refuse=(type, nn.Module)), fold_cases, mistakes={
+@exercise("build", check(Function(
+    folded_output, off="the output is off", refuse=(type, nn.Module), tell=ask_for_settings), fold_cases, mistakes={
     "It is still the convolution as it was. By what does bn multiply its result?":
         wrong(lambda b, m, s, beta: b, weight=lambda W, s: W),
     "The bias of the convolution is forgotten. What does bn do to it?": wrong(lambda b, m, s, beta: beta - m * s),

@@ -1,26 +1,16 @@
-'''What an exercise is: a question that checks its answer, gives hints one at a time, and shows its solution.
+"""What an exercise is: a question that checks its answer, gives hints one at a time, and shows its solution.
 
-An exercise is written as its solution, an ordinary function whose docstring holds the question and the hints:
-
->>> @exercise("recall", number({"That is 2 · 3. Which sign stands there?": 6}, otherwise="Use your fingers?"))
-... def two_and_three():
-...     """What is 2 + 3?
-...
-...     Hint: Begin at 2.
-...     Hint: Begin at 2 and count on: 3, 4, …
-...     """
-...     return 2 + 3
-
-Then `two_and_three.check(...)`, `two_and_three.hint()` and `two_and_three.solution()` are what a reader calls.
-Nothing is printed: what they return shows itself, in a notebook as Markdown, elsewhere as plain text.
-After the example of Kaggle's learntools, without its global state. Where a reader is, what came of it is noted in their
-own file, see `cnnlib.page.progress_file`; no verdict depends on what is in there.
-'''
+An exercise is written as its solution, an ordinary function whose docstring holds the question and the hints;
+`docs/exercises.md` shows how. Nothing is printed: what `check`, `hint` and `solution` return shows itself, in a
+notebook as Markdown, elsewhere as plain text. After the example of Kaggle's learntools, without its global state. Where
+a reader is, what came of it is noted in their own file, see `cnnlib.page.progress_file`; no verdict depends on it.
+"""
 
 import ast
 import inspect
 import re
 import textwrap
+from contextlib import contextmanager
 
 import torch
 
@@ -138,7 +128,7 @@ class Exercise:
         try:
             if is_blank(answer):
                 return Verdict(None, gentle)
-            with torch.random.fork_rng(devices=[]):
+            with torch.random.fork_rng(devices=[]), precise():
                 torch.default_generator.manual_seed(0)  # the same verdict on every run
                 return Verdict(True, self.checker(answer, self.solve) or "")
         except Unanswered:
@@ -179,6 +169,17 @@ class Exercise:
 
     def __repr__(self):
         return repr(self._note())
+
+
+@contextmanager
+def precise():
+    """Let new tensors have at least single precision, in which rounding can be told from a mistake."""
+    before = torch.get_default_dtype()
+    torch.set_default_dtype(torch.promote_types(before, torch.float32))
+    try:
+        yield
+    finally:
+        torch.set_default_dtype(before)
 
 
 def exercise(tier, check, *, question=None, hints=None):

@@ -8,10 +8,12 @@ called. `docs/exercises.md` shows how to make an exercise.
 """
 
 import dis
+import inspect
 import math
 import traceback
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from numbers import Number, Real
 
 import torch
@@ -44,6 +46,41 @@ class Case:
     calls: int = 1  # how often a function is called; what several calls return stands in a list
 
 
+def randn(*shape):
+    """Stand for a random tensor in the arguments of a case: each check draws another one."""
+    return partial(torch.randn, shape)
+
+
+def draw(case):
+    """Return a Case, with the random tensors of its arguments drawn."""
+    return case if isinstance(case, Case) else Case(tuple(a() if isinstance(a, partial) else a for a in case))
+
+
+class Run:
+    """How an answer is run: what is common to values, functions and modules."""
+
+    remark = ""  # goes with a right answer
+    compares_cases = False  # whether `alike` can compare a mistake with the answer in each case
+
+    def subject(self, answer, solve):
+        """Return what is compared of an answer, or raise Wrong."""
+        if not callable(answer) or isinstance(answer, self.refuse):
+            kind, name = type(answer).__name__, solve.__name__
+            raise Wrong(f"What you hand in is of type `{kind}`, expected the function itself: `check({name})`?")
+        return answer
+
+    def reference(self, reference, solve):
+        return reference or solve
+
+    def compare(self, subject, right, case, solve):
+        """Return the largest difference of an answer and the reference in a case, or a Difference."""
+        raise NotImplementedError
+
+    def conclude(self, subject, right, cases, solve):
+        """Return what else there is to say of a right answer, or raise Wrong."""
+        return ""
+
+
 @dataclass
 class Difference:
     """Where an answer and the reference differ, and whether what is known to be wrong leads to the same."""
@@ -62,7 +99,7 @@ def check(run, cases=((),), reference=None, mistakes=None, otherwise="", remark=
     run : Value, Function or Module
         How an answer is run.
     cases : sequence, or callable that returns one
-        Of Cases or of tuples of arguments, random but for the first, which should be small enough to be shown.
+        Of Cases or of tuples of arguments, random (`randn(2, 3)`) but for the first, small enough to be shown.
     reference : callable, optional
         What a right answer does, if possible by other means than the solution; by default the solution.
     mistakes : dict
@@ -82,7 +119,7 @@ def check(run, cases=((),), reference=None, mistakes=None, otherwise="", remark=
         if type(answer) is tuple and len(answer) == 1:  # what `answer = 55,` hands in
             answer = answer[0]
         subject, right = run.subject(answer, solve), run.reference(reference, solve)
-        drawn = [c if isinstance(c, Case) else Case(c) for c in (cases() if callable(cases) else cases)]
+        drawn = list(map(draw, cases() if callable(cases) else cases))
         most = 0.0
         for case in drawn:
             found = run.compare(subject, right, case, solve)
@@ -182,6 +219,20 @@ def call(function, *args, on=""):
     return result
 
 
+def arguments(function):
+    """Return the names of a function's arguments, or None if they cannot be told."""
+    try:
+        return list(inspect.signature(function).parameters)
+    except (TypeError, ValueError):
+        return None
+
+
+def expect(result, kinds, expected, ask):
+    """Raise Wrong if what a function returned is of another type."""
+    if not isinstance(result, kinds):
+        raise Wrong(f"your function returns a `{type(result).__name__}`, expected {expected}. {ask}")
+
+
 def is_blank(answer):
     """Return whether an answer, or a part of it, is still `...` or None."""
     if isinstance(answer, tuple | list):
@@ -195,8 +246,7 @@ def describe(error):
         lines = str(error).strip().splitlines() or [""]
     except Exception:  # the error is somebody else's
         lines = [""]
-    said = lines[-1].removeprefix("RuntimeError: ") if "TorchScript" in lines[0] else lines[0]
-    return f"`{type(error).__name__}: {said}`." if said else f"`{type(error).__name__}`."
+    return f"`{type(error).__name__}: {lines[0]}`." if lines[0] else f"`{type(error).__name__}`."
 
 
 def quoted(answer):

@@ -1,8 +1,6 @@
-"""Answers that are read, such as numbers and shapes, and answers that are functions, which are called."""
+"""Answers that are functions: they are called on cases, and what they return is read and compared."""
 
 import copy
-import inspect
-import math
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
@@ -11,124 +9,17 @@ from numbers import Real
 import torch
 from torch import nn
 from torch.overrides import TorchFunctionMode
-from torch.utils._python_dispatch import TorchDispatchMode
 
-from cnnlib.exercises.engine import Difference, Stopped, Wrong, call, check, counted, gap, quoted, same
-
-
-@dataclass
-class Value:
-    """An answer that is read: a number, a shape, a matrix, a letter, or a function that returns one."""
-
-    read: Callable  # turns an answer into what is compared, or raises Wrong
-    same: Callable  # same(found, right): whether two of these agree
-    show: Callable = str  # writes one in a message
-    vague: Callable | None = None  # vague(found, right): the fact about a wrong one that agrees with no mistake
-    given: tuple = ()  # arguments for an answer that is a function and takes some
-    remark, compares_cases = "", False
-
-    def subject(self, answer, solve):
-        if callable(answer) and not isinstance(answer, type | nn.Module | torch.Tensor):
-            answer = call(answer, *self.given[: len(arguments(answer) or ())])
-        return self.read(answer)
-
-    def reference(self, reference, solve):
-        return self.read((reference or solve)())
-
-    def compare(self, found, right, case, solve):
-        if self.same(found, right):
-            return gap(found, right) if isinstance(right, torch.Tensor) else 0.0
-        vague = self.vague(found, right) if self.vague else ""
-        fact = f"You answer {self.show(found)}."
-        return Difference(fact, lambda wrong: self.same(found, self.read(wrong)), "", vague)
-
-    def conclude(self, *_):
-        return ""
-
-
-def number(mistakes=None, otherwise="Which step of the calculation would you like to go through again?", *,
-           within=1e-6, share=0.0, nearly=0.0, read=None, remark=None):  # fmt: skip
-    """Check one number, of any numeric type: right within `within`, or within a `share` of it.
-
-    One that is right within `nearly` is asked how it was rounded.
-    """
-
-    def agrees(found, right):
-        return abs(found - right) <= max(within, share * abs(right))
-
-    def vague(found, right):
-        size = "small" if found < right else "large"
-        if abs(found - right) <= nearly:
-            return f"{found:,.12g} is a little too {size}. Did you round on the way, or to fewer decimals?"
-        return f"{found:,.12g} is too {size}."
-
-    run = Value(read or number_from, agrees, lambda value: f"{value:,.12g}", vague)
-    return check(run, mistakes=mistakes, otherwise=otherwise, remark=remark)
-
-
-UNREADABLE = str, Mapping, set, nn.Module  # have a length, and no number in a place
-
-
-def number_from(answer):
-    """Return an answer as a float, or raise Wrong if it is not one number."""
-    answer = answer.detach() if isinstance(answer, torch.Tensor) else answer
-    while (hasattr(answer, "ndim") or hasattr(answer, "__len__")) and not isinstance(answer, UNREADABLE):
-        if getattr(answer, "ndim", 1) == 0:
-            answer = answer.item()
-        elif len(answer) == 1:
-            answer = answer[0]
-        else:
-            raise Wrong("You answer with several numbers, expected one. Which of them does the question ask for?")
-    if isinstance(answer, str):
-        ask = "What is left without the quotation marks?" if reads_as_number(answer) else "Which number is it?"
-        raise Wrong(f"You answer with the text {quoted(str(answer))}, expected a number. {ask}")
-    if isinstance(answer, bool | complex) or type(answer).__name__ == "bool_":
-        raise Wrong(f"You answer {quoted(answer)}, expected a number. Which number is it?")
-    try:
-        value = float(answer)
-    except OverflowError:
-        value = math.inf
-    except (TypeError, ValueError):
-        raise Wrong(f"You answer {quoted(answer)}, expected a number. Which number is it?") from None
-    if not math.isfinite(value):
-        raise Wrong(f"You answer {value}, expected a finite number. What did you divide by?")
-    return value
-
-
-def reads_as_number(text):
-    try:
-        return math.isfinite(float(text.replace(",", ".")))
-    except ValueError:
-        return False
-
-
-def shape(mistakes=None, otherwise="What does each layer before it do to this size?"):
-    """Check a shape, given as a tuple, list, torch.Size, array or tensor."""
-
-    def read(answer):
-        if getattr(answer, "ndim", 1) != 1:
-            raise Wrong("You answer with a tensor, expected its shape. Which attribute holds that?")
-        if isinstance(answer, str | dict) or not hasattr(answer, "__iter__"):
-            raise Wrong(f"You answer {quoted(answer)}, expected a shape, a tuple of numbers. How many axes are there?")
-        return tuple(number_from(size) for size in answer)
-
-    def show(sizes):
-        return f"({', '.join(f'{size:g}' for size in sizes)})"
-
-    def vague(sizes, right):
-        if len(sizes) != len(right):
-            return f"{show(sizes)} has {len(sizes)} axes, expected {len(right)}: what does each axis count?"
-        axis = next(i for i, size in enumerate(sizes) if size != right[i])
-        return f"In {show(sizes)} the {sizes[axis]:g} on axis {axis} is not right."
-
-    return check(Value(read, lambda a, b: a == b, show, vague), mistakes=mistakes, otherwise=otherwise)
+from cnnlib.exercises.engine import Difference, Run, Stopped, Wrong, arguments, call, counted, expect, gap, same
+from cnnlib.exercises.untouched import what_changed, what_is_kept
 
 
 def tensor_from(result, case=None):
     """Return what a function returned if it is a tensor, or raise Wrong."""
-    if not isinstance(result, torch.Tensor):
-        kind = type(result).__name__
-        raise Wrong(f"your function returns a `{kind}`, expected a tensor. Which tensor could you fill?")
+    expect(result, torch.Tensor, "a tensor", "Which tensor could you fill?")
+    if result.dtype in (torch.float16, torch.bfloat16):
+        raise Wrong(f"your function returns numbers of the dtype {result.dtype}, too few digits to be compared. Where "
+                    "do you leave the dtype of what you get?")  # fmt: skip
     return result.detach().cpu().clone()
 
 
@@ -136,9 +27,7 @@ def tensors_from(result, case=None):
     """Return a list of tensors, or the one tensor, that a function returned, or raise Wrong."""
     if isinstance(result, torch.Tensor):
         return tensor_from(result)
-    if not isinstance(result, tuple | list):
-        kind = type(result).__name__
-        raise Wrong(f"your function returns a `{kind}`, expected a list of tensors. What stands after `return`?")
+    expect(result, tuple | list, "a list of tensors", "What stands after `return`?")
     for i, part in enumerate(result):
         if isinstance(part, tuple) and len(part) == 1:
             raise Wrong(f"part {i} is a tuple of one tensor. How do you take the tensor out of it?")
@@ -147,19 +36,8 @@ def tensors_from(result, case=None):
     return [part if part is ... else tensor_from(part) for part in result]
 
 
-def number_returned(result, case=None, expected="one number"):
-    """Return what a function returned as a number, or raise Wrong."""
-    try:
-        return number_from(result)
-    except Wrong as wrong:
-        kind = f"`{result!r}`" if isinstance(result, str | bool | float) else f"a `{type(result).__name__}`"
-        several = "several" in str(wrong)
-        ask = "There are several numbers in it: which is meant?" if several else "What does your `return` give back?"
-        raise Wrong(f"your function returns {kind}, expected {expected}. {ask}") from None
-
-
 @dataclass
-class Function:
+class Function(Run):
     """An answer that is a function, called with copies of the arguments of each case.
 
     `read(result, case)` turns what it returns into what is compared: a tensor, a number, the output of a module that it
@@ -172,20 +50,21 @@ class Function:
     off: str = "your function's numbers are off"  # the fact about a tensor that differs
     part: Callable = "number {}".format  # what to call a part of a list or dict, by its index or key
     things: str = "tensor"  # and what it is
-    explain: Callable | None = None  # explain(found, right, case): a question where no mistake agrees, or ""
+    tell: Callable | None = None  # tell(found, right, case): the fact about a difference, or "" for what is usually
+    # said, and a question, or ""
     refuse: tuple = (type,)  # types that can be called and are no functions here
     nouns: dict = field(default_factory=dict)  # what to call an argument that is a module, if not by its name
     in_place: bool = False  # whether it may change the modules that it is given
-    by_hand: tuple = ()  # parts of names of PyTorch's operations that the answer must not lean on
+    by_hand: Callable | tuple = ()  # parts of names of PyTorch's functions that the answer must not lean on, or
+    # by_hand(name, args, kwargs): the fact about a call that it must not make, and a question, or ""
     gradients: bool | Callable = False  # whether gradients are compared; or gradients(weights, result, *args)
     agree: Callable = same  # agree(found, right): whether two results do
+    gap: Callable = gap  # and by how much two that do differ
     everywhere: bool = False  # whether a mistake must agree with the answer in every case, not only where it is wrong
     remark, compares_cases = "On {count} inputs: {agreement}.", True
 
     def subject(self, answer, solve):
-        if not callable(answer) or isinstance(answer, self.refuse):
-            kind, name = type(answer).__name__, solve.__name__
-            raise Wrong(f"What you hand in is of type `{kind}`, expected the function itself: `check({name})`?")
+        answer = super().subject(answer, solve)
         return answer if arguments(solve) or arguments(answer) != [] else call(answer)
 
     def reference(self, reference, solve):
@@ -194,14 +73,14 @@ class Function:
     def compare(self, subject, right, case, solve):
         names, given = arguments(asked(solve)), duplicate(case.args)
         on = case.on or shown(asked(solve).__name__, names, case.args)
-        watched = [Snapshot(arg, self.nouns.get(name, f"`{name}`")) for name, arg in zip(names, given, strict=False)]
+        before = [what_is_kept(arg) for arg in given]
         try:
             results = [call(subject, *given, on=on) for _ in range(case.calls)]
         except Stopped as stop:
             error = stop.error
             return Difference(stop.fact, lambda wrong: stops_alike(wrong, duplicate(case.args), error), stop.ask)
-        for name, before, after in zip(names, case.args, given, strict=False):
-            if not isinstance(before, nn.Module) and not same(before, after, 0, 0):
+        for name, old, new in zip(names, case.args, given, strict=False):
+            if not isinstance(old, nn.Module) and not same(old, new, 0, 0):
                 raise Wrong(f"{on} your function changes `{name}`, its own input. Which line writes into it?")
         try:
             found = self.result(results, replace(case, args=given))
@@ -209,16 +88,17 @@ class Function:
             raise Wrong(f"{on} {wrong}") from wrong
         expected = self.outcome(right, case)
         if self.agree(found, expected):
-            for snapshot in sorted(watched, key=lambda snapshot: snapshot.module) if not self.in_place else ():
-                snapshot.compare(on)
+            for name, arg, kept in () if self.in_place else zip(names, given, before, strict=False):
+                if change := what_changed(kept, arg, self.nouns.get(name, f"`{name}`")):
+                    raise Wrong(f"{on} {change}")
             return self.gap(found, expected)
-        ask = self.explain(found, expected, case) if self.explain else whole_numbers(found, expected)
+        told, ask = self.tell(found, expected, case) if self.tell else ("", whole_numbers(found, expected))
 
         def agrees(wrong):
             outcome = self.outcome(wrong, case)
             return self.agree(found, outcome) and not self.agree(expected, outcome)  # which may be no mistake here
 
-        return Difference(f"{on} {self.difference(found, expected)}.", agrees, ask)
+        return Difference(f"{on} {told or self.difference(found, expected)}.", agrees, ask)
 
     def outcome(self, function, case):
         """Return what is compared of a function that is not the reader's."""
@@ -231,11 +111,8 @@ class Function:
     def alike(self, a, b, case):
         return self.agree(self.outcome(a, case), self.outcome(b, case))
 
-    gap = staticmethod(gap)
-
     def difference(self, found, right):
         """Say where two results differ."""
-        off = self.off
         if isinstance(right, Mapping) and found.keys() != right.keys():
             lacking = ", ".join(f"`{key}`" for key in right if key not in found)
             more = ", ".join(f"`{key}`" for key in found if key not in right)
@@ -244,29 +121,29 @@ class Function:
             return f"your function returns one tensor of shape {tuple(found.shape)}, expected a list of {len(right)}"
         if isinstance(right, list) and len(found) != len(right):
             return f"your function returns {counted(len(found), self.things)}, expected {len(right)}"
+        subject, off, verb = "your function returns", self.off, "it returns"
         if isinstance(right, Mapping | list):
             keys = right if isinstance(right, Mapping) else range(len(right))
             key = next(key for key in keys if not self.agree(found[key], right[key]))
-            found, right, off = found[key], right[key], f"{self.part(key)} is off"
-            if isinstance(right, Real):
-                return f"{self.part(key)} is {written(found)}, expected {written(right)}"
-        elif isinstance(right, Real):
-            return f"your function returns {written(found)}, expected {written(right)}"
-        elif found.shape != right.shape:
-            return f"your function returns {tuple(found.shape)}, expected {tuple(right.shape)}"
+            found, right, subject = found[key], right[key], f"{self.part(key)} is"
+            off, verb = f"{subject} off", "it is"
+        if isinstance(right, Real):
+            return f"{subject} {written(found)}, expected {written(right)}"
         if found.shape != right.shape:
-            return f"{off}: it has the shape {tuple(found.shape)}, expected {tuple(right.shape)}"
-        if right.numel() > 9:
-            return f"{off}, max difference {gap(found, right):.3g}"
-        most = f", max difference {gap(found, right):.3g}" if off == self.off else ""
-        verb = "returns" if off == self.off else "is"
-        return f"{off}{most}: it {verb} {listing(found)}, expected {listing(right)}"
+            shapes = f"{tuple(found.shape)}, expected {tuple(right.shape)}"
+            return f"{subject} {shapes}" if off == Function.off else f"{off}: it has the shape {shapes}"
+        most = f"{off}, max difference {gap(found, right):.3g}"
+        return f"{most}: {verb} {listing(found)}, expected {listing(right)}" if right.numel() <= 9 else most
 
     def conclude(self, subject, right, cases, solve):
-        names = used(subject, *duplicate(cases[0].args)) if self.by_hand else []
-        for name in names:
-            if any(part in name for part in self.by_hand):
-                raise Wrong(f"The numbers are right, but PyTorch's `{name}` made them. How do you do it by hand?")
+        for name, args, kwargs in calls_in(subject, *duplicate(cases[0].args)) if self.by_hand else ():
+            if callable(self.by_hand):
+                said = self.by_hand(name, args, kwargs)
+            else:
+                made = any(part in name for part in self.by_hand)
+                said = made and f"PyTorch's `{name}` made them. How do you do it by hand?"
+            if said:
+                raise Wrong(f"The numbers are right, but {said}")
         return self.judge_gradients(subject, right, cases[-1].args, arguments(asked(solve))) if self.gradients else ""
 
     def judge_gradients(self, subject, right, args, names):
@@ -292,12 +169,18 @@ class Function:
         return "Its gradients agree with PyTorch's too."
 
 
-def arguments(function):
-    """Return the names of a function's arguments, or None if they cannot be told."""
-    try:
-        return list(inspect.signature(function).parameters)
-    except (TypeError, ValueError):
-        return None
+def calls_in(function, *args):
+    """Return which of PyTorch's functions a function calls: name, arguments and keyword arguments of each call."""
+    calls = []
+
+    class Noted(TorchFunctionMode):
+        def __torch_function__(self, function, types, args=(), kwargs=None):
+            calls.append((getattr(function, "__name__", ""), args, kwargs or {}))
+            return function(*args, **(kwargs or {}))
+
+    with Noted():
+        function(*args)
+    return calls
 
 
 def asked(solve):
@@ -326,37 +209,6 @@ def duplicate(args):
     for p, old in zip(module.parameters(), args.parameters(), strict=True):
         p.grad = old.grad if old.grad is None else old.grad.clone()  # which is not copied
     return module
-
-
-def used(function, *args):
-    """Return the names of PyTorch's operations and functions that a function uses."""
-    with Called() as called, Dispatched() as dispatched:
-        function(*args)
-    return dispatched.names + [name for name, _, _ in called.calls]
-
-
-class Dispatched(TorchDispatchMode):
-    """Note which of PyTorch's operations run."""
-
-    def __init__(self):
-        super().__init__()
-        self.names = []
-
-    def __torch_dispatch__(self, operation, types, args=(), kwargs=None):
-        self.names.append(operation.overloadpacket.__name__)
-        return operation(*args, **(kwargs or {}))
-
-
-class Called(TorchFunctionMode):
-    """Note which of PyTorch's functions are called, and with which arguments."""
-
-    def __init__(self):
-        super().__init__()
-        self.calls = []
-
-    def __torch_function__(self, function, types, args=(), kwargs=None):
-        self.calls.append((getattr(function, "__name__", ""), args, kwargs or {}))
-        return function(*args, **(kwargs or {}))
 
 
 def whole_numbers(found, right):
@@ -396,64 +248,3 @@ def listing(tensor):
 
 def written(value):
     return f"{value:,.10g}" if float(value).is_integer() else f"{value:.4g}"
-
-
-class Snapshot:
-    """What a function must leave as it was in an argument: of a module its weights, every `.grad`, modes and hooks."""
-
-    HOOKS = ("_forward_pre_hooks", "_forward_hooks", "_backward_pre_hooks", "_backward_hooks")
-
-    def __init__(self, given, noun):
-        self.given, self.noun, self.module = given, noun, isinstance(given, nn.Module)
-        if self.module:
-            self.before, self.text, self.hooks = copy.deepcopy(given), repr(given), self.hooks_now()
-            self.grads = {name: p.grad if p.grad is None else p.grad.clone() for name, p in given.named_parameters()}
-
-    def hooks_now(self):
-        modules = self.given.named_modules()
-        return {(name, kind): set(getattr(module, kind)) for name, module in modules for kind in self.HOOKS}
-
-    def compare(self, on):
-        """Raise Wrong if anything has changed."""
-        given = self.given
-        if isinstance(given, torch.Tensor) and (given.requires_grad or given.grad is not None):
-            ask = "What does `.detach()` return, on which you could set it?"
-            raise Wrong(f"{on} the numbers are right, but the caller's {self.noun} requires a gradient now. {ask}")
-        if self.module and (change := self.hooks_changed() or self.weights_changed() or self.state_changed()):
-            raise Wrong(f"{on} your function changes the given {self.noun}: {change}")
-
-    def hooks_changed(self):
-        for (name, kind), now in self.hooks_now().items():
-            where = f"module `{name}`" if name else "the module itself"
-            what, before = kind.strip("_").removesuffix("s").replace("_", " "), self.hooks.get((name, kind), now)
-            if now - before:
-                ask = "Which method of the handle that `register_…_hook` returns takes it away?"
-                return f"a {what} is left behind on {where}. {ask}"
-            if before - now:
-                ask = "Which method of a handle takes away that one hook only?"
-                return f"a {what} that was there before is gone from {where}. {ask}"
-        return ""
-
-    def weights_changed(self):
-        own, ask = dict(self.given.named_parameters()), "Which function returns gradients and stores none?"
-        for name, before in self.before.named_parameters():
-            p, grad = own.get(name), self.grads[name]
-            if p is None or not same(p, before, 0, 0):
-                return f"`{name}`, a weight of it, is another one now. Which line does that?"
-            if p.requires_grad != before.requires_grad:
-                return f"`{name}` is left with requires_grad={p.requires_grad}. Could the caller still train it?"
-            if grad is None and p.grad is not None:
-                return f"the `.grad` of `{name}` was None and holds a tensor now. {ask}"
-            if grad is not None and (p.grad is None or not torch.equal(p.grad, grad)):
-                fate = "gone" if p.grad is None else "another one now"
-                return f"the `.grad` of `{name}`, which was there before, is {fate}. {ask}"
-        return ""
-
-    def state_changed(self):
-        pairs = list(zip(self.given.modules(), self.before.modules(), strict=False))
-        if any(now.training != before.training for now, before in pairs):
-            return "its mode has changed. Which line switches it?"
-        for now, before in pairs:  # in training mode every forward pass moves running statistics
-            if not before.training and not same(dict(now.named_buffers()), dict(before.named_buffers()), 0, 0):
-                return "its running statistics are other ones now. Which line writes into them?"
-        return "" if repr(self.given) == self.text else "its layers are other ones now. Which line exchanges them?"

@@ -1,41 +1,40 @@
 """Exercises of chapter 6, residual gradients. In a notebook: `from cnnlib.exercises import gradients as exercises`."""
 
 import copy
+import re
 from collections import OrderedDict
 from collections.abc import Mapping
 from functools import partial
+from itertools import accumulate
 from numbers import Real
+from statistics import fmean as mean
+from statistics import geometric_mean, median
 
 import torch
 from torch import nn
 from torch.nn import functional as F
 
 from cnnlib.exercises.core import exercise
-from cnnlib.exercises.engine import Case, Wrong, check, counted, quoted, same
-from cnnlib.exercises.functions import Function, Value, listing, number, number_from, number_returned, tensors_from
+from cnnlib.exercises.engine import Case, Wrong, check, counted, expect, same
+from cnnlib.exercises.functions import Function, listing, sketch, tensors_from
+from cnnlib.exercises.reading import Value, matrix_from, number, number_from, number_returned, numbers_from
 from cnnlib.models import PreActivation, cifar_resnet
 
 
-def two_numbers(answer):
-    """Return a pair of numbers, given in a list, a tuple or a tensor of any form."""
-    if isinstance(answer, str | Mapping | set) or not hasattr(answer, "__len__") or not hasattr(answer, "__getitem__"):
-        raise Wrong(f"You answer {quoted(answer)}, expected two numbers. Which ones is y?")
-    entries = answer.reshape(-1) if hasattr(answer, "reshape") else answer  # a row or a column
-    if len(entries) != 2:
-        count = counted(len(entries), "number")
-        raise Wrong(f"You answer with {count}, expected two. How many entries has x?")
-    if any(isinstance(entry, tuple | list) and len(entry) != 1 for entry in entries):
-        raise Wrong("You answer with two lists, expected two numbers. How many entries has x?")
-    return tuple(map(number_from, entries))
+def pair(answer):
+    """Return two numbers, given in a row or a column."""
+    return numbers_from(answer.reshape(-1) if hasattr(answer, "reshape") else answer, "two numbers", "Which ones is y?")
 
 
 def other_pair(found, right):
+    if len(found) != 2:
+        return f"You answer with {counted(len(found), 'number')}, expected two. How many entries has x?"
     close = [name for name, a, b in zip(("first", "second"), found, right, strict=True) if same(a, b)]
     ask = f"The {close[0]} number is right: which row of W₂ makes the other one?" if close else ""
     return f"You answer ({found[0]:,.6g}, {found[1]:,.6g}). {ask}"
 
 
-@exercise("recall", check(Value(two_numbers, same, "({0[0]:,.6g}, {0[1]:,.6g})".format, other_pair), mistakes={
+@exercise("recall", check(Value(pair, same, "({0[0]:,.6g}, {0[1]:,.6g})".format, other_pair), mistakes={
     "That is F(x). What does the shortcut add?": (5, -3),
     "The first bias is missing. What is h with it?": (1, 2),
     "The second bias is missing. What is added to W₂h?": (3, -1),
@@ -108,8 +107,7 @@ def slope_of_fifty():
 
 def slope_from(answer):
     """Return a slope; "never" is answered."""
-    never = "never", "none", "no", "nothing", "no slope", "it does not", "there is none"
-    if isinstance(answer, str) and answer.strip(" .!").lower() in never:
+    if isinstance(answer, str) and re.match(r"\W*(never|no|it does not|there is no)", answer, re.IGNORECASE):
         raise Wrong(f"You answer `{answer}`. But a branch may work against its shortcut: which slope undoes it?")
     return number_from(answer)
 
@@ -134,26 +132,17 @@ def when_it_vanishes():
     return -1
 
 
-def matrix_from(answer):
-    """Return a 2 × 2 matrix, given as a tensor, an array or rows of numbers, arrays or tensors."""
-    if isinstance(answer, list | tuple):
-        answer = [row.tolist() if hasattr(row, "tolist") else row for row in answer]
-    try:
-        found = torch.as_tensor(answer).detach().cpu().double()
-    except (TypeError, ValueError, RuntimeError):
-        kind = type(answer).__name__
-        raise Wrong(f"What you hand in is of type `{kind}`, expected a tensor. Which variable holds it?") from None
-    if found.shape == (3, 3):
-        raise Wrong("Your tensor has the shape (3, 3), as a map from h to h. Which of the two matrices meets x first?")
-    if found.shape != (2, 2):
-        raise Wrong(f"Your tensor has the shape {tuple(found.shape)}, expected (2, 2). How many numbers are y and x?")
-    return found
+W1, W2 = torch.tensor([[1.0, 2], [0, -1], [3, 1]]), torch.tensor([[1.0, 0, -1], [2, 1, 1]])
+EYE, BRANCH = torch.eye(2), W2 @ W1
 
 
-EYE, BRANCH = torch.eye(2), torch.tensor([[-2.0, 1], [5, 4]])  # W2 @ W1
+def other_shape(found, right):
+    if found.shape != right.shape:
+        return f"Your tensor has the shape {tuple(found.shape)}, expected (2, 2). How many numbers are y and x?"
+    return f"You answer {listing(found)}."
 
 
-@exercise("change one line", check(Value(matrix_from, same, listing, given=(torch.zeros(2),)), mistakes={
+@exercise("change one line", check(Value(matrix_from, same, listing, other_shape, (torch.zeros(2),)), mistakes={
     "That is the branch alone. Which matrix does the shortcut add?": BRANCH,
     "You add 1 to every entry. Of which yᵢ and xⱼ is the derivative 1 in y = x, and of which 0?": 1 + BRANCH,
     "That is the shortcut alone. What does the branch add?": EYE,
@@ -165,6 +154,7 @@ EYE, BRANCH = torch.eye(2), torch.tensor([[-2.0, 1], [5, 4]])  # W2 @ W1
     "The shortcut is in it twice. How often is x added?": 2 * EYE + BRANCH,
     "You add the branch twice. What is the Jacobian of y = x?": 2 * BRANCH,
     "You multiply the two entry by entry. Do the Jacobians of a sum multiply or add?": EYE * BRANCH,
+    "It is a map from h to h. Which of the two matrices meets x first?": W1 @ W2,
 }, otherwise="What is the Jacobian of each of the two terms of y?",
    remark="It is the Jacobian of the whole block: {agreement}."))  # fmt: skip
 def jacobian_of_the_block():
@@ -191,34 +181,23 @@ def vjp(function, x, v):
     return torch.autograd.grad(function(x), x, v)[0]
 
 
-class Branch:
-    """The vector-Jacobian product of a function at a point, which can be shown in a message."""
-
-    def __init__(self, compute, x, text="that of a random branch"):
-        self.compute, self.x, self.text = compute, x, text
-
-    def __call__(self, v):
-        return torch.func.vjp(self.compute, self.x)[1](v)[0]
-
-    def __repr__(self):
-        return self.text
-
-
 def masked_cases():
     W = torch.tensor([[1.0, 2, 0], [1, -3, 0], [0, 1, 1]])
     dense, kernel = torch.randn(4, 4), torch.randn(3, 3, 3, 3) / 3
-    branches = [
-        Branch(lambda x: x @ W.T, torch.tensor([1.0, 2, 1]), f"v ↦ v · {listing(W)}"),
-        Branch(lambda x: torch.tanh(x @ dense), torch.randn(5, 4)),
-        Branch(lambda x: F.conv2d(x.sigmoid(), kernel, padding=1), torch.randn(2, 3, 4, 4)),
-    ]
-    gradients = [torch.tensor([-2.0, 5, 1]), *(torch.randn_like(branch.x) for branch in branches[1:])]
-    return [(g, F.relu(b.x + b.compute(b.x)), b) for g, b in zip(gradients, branches, strict=True)]
+    for branch, x, gradient, text in (
+        (lambda x: x @ W.T, torch.tensor([1.0, 2, 1]), torch.tensor([-2.0, 5, 1]), f"v ↦ v · {listing(W)}"),
+        (lambda x: torch.tanh(x @ dense), torch.randn(5, 4), torch.randn(5, 4), "that of a random branch"),
+        (lambda x: F.conv2d(x.sigmoid(), kernel, padding=1), *torch.randn(2, 2, 3, 4, 4), "that of a random branch"),
+    ):
+        y = F.relu(x + branch(x))
+        on = f"For gradient {sketch(gradient)}, y {sketch(y)} and branch_vjp = {text}"
+        yield Case((gradient, y, partial(vjp, branch, x)), on)
 
 
-def block_gradient(gradient, y, branch):
+def block_gradient(gradient, y, branch_vjp):
     """Return dL/dx of relu(x + F(x)), by autograd through the whole block."""
-    return vjp(lambda x: F.relu(x + branch.compute(x)), branch.x, gradient)
+    branch, x = branch_vjp.args
+    return vjp(lambda x: F.relu(x + branch(x)), x, gradient)
 
 
 def both(mask):
@@ -267,50 +246,33 @@ def masked():
     return x_gradient
 
 
-def ratio_cases():
-    drawn = [([1.0, 2.0, 4.0], [5.0, 14.0, 6.0])]
-    for seeds in (5, 9):
-        plain = torch.randn(seeds).exp()
-        drawn.append((plain.tolist(), (plain * 3 * (1.5 * torch.randn(seeds)).exp()).tolist()))
-    return drawn
-
-
-def middle(values):
-    return torch.as_tensor(values).double().median().item()
-
-
-def mean(values):
-    return torch.as_tensor(values).double().mean().item()
-
-
 def pairs(plain, skip):
     return [b / a for a, b in zip(plain, skip, strict=True)]
 
 
-def median_ratio(plain, skip):
-    return middle(pairs(plain, skip))
-
-
-@exercise("change one line", check(Function(number_returned, everywhere=True), ratio_cases, median_ratio, {
+@exercise("change one line", check(Function(number_returned, everywhere=True), [
+    ([1.0, 2.0, 4.0], [5.0, 14.0, 6.0]), ([4.67, 0.75, 0.11, 1.77, 0.34], [1.72, 4.1, 1.19, 1.8, 0.55]),
+    ([0.55, 1.2, 0.42, 3.01, 0.34, 1.13, 0.57], [0.17, 6.27, 11.32, 36.93, 3.29, 4.52, 0.38]),
+], lambda p, s: median(pairs(p, s)), {
     "That is the ratio of the medians, which may belong to different seeds. Which numbers share a seed?":
-        lambda p, s: middle(s) / middle(p),
+        lambda p, s: median(s) / median(p),
     "That is the ratio of the medians, and the wrong way round. Which numbers share a seed?":
-        lambda p, s: middle(p) / middle(s),
+        lambda p, s: median(p) / median(s),
     "That is the ratio of the means. Which numbers share a seed?": lambda p, s: mean(s) / mean(p),
     "You divide plain's number by skip's. Which of the two is so many times as large as the other?":
-        lambda p, s: median_ratio(s, p),
+        lambda p, s: median(pairs(s, p)),
     "That is the mean of the ratios, which one large ratio can pull up. Where is their middle?":
         lambda p, s: mean(pairs(p, s)),
     "That is the geometric mean of the ratios. Where is their middle?":
-        lambda p, s: torch.tensor(pairs(p, s)).log().mean().exp().item(),
+        lambda p, s: geometric_mean(pairs(p, s)),
     "That is the mean of plain's numbers divided by skip's. Which way round is the ratio, and where is the middle?":
         lambda p, s: mean(pairs(s, p)),
     "You sort both lists before you divide. What becomes of the pairs?":
-        lambda p, s: median_ratio(sorted(p), sorted(s)),
+        lambda p, s: median(pairs(sorted(p), sorted(s))),
     "You divide every number of skip by every one of plain. Which of them share a seed?":
-        lambda p, s: middle([b / a for a in p for b in s]),
+        lambda p, s: median(b / a for a in p for b in s),
     "That is the median of the differences. How many times as large is skip's number?":
-        lambda p, s: middle([b - a for a, b in zip(p, s, strict=True)]),
+        lambda p, s: median(b - a for a, b in zip(p, s, strict=True)),
     "That is the share of the seeds for which skip's number is larger. How many times as large is it?":
         lambda p, s: sum(b > a for a, b in zip(p, s, strict=True)) / len(p),
     "That is the ratio in the middle of the list, unsorted. What has to be done before the middle is the median?":
@@ -342,15 +304,11 @@ def paired_ratio():
     return ratio
 
 
-class Small(nn.Module):
-    """A block of dense layers, in double precision."""
-
-    def __init__(self, *layers):
-        super().__init__()
-        self.layers = nn.Sequential(*layers).double()
+class Small(nn.Sequential):
+    """A block of dense layers."""
 
     def residual(self, x):
-        return self.layers(x)
+        return super().forward(x)
 
     def forward(self, x):
         return x + self.residual(x)
@@ -370,11 +328,10 @@ def other_mode(net):
 def block_cases():
     W, b = torch.tensor([[1.0, 2], [0, 3]]), torch.tensor([1.0, -1])
     x, gradient = torch.tensor([3.0, 1]), torch.tensor([1.0, 2])
-    line, curve = Small(nn.Linear(2, 2)), Small(nn.Linear(4, 7), nn.Tanh(), nn.Linear(7, 4))
+    line, curve = Small(nn.Linear(2, 2)).double(), Small(nn.Linear(4, 7), nn.Tanh(), nn.Linear(7, 4)).double()
     seen = [PreActivation(4, 4).double() for _ in range(2)]
     with torch.no_grad():
-        line.layers[0].weight.copy_(W)
-        line.layers[0].bias.copy_(b)
+        line[0].weight.copy_(W), line[0].bias.copy_(b)
         for norm in (norm for block in seen for norm in (block.norm1, block.norm2)):  # as after training
             norm.weight.uniform_(0.5, 1.5), norm.bias.normal_()
             norm.running_mean.normal_(), norm.running_var.uniform_(0.2, 1.2)
@@ -392,62 +349,59 @@ def block_cases():
     ]  # fmt: skip
 
 
-def identity(part):
-    """Return an answer that is wrong in what it returns for the identity."""
-    return lambda block, x, g: (part(block, x, g), ...)
+def wrong(identity=lambda block, x, g, r: ..., residual=lambda block, x, g, r: ...):
+    """Return an answer with a wrong part; `...` stands for a right one, r is what a right answer returns for F."""
+
+    def answer(block, x, g):
+        r = vjp(block.residual, x, g)
+        return identity(block, x, g, r), residual(block, x, g, r)
+
+    return answer
 
 
-def residual(part):
-    """Return an answer that is wrong in what it returns for F."""
-    return lambda block, x, g: (..., part(block, x, g))
-
-
-def explain_parts(found, right, case):
-    """Return a question for parts that agree with no mistake, or ''."""
+def ask_for_parts(found, right, case):
+    """Return no fact, and a question for parts that agree with no mistake, or ''."""
     if same(found, right):
-        return "It is right to single precision only: where do you leave the dtype of x?"
+        return "", "It is right to single precision only: where do you leave the dtype of x?"
     shapes = isinstance(found, list) and len(found) == 2 and any(part.shape != case.args[1].shape for part in found)
-    return "Is it a whole Jacobian, or its product with the gradient?" if shapes else ""
+    return "", "Is it a whole Jacobian, or its product with the gradient?" if shapes else ""
 
 
 @exercise("build", check(Function(
     tensors_from, part=("what you return for the identity", "what you return for F").__getitem__,
     refuse=(type, nn.Module), nouns={"block": "block"}, agree=partial(same, rtol=1e-9, atol=1e-11),
-    explain=explain_parts, things="thing",
+    tell=ask_for_parts, things="thing",
 ), block_cases, lambda block, x, g: (g, vjp(block.residual, x, g)), {
-    "That is the sum of the two parts. What stands after `return`?":
-        lambda block, x, g: g + vjp(block.residual, x, g),
+    "That is the sum of the two parts. What stands after `return`?": lambda block, x, g: g + vjp(block.residual, x, g),
     "Your function returns the two parts in the other order. Which one comes first?":
         lambda block, x, g: (vjp(block.residual, x, g), g),
-    "It holds ones, the slope of y = x. What does that slope multiply?":
-        identity(lambda block, x, g: torch.ones_like(g)),
-    "That is x, on the way forward. What comes back on the shortcut?": identity(lambda block, x, g: x),
-    "That is y, on the way forward. What comes back on the shortcut?": identity(lambda block, x, g: block(x)),
-    "That is all of dL/dx. Which part of it comes through I?":
-        identity(lambda block, x, g: g + vjp(block.residual, x, g)),
-    "That is the part that comes through F. What does I pass on?":
-        identity(lambda block, x, g: vjp(block.residual, x, g)),
-    "It holds zeros. What does I pass on?": identity(lambda block, x, g: torch.zeros_like(g)),
+    "It holds ones, the slope of y = x. What does that slope multiply?": wrong(lambda block, x, g, r: g**0),
+    "That is x, on the way forward. What comes back on the shortcut?": wrong(lambda block, x, g, r: x),
+    "That is y, on the way forward. What comes back on the shortcut?": wrong(lambda block, x, g, r: block(x)),
+    "That is all of dL/dx. Which part of it comes through I?": wrong(lambda block, x, g, r: g + r),
+    "That is the part that comes through F. What does I pass on?": wrong(lambda block, x, g, r: r),
+    "It holds zeros. What does I pass on?": wrong(lambda block, x, g, r: 0 * g),
     "That is all of dL/dx, the identity's part with it. Through what should the product go, `block` or "
-    "`block.residual`?": residual(lambda block, x, g: g + vjp(block.residual, x, g)),
+    "`block.residual`?": wrong(residual=lambda block, x, g, r: g + r),
     "You subtract the identity's part. Is it in the product that you subtract it from?":
-        residual(lambda block, x, g: vjp(block.residual, x, g) - g),
+        wrong(residual=lambda block, x, g, r: r - g),
     "That is J · gradient, a Jacobian-vector product. On which side of J does dL/dy stand?":
-        residual(lambda block, x, g: torch.autograd.functional.jvp(block.residual, x, g)[1]),
+        wrong(residual=lambda block, x, g, r: torch.autograd.functional.jvp(block.residual, x, g)[1]),
     "That is the gradient of the sum of F(x), as if dL/dy were all ones. Where does `gradient` come in?":
-        residual(lambda block, x, g: vjp(block.residual, x, torch.ones_like(g))),
+        wrong(residual=lambda block, x, g, r: vjp(block.residual, x, torch.ones_like(g))),
     "You multiply entry by entry. Through how many entries of y does one entry of x reach the loss?":
-        residual(lambda block, x, g: g * vjp(block.residual, x, torch.ones_like(g))),
-    "That is F(x), on the way forward. What comes back through F?": residual(lambda block, x, g: block.residual(x)),
+        wrong(residual=lambda block, x, g, r: g * vjp(block.residual, x, torch.ones_like(g))),
+    "That is F(x), on the way forward. What comes back through F?":
+        wrong(residual=lambda block, x, g, r: block.residual(x)),
     "You send the gradient forward through F. What does its Jacobian make of it?":
-        residual(lambda block, x, g: block.residual(g)),
+        wrong(residual=lambda block, x, g, r: block.residual(g)),
     "These are the numbers of the other mode. What does batch normalisation do in this one?":
-        residual(lambda block, x, g: vjp(other_mode(block).residual, x, g)),
-    "That is dL/dy itself. What does F's Jacobian make of it?": residual(lambda block, x, g: g),
-    "It holds zeros. What does F's Jacobian make of the gradient?": residual(lambda block, x, g: torch.zeros_like(g)),
+        wrong(residual=lambda block, x, g, r: vjp(other_mode(block).residual, x, g)),
+    "That is dL/dy itself. What does F's Jacobian make of it?": wrong(residual=lambda block, x, g, r: g),
+    "It holds zeros. What does F's Jacobian make of the gradient?": wrong(residual=lambda block, x, g, r: 0 * g),
     "`torch.func` allows no layer that counts its batches in place, as batch normalisation does in training. What does "
     "`torch.autograd.grad` return, with `gradient` as its third argument?":
-        residual(lambda block, x, g: torch.func.vjp(block.residual, x)[1](g)[0]),
+        wrong(residual=lambda block, x, g, r: torch.func.vjp(block.residual, x)[1](g)[0]),
 }, otherwise="What does the chain rule give for each of the two terms of x + F(x)?",
    remark="For {count} blocks, both parts: {agreement}."))  # fmt: skip
 def input_gradient(block, x, gradient):
@@ -483,27 +437,12 @@ def chain_cases():
 
 
 def terms_of(branches, x):
-    terms = []
-    for branch in branches:
-        terms.append(branch(x).clone())
-        x = x + terms[-1]
-    return terms
+    return unrolled.solve(branches, x)
 
 
 def states_of(branches, x):
     """Return x, x₁, …, x_L."""
-    states = [x]
-    for term in terms_of(branches, x):
-        states.append(states[-1] + term)
-    return states
-
-
-def composed(branches, x):
-    terms = []
-    for branch in branches:
-        x = branch(x)
-        terms.append(x)
-    return terms
+    return list(accumulate(terms_of(branches, x), initial=x))
 
 
 def in_place(branches, x):
@@ -514,13 +453,14 @@ def in_place(branches, x):
     return terms
 
 
-@exercise("build", check(Function(tensors_from, part="term {}".format), chain_cases, terms_of, {
+@exercise("build", check(Function(tensors_from, part="term {}".format), chain_cases, mistakes={
     "That is the sum of the terms. Where do you keep each of them?": lambda *args: sum(terms_of(*args)),
     "That is x_L, what leaves the last block. Where do you keep what each block adds?":
         lambda *args: states_of(*args)[-1],
     "Every branch sees x itself. What does the second branch see, when a block stands before it?":
         lambda branches, x: [branch(x) for branch in branches],
-    "Each branch sees what the branch before it returned. What does the shortcut add to that?": composed,
+    "Each branch sees what the branch before it returned. What does the shortcut add to that?":
+        lambda branches, x: list(accumulate(branches, lambda x, branch: branch(x), initial=x))[1:],
     "These are x₁, x₂, …, what leaves the blocks. What did each add?": lambda *args: states_of(*args)[1:],
     "These are x, x₁, …, what the branches get. What comes out?": lambda *args: states_of(*args)[:-1],
     "These are x, x₁, x₂, …, the inputs and outputs of blocks. What does each block add?": states_of,
@@ -557,7 +497,7 @@ def probe_cases():
     )
     small = nn.Sequential(nn.Linear(3, 4), nn.Tanh(), nn.Linear(4, 3))
     resting = with_gradients(cifar_resnet(8, 4)).eval()
-    resting[2].register_forward_hook(someone_elses)
+    resting[2].register_forward_hook(lambda *args: None)  # somebody else's
     return [
         Case((small, torch.randn(6, 3), torch.tensor([0, 1, 2, 2, 1, 0])),
              "For a network of two dense layers and a Tanh,"),
@@ -570,25 +510,16 @@ def probe_cases():
     ]  # fmt: skip
 
 
-def someone_elses(module, *tensors):
-    """A hook that does nothing, and was there first."""
-
-
 def walk(net, X):
-    """Return what enters and what leaves each child, by sending X from child to child."""
-    inputs, outputs, X = {}, {}, X.clone().requires_grad_()
-    for name, child in net.named_children():
-        inputs[name] = X
-        X = outputs[name] = child(X)
-    return inputs, outputs
+    """Return X and what leaves each child, by sending X from child to child."""
+    return list(accumulate(net, lambda X, child: child(X), initial=X.clone().requires_grad_()))
 
 
-def norms(net, X, y, norm=torch.linalg.vector_norm, loss=F.cross_entropy, of="outputs"):
-    """Return a number for the loss's gradient with respect to what leaves, or enters, each child."""
-    inputs, outputs = walk(net, X)
-    tensors = outputs if of == "outputs" else inputs
-    gradients = torch.autograd.grad(loss(list(outputs.values())[-1], y), list(tensors.values()))
-    return {name: float(norm(g)) for name, g in zip(tensors, gradients, strict=True)}
+def norms(net, X, y, norm=torch.linalg.vector_norm, loss=F.cross_entropy, first=1):
+    """Return a number for the loss's gradient with respect to what leaves each child or, from 0 on, what enters it."""
+    states = walk(net, X)
+    gradients = torch.autograd.grad(loss(states[-1], y), states[first : first + len(net)])
+    return {name: float(norm(g)) for (name, _), g in zip(net.named_children(), gradients, strict=True)}
 
 
 def weights_in(net, X, y, least=1):
@@ -602,33 +533,9 @@ def weights_in(net, X, y, least=1):
     return found
 
 
-def reversed_names(*args):
-    right = norms(*args)
-    return dict(zip(right, list(right.values())[::-1], strict=True))
-
-
 def norms_in(result, case):
     """Return a dict of norms, or raise Wrong."""
-    if not isinstance(result, Mapping):
-        kind = type(result).__name__
-        raise Wrong(f"your function returns a `{kind}`, expected a dict. What should its keys be?")
-    children, keys = [name for name, _ in case.args[0].named_children()], list(result)
-    inner = [key for key in keys if isinstance(key, str) and "." in key]
-    for found, fact in (
-        (not keys, "is empty. When does a hook run, and when do you fill it?"),
-        (len(keys) == 1 and keys[0] in children,
-         f"has `{keys and keys[0]}` only. Which name does each hook know when it runs, its own or the loop's last?"),
-        (any(isinstance(key, nn.Module) for key in keys),
-         "has keys that are modules, expected names. Which method gives both?"),
-        (all(isinstance(key, int) for key in keys),
-         f"has keys that are numbers, expected the names {', '.join(children)}. Which method gives them?"),
-        (any(key.endswith((".weight", ".bias")) for key in inner),
-         f"has `{inner and inner[0]}`, the name of a weight. With respect to what should the gradient be?"),
-        (inner, f"has `{inner and inner[0]}`, which is inside a child. Which method names the children alone?"),
-        ("" in keys, "has an empty name, that of the whole network. Which method names its children alone?"),
-    ):  # fmt: skip
-        if found:
-            raise Wrong(f"your dict {fact}")
+    expect(result, Mapping, "a dict", "What should its keys be?")
     for name, value in result.items():
         if isinstance(value, bool | torch.Tensor) or not isinstance(value, Real):
             kind, ask = type(value).__name__, "Which method turns a tensor of one number into one?"
@@ -636,21 +543,32 @@ def norms_in(result, case):
     return dict(result)
 
 
-def explain_norms(found, right, case):
-    """Return a question for a dict whose keys are not the children's names, or ''."""
-    missing = [name for name in right if name not in found]
-    if set(found) - set(right):
-        return "Which method of the network gives the names of its children?"
-    if missing and any(True for name in missing for _ in case.args[0].get_submodule(name).parameters()):
-        return "When does its hook run?"
-    return "Does a child without weights have an output?" if missing else ""
+def ask_for_names(found, right, case):
+    """Return no fact, and a question for a dict whose keys are not the children's names, or ''."""
+    strange, missing = [key for key in found if key not in right], [name for name in right if name not in found]
+    first = strange[0] if strange else None
+    name = first if isinstance(first, str) else ""
+    with_weights = any(True for name in missing for _ in case.args[0].get_submodule(name).parameters())
+    return "", next(ask for true, ask in (
+        (not found, "When does a hook run, and when do you fill the dict?"),
+        (isinstance(first, nn.Module), "Those are modules, expected names. Which method gives both?"),
+        (isinstance(first, int), "Those are numbers, expected names. Which method gives them?"),
+        (first == "", "That is the name of the whole network. Which method names its children alone?"),
+        (name.endswith((".weight", ".bias")), "That is a weight. Of what should the gradient be?"),
+        ("." in name, "That is inside a child. Which method names the children alone?"),
+        (strange, "Which method of the network gives the names of its children?"),
+        (len(found) == 1 < len(right), "Which name does each hook know when it runs, its own or the loop's last?"),
+        (with_weights, "When does its hook run?"),
+        (missing, "Does a child without weights have an output?"),
+        (True, ""),
+    ) if true)  # fmt: skip
 
 
 @exercise("build", check(Function(
-    norms_in, part="the number of `{}`".format, explain=explain_norms, refuse=(type, nn.Module),
+    norms_in, part="the number of `{}`".format, tell=ask_for_names, refuse=(type, nn.Module),
     nouns={"net": "network"}, agree=partial(same, atol=0.0)), probe_cases, norms, {
     "These are norms of the outputs, on the way forward. Of what should the norm be?":
-        lambda net, X, y: {name: output.norm().item() for name, output in walk(net, X)[1].items()},
+        lambda net, X, y: dict(zip(norms(net, X, y), [out.norm().item() for out in walk(net, X)[1:]], strict=True)),
     "These are squares of the norms. What is missing at the end?": partial(norms, norm=lambda g: g.square().sum()),
     "You divide by the number of entries under the root. Does the L2 norm take a mean or a sum?":
         partial(norms, norm=lambda g: g.square().mean().sqrt()),
@@ -663,7 +581,7 @@ def explain_norms(found, right, case):
     "That is the mean of one norm for each example. What is the norm of the whole tensor?":
         partial(norms, norm=lambda g: g.flatten(1).norm(dim=1).mean()),
     "These belong to what enters each child. With respect to which of its tensors should the gradient be?":
-        partial(norms, of="inputs"),
+        partial(norms, first=0),
     "They are as many times too large as there are examples. Is the loss a sum or a mean over the batch?":
         partial(norms, loss=partial(F.cross_entropy, reduction="sum")),
     "You differentiate the sum of scores. Where is the loss?": partial(norms, loss=lambda scores, y: scores.sum()),
@@ -673,7 +591,7 @@ def explain_norms(found, right, case):
     "These are gradients with respect to weights. With respect to what should they be?":
         [weights_in, partial(weights_in, least=2)],
     "The numbers are right and stand under the wrong names. In which order do hooks fire on the way back?":
-        reversed_names,
+        lambda *args: dict(zip(norms(*args), list(norms(*args).values())[::-1], strict=True)),
     "These are the numbers of the other mode. Which line switches it?":
         lambda net, X, y: norms(other_mode(net), X, y),
 }, otherwise="With respect to which tensor is the gradient, and which norm of it is taken?",

@@ -5,9 +5,10 @@ from torch import nn
 from torch.nn import functional as F
 
 from cnnlib.exercises.core import exercise
-from cnnlib.exercises.engine import Wrong, check
-from cnnlib.exercises.functions import Function, Value, number, number_from, shape
-from cnnlib.exercises.modules import network
+from cnnlib.exercises.engine import Wrong, check, randn
+from cnnlib.exercises.functions import Function
+from cnnlib.exercises.modules import network, renewed
+from cnnlib.exercises.reading import Value, number, number_from, shape
 from cnnlib.models import lenet
 from cnnlib.probes import layer_table
 
@@ -108,16 +109,9 @@ def most_multiply_adds():
     return max(work, key=work.get)
 
 
-def changed(net, layers):
-    """Return a Sequential with some of its layers, {8: nn.Sigmoid()}, exchanged."""
-    for index, layer in layers.items():
-        net[index] = layer
-    return net
-
-
 @exercise("change one line", network((1, 32, 32), {
     "With padding=1 the height goes 32, 30, 15, 11, 5: it fits only because the second pooling drops a row. How much "
-    "did the paper pad?": lambda: changed(lenet(), {0: nn.Conv2d(1, 6, kernel_size=5, padding=1)}),
+    "did the paper pad?": {0: renewed(padding=1)},
     "The image is cut to 28 × 28 first, then padded. Which padding lets the network see its border?":
         lambda: nn.Sequential(nn.ZeroPad2d(-2), lenet()),
 }, otherwise="What should the padding of the first convolution be?"))  # fmt: skip
@@ -133,28 +127,21 @@ def without_padding():
     return net
 
 
-def relu_max(**layers):
-    """Return the next exercise's network with layers exchanged: relu_max(_8=nn.Sigmoid())."""
-    return changed(lenet(nn.ReLU, nn.MaxPool2d), {int(name[1:]): layer for name, layer in layers.items()})
-
-
 @exercise("change one line", network((1, 28, 28), {
     "This is the unchanged LeNet. Which lines name the activation and the pooling?": lenet,
-    "It still takes averages. Which pooling keeps the largest number of a window?": lambda: lenet(nn.ReLU),
-    "It still uses sigmoids. Which activation cuts off the negative part?": lambda: lenet(pool=nn.MaxPool2d),
-    "The activation is tanh. Which one cuts off the negative part?": lambda: lenet(nn.Tanh, nn.MaxPool2d),
-    "The ReLU leaks. Which one makes every negative number 0?": lambda: lenet(nn.LeakyReLU, nn.MaxPool2d),
-    "The dense layers still use sigmoids. How many activations does the network have?":
-        lambda: relu_max(_8=nn.Sigmoid(), _10=nn.Sigmoid()),
+    "It still takes averages. Which pooling keeps the largest number of a window?": {nn.MaxPool2d: nn.AvgPool2d(2)},
+    "It still uses sigmoids. Which activation cuts off the negative part?": {nn.ReLU: nn.Sigmoid()},
+    "The activation is tanh. Which one cuts off the negative part?": {nn.ReLU: nn.Tanh()},
+    "The ReLU leaks. Which one makes every negative number 0?": {nn.ReLU: nn.LeakyReLU()},
+    "The dense layers still use sigmoids. How many activations does the network have?": {(8, 10): nn.Sigmoid()},
     "The dense layers have lost their activations. What do three dense layers in a row amount to?":
-        lambda: relu_max(_8=nn.Identity(), _10=nn.Identity()),
-    "The convolutions have lost their activations. Where did the sigmoids stand?":
-        lambda: relu_max(_1=nn.Identity(), _4=nn.Identity()),
-    "A ReLU follows the last layer. May a score be negative?": lambda: nn.Sequential(relu_max(), nn.ReLU()),
-    "The first pooling still takes averages. How many poolings are there?": lambda: relu_max(_2=nn.AvgPool2d(2)),
-    "The second pooling still takes averages. How many poolings are there?": lambda: relu_max(_5=nn.AvgPool2d(2)),
+        {(8, 10): nn.Identity()},
+    "The convolutions have lost their activations. Where did the sigmoids stand?": {(1, 4): nn.Identity()},
+    "A ReLU follows the last layer. May a score be negative?": {11: lambda last: nn.Sequential(last, nn.ReLU())},
+    "The first pooling still takes averages. How many poolings are there?": {2: nn.AvgPool2d(2)},
+    "The second pooling still takes averages. How many poolings are there?": {5: nn.AvgPool2d(2)},
     "It takes averages, and before the ReLU. Which pooling keeps the largest number of a window?":
-        lambda: relu_max(_1=nn.AvgPool2d(2), _2=nn.ReLU(), _4=nn.AvgPool2d(2), _5=nn.ReLU()),
+        {(1, 4): nn.AvgPool2d(2), (2, 5): nn.ReLU()},
 }, otherwise="Are there four ReLUs and two max poolings, each where a sigmoid or an average pooling was?"))  # fmt: skip
 def relu_and_max_pooling():
     """Build LeNet for images of shape (1, 28, 28) with a ReLU for every sigmoid and max pooling for every average
@@ -166,14 +153,11 @@ def relu_and_max_pooling():
     return lenet(activation=nn.ReLU, pool=nn.MaxPool2d)
 
 
-def colour(*args, **options):
-    return changed(lenet(*args, **options), {0: nn.Conv2d(3, 6, kernel_size=5, padding=2), 11: nn.Linear(84, 100)})
-
-
 @exercise("change one line", network((3, 28, 28), {
-    "The sigmoids have become ReLUs. Which two lines have to change?": lambda: colour(nn.ReLU),
-    "The average pooling has become max pooling. Which two lines have to change?": lambda: colour(pool=nn.MaxPool2d),
-    "Activation and pooling are other ones. Which two lines have to change?": lambda: colour(nn.ReLU, nn.MaxPool2d),
+    "The sigmoids have become ReLUs. Which two lines have to change?": {nn.Sigmoid: nn.ReLU()},
+    "The average pooling has become max pooling. Which two lines have to change?": {nn.AvgPool2d: nn.MaxPool2d(2)},
+    "Activation and pooling are other ones. Which two lines have to change?":
+        {nn.Sigmoid: nn.ReLU(), nn.AvgPool2d: nn.MaxPool2d(2)},
 }, otherwise="Which number in the first convolution depends on the colours, and which in the last layer on the "
              "classes?"))  # fmt: skip
 def colours_and_classes():
@@ -188,17 +172,14 @@ def colours_and_classes():
     return net
 
 
-def conv2d_cases():
-    sizes = ((6, 8), (3, 2)), ((9, 4), (2, 3)), ((5, 5), (5, 5)), ((4, 7), (1, 1)), ((7, 6), (3, 3))
-    book = torch.arange(9.0).reshape(3, 3), torch.arange(4.0).reshape(2, 2)
-    return [book, *((torch.randn(image), torch.randn(kernel)) for image, kernel in sizes)]
-
-
 def torch_conv2d(X, K, **options):
     return F.conv2d(X[None, None], K[None, None], **options)[0, 0]
 
 
-@exercise("build", check(Function(by_hand=("convolution",), gradients=True), conv2d_cases, torch_conv2d, {
+@exercise("build", check(Function(by_hand=("conv",), gradients=True), [
+    (torch.arange(9.0).reshape(3, 3), torch.arange(4.0).reshape(2, 2)), (randn(6, 8), randn(3, 2)),
+    (randn(9, 4), randn(2, 3)), (randn(5, 5), randn(5, 5)), (randn(4, 7), randn(1, 1)), (randn(7, 6), randn(3, 3)),
+], torch_conv2d, {
     "Your kernel is flipped. Do networks flip theirs?": lambda X, K: torch_conv2d(X, K.flip(0, 1)),
     "Your kernel is upside down. Which row of K meets the top of X?": lambda X, K: torch_conv2d(X, K.flip(0)),
     "That is a mean. What makes a sum of it?": lambda X, K: torch_conv2d(X, K) / K.numel(),
@@ -222,13 +203,10 @@ def conv2d(X, K):
     return Y
 
 
-def pooling_cases():
-    small = torch.arange(16.0).reshape(1, 1, 4, 4), 2
-    sizes = ((2, 3, 6, 4), 2), ((1, 2, 9, 6), 3), ((2, 1, 7, 5), 2), ((2, 2, 4, 4), 4), ((1, 2, 3, 4), 1)
-    return [small, *((torch.randn(images), size) for images, size in sizes)]
-
-
-@exercise("build", check(Function(by_hand=("avg_pool",), gradients=True), pooling_cases, F.avg_pool2d, {
+@exercise("build", check(Function(by_hand=("avg_pool",), gradients=True), [
+    (torch.arange(16.0).reshape(1, 1, 4, 4), 2), (randn(2, 3, 6, 4), 2), (randn(1, 2, 9, 6), 3), (randn(2, 1, 7, 5), 2),
+    (randn(2, 2, 4, 4), 4), (randn(1, 2, 3, 4), 1),
+], F.avg_pool2d, {
     "You take the maximum. What does average pooling take?": F.max_pool2d,
     "You take the sum. What makes it a mean?": lambda X, size: F.avg_pool2d(X, size) * size**2,
     "You divide by size. How many numbers has a window?": lambda X, size: F.avg_pool2d(X, size) * size,

@@ -1,5 +1,6 @@
 """Answers that are networks or blocks: with the reference's weights and inputs they must do what the reference does."""
 
+import copy
 import inspect
 import re
 from collections import Counter
@@ -10,25 +11,25 @@ import torch
 from torch import nn
 from torch.nn.modules.batchnorm import _NormBase
 
-from cnnlib.exercises.engine import Difference, Wrong, call, check, counted, describe, gap
+from cnnlib.exercises.engine import Difference, Run, Wrong, call, check, counted, describe, expect, gap
+from cnnlib.exercises.functions import tensor_from
 from cnnlib.models import BatchNorm
 from cnnlib.models.copying import copy_network
 from cnnlib.models.explain_forward import explain_forward_error
 
 LARGE = 5_000_000  # parameters; a module beyond that is known by the sizes of its weights
-LIGHT = torch.float16, torch.bfloat16
 DRAWS = 1000  # images whose scores are compared in their statistics
 
 
 @dataclass
-class Module:
+class Module(Run):
     """An answer that is a network or a block, or a function that builds one from the arguments of each case.
 
     It and the reference get the same random weights, matched by their sizes (weights of one size share one draw), and
     must then return the same for the same inputs, in both modes, with the same gradients. Where the reference drops
     numbers by chance, so must the answer, with the same random numbers or, if it draws others, with the same
-    statistics. An answer is judged in a copy and stays as it was. It may be a scripted module; one in half precision is
-    judged in single precision.
+    statistics. An answer is judged in a copy and stays as it was; one in half precision is judged in single precision.
+    A mistake may be a dict of layers to exchange in the right module, see `exchanged`.
     """
 
     inputs: Sequence | Callable  # shapes of batches, or what makes them of a case's arguments; the first has several
@@ -37,8 +38,7 @@ class Module:
     seen: Sequence = ()  # sizes of batches that running statistics see before a last comparison
     free: Sequence = ()  # numbers of channels whose bias may be there or not, because a normalisation follows
     large: float = 10  # times the usual weights in a last comparison, where an activation with a ceiling shows
-    remark = "With the solution's weights it returns what the solution returns: {agreement}."
-    compares_cases = False
+    remark, refuse = "With the solution's weights it returns what the solution returns: {agreement}.", (nn.Module,)
 
     def __post_init__(self):
         self.numbers = self.numbers or ("scores" if self.noun == "network" else "numbers")
@@ -47,16 +47,7 @@ class Module:
         if not inspect.signature(solve).parameters:
             net = call(answer) if callable(answer) and not isinstance(answer, nn.Module) else answer
             return lambda: net
-        if not callable(answer) or isinstance(answer, nn.Module):
-            kind, name = type(answer).__name__, solve.__name__
-            raise Wrong(f"What you hand in is of type `{kind}`, expected the function itself: `check({name})`?")
-        return answer
-
-    def reference(self, reference, solve):
-        return reference or solve
-
-    def conclude(self, *_):
-        return ""
+        return super().subject(answer, solve)
 
     def compare(self, subject, right, case, solve):
         on = case.on or (f"For `{solve.__name__}{case.args}`: " if case.args else "")
@@ -68,7 +59,7 @@ class Module:
             raise Wrong(f"{on}{returned} `{type(net).__name__}`, expected an `nn.Module`. Which variable holds it?")
         shapes = self.inputs(*case.args) if callable(self.inputs) else self.inputs
         try:
-            found = self.judge(net, lambda make: make(*case.args), right, shapes)
+            found = self.judge(net, lambda make: built(make, right, case.args), right, shapes)
         except Wrong as wrong:
             raise Wrong(f"{on}{wrong}") from wrong
         if isinstance(found, Difference):
@@ -83,16 +74,30 @@ class Module:
         def draw(shape):
             return torch.randn(shape).to(first.dtype)
 
-        def built(make):
+        def made(make):
             return without_biases(build(make).to(first.dtype), net, self.free)
 
         def differs(fact, ask="", failed=None, found=None):
+            """Return a Difference; where the module did `found` in a trial, a mistake is put through that one alone."""
+
             def agrees(make):
-                return alike(net, make, built, self.trials_of(shapes, draw), failed, found)
+                with torch.device("meta"):  # sizes without numbers
+                    if kinds(made(make)) != kinds(net):
+                        return False
+                if sum(p.numel() for p in net.parameters()) > LARGE:
+                    return True
+                twin = made(make)
+                for trial in [failed] if failed else self.trials(twin, shapes, draw):
+                    mine, its = found if failed else trial.outcome(net), trial.outcome(twin)
+                    if not trial.agree(mine, its) or wrong_gradient(mine, its):
+                        return False
+                    if isinstance(mine, Exception):
+                        return True
+                return True
 
             return Difference(fact, agrees, ask)
 
-        reference, X = built(right), draw(shapes[0])
+        reference, X = made(right), draw(shapes[0])
         expected, found = tuple(reference.eval()(X).shape), sent(net.eval(), X.to(first.device))
         if isinstance(found, Exception):
             what = "Images" if self.noun == "network" else "Feature maps"
@@ -108,13 +113,13 @@ class Module:
         if fact:
             return differs(fact, ask)
         most = 0.0
-        for trial in self.trials_of(shapes, draw)(reference):
+        for trial in self.trials(reference, shapes, draw):
             found, expected = trial.outcome(net), trial.outcome(reference)
             if isinstance(found, Exception):
                 return differs(f"In {trial.mode} mode your {self.noun} stops: {describe(found)}", "", trial, found)
             if not trial.agree(found, expected) and not (trial.drops and trial.agree_by_chance(net, reference)):
                 return differs(*self.explain(trial, net, found[0], expected[0]), trial, found)
-            if off := wrong_gradient(found[1], expected[1]):
+            if off := wrong_gradient(found, expected):
                 fact = f"The {self.numbers} are right, but in training the gradient of `{off}` is off."
                 through = "Does it flow through the batch's mean and variance, too?"
                 return differs(fact, through if trial.normalises else "What cuts it off?", trial, found)
@@ -122,22 +127,18 @@ class Module:
                 most = max(most, gap(found[0], expected[0]) / expected[0].abs().max().item())
         return most
 
-    def trials_of(self, shapes, draw):
-        """Return a function that lists what a module, like the one it is given, is put through."""
-
-        def trials(like):
-            weights, normalises = random_weights(like, 1), any(True for _ in like.buffers())
-            train = Trial("training", weights, 2 * draw(shapes[0]) + 1, normalises)
-            train.drops = not normalises and not train.agree(train.outcome(like), train.outcome(like, seed=1))
-            rest = [Trial("evaluation", weights, draw(shape), normalises) for shape in shapes]
-            if self.seen:
-                seen = [draw((size, *shapes[0][1:])) for size in self.seen]
-                rest.append(Trial("evaluation", weights, draw(shapes[0]), normalises, seen))
-            mode = "training" if normalises else "evaluation"
-            last = Trial(mode, random_weights(like, self.large), draw(shapes[0]), normalises, large=True)
-            return [train, *rest, last] if normalises else [*rest, last, train]
-
-        return trials
+    def trials(self, like, shapes, draw):
+        """Return what a module is put through whose weights have the sizes of `like`'s."""
+        weights, normalises = random_weights(like, 1), any(True for _ in like.buffers())
+        train = Trial("training", weights, 2 * draw(shapes[0]) + 1, normalises)
+        train.drops = not normalises and not train.agree(train.outcome(like), train.outcome(like, seed=1))
+        rest = [Trial("evaluation", weights, draw(shape), normalises) for shape in shapes]
+        if self.seen:
+            seen = [draw((size, *shapes[0][1:])) for size in self.seen]
+            rest.append(Trial("evaluation", weights, draw(shapes[0]), normalises, seen))
+        mode = "training" if normalises else "evaluation"
+        last = Trial(mode, random_weights(like, self.large), draw(shapes[0]), normalises, large=True)
+        return [train, *rest, last] if normalises else [*rest, last, train]
 
     def explain(self, trial, net, found, right):
         """Return the fact about a module that computes something else, and a question."""
@@ -147,35 +148,63 @@ class Module:
         steady, numbers = torch.equal(found, trial.outcome(net, seed=1)[0]), self.numbers
         off, ask = f"(max difference {gap(found, right):.2g})", ""
         if trial.mode == "evaluation" and not steady:
-            fact = f"In evaluation mode the {numbers} change from run to run: two runs over the same images differ."
-            return fact, "Does your dropout know about `self.training`?"
+            return (f"In evaluation mode the {numbers} change from run to run: two runs over the same images differ.",
+                    "Does your dropout know about `self.training`?")  # fmt: skip
         if trial.drops and steady:
-            fact = "In training mode your dropout drops nothing: two runs agree, so nothing is dropped by chance."
-            return fact, "Where are the dropouts, and which share do they set to zero?"
+            return ("In training mode your dropout drops nothing: two runs agree, so nothing is dropped by chance.",
+                    "Where are the dropouts, and which share do they set to zero?")  # fmt: skip
         if trial.drops:
-            fact = f"In evaluation mode the {numbers} are right, in training mode they are off"
-            return (
-                f"{fact}: the dropout is not right.",
-                "Which share should it drop, after which layers, and what else differs between the modes?",
-            )
+            return (f"In evaluation mode the {numbers} are right, in training mode they are off: the dropout is not "
+                    "right.", "Which share should it drop, after which layers, and what else differs between the "
+                    "modes?")  # fmt: skip
         if trial.mode == "training" and not trial.normalises:
             fact = f"The shapes fit, but the {numbers} are off in training mode only {off}."
             return fact, "Is there dropout or batch normalisation?"
         when = f"in {trial.mode} mode " if trial.normalises else ""
-        when = f"in evaluation mode, after {len(trial.seen)} batches of training, " if trial.seen else when
-        fact = f"The shapes fit, but {when}the {numbers} are off {off}."
+        if trial.seen:
+            when = f"in evaluation mode, after {len(trial.seen)} batches of training, "
+            ask = "How much of each batch goes into the running mean and the running variance, the running statistics?"
+        elif trial.mode == "evaluation" and trial.normalises:  # training was judged first
+            ask = ("In training mode they are right. Does evaluation use the running statistics and leave them alone, "
+                   "and do these begin at mean 0 and variance 1?")  # fmt: skip
         if right.dim() == 2 and any(close(found, f(dim=1)) for f in (right.softmax, right.log_softmax)):
             ask = "A softmax stands at the end. Does PyTorch's cross-entropy take scores or probabilities?"
         elif not steady:
             ask = "They change from call to call. Is there dropout?"
-        elif trial.seen:
-            ask = "How much of each batch goes into the running mean and the running variance, the running statistics?"
-        elif trial.mode == "evaluation" and trial.normalises:  # training was judged first
-            ask = (
-                "In training mode they are right. Does evaluation use the running statistics and leave them alone, "
-                "and do these begin at mean 0 and variance 1?"
-            )
-        return fact, ask
+        return f"The shapes fit, but {when}the {numbers} are off {off}.", ask
+
+
+def built(make, right, args=()):
+    """Return the module that a mistake makes; a dict of layers, or what returns one, exchanges them in a right one."""
+    made = make if isinstance(make, dict) else make(*args)
+    return exchanged(right(*args), made) if isinstance(made, dict) else made
+
+
+def exchanged(net, layers):
+    """Return a network with layers exchanged: by number, {8: nn.ReLU()}, name, or kind, {nn.Sigmoid: nn.ReLU()}.
+
+    A tuple stands for several. A layer is copied for each place; a function is called with the layer that goes.
+    """
+    for keys, new in layers.items():
+        if isinstance(keys, type):
+            keys = tuple(name for name, old in net.named_modules() if isinstance(old, keys))
+        for key in keys if isinstance(keys, tuple) else (keys,):
+            parent, _, last = str(key if isinstance(key, str) else range(len(net))[key]).rpartition(".")
+            parent = net.get_submodule(parent)
+            setattr(parent, last, copy.deepcopy(new) if isinstance(new, nn.Module) else new(getattr(parent, last)))
+    return net
+
+
+def renewed(kind=None, **options):
+    """Return what puts a layer with other options, or of another class, in the place of one: renewed(padding=0)."""
+
+    def make(old):
+        new = kind or type(old)
+        same = {name: getattr(old, name) for name in inspect.signature(new).parameters if hasattr(old, name)}
+        same |= {"bias": old.bias is not None} if "bias" in same else {}
+        return new(**{**same, **options})
+
+    return make
 
 
 def network(image, mistakes=None, otherwise="Which line of the network would you look at first?", **options):
@@ -201,8 +230,7 @@ class Trial:
         """Return what a module does: its scores and, in training, pairs of names and gradients, or else an error."""
         torch.default_generator.manual_seed(seed)
         try:
-            net = net if is_pure(net) else copy_network(net)
-            net.train()
+            net = copy_network(net).train()
             with torch.no_grad():
                 for p in net.parameters():
                     p.copy_(self.weights[kind_of(p)].reshape(p.shape))
@@ -248,38 +276,9 @@ class Trial:
         return True
 
 
-def is_pure(net):
-    """Return whether a module keeps nothing but weights from one batch to the next."""
-    ours = all(type(module).__module__.startswith("torch.nn.modules.") for module in net.modules())
-    return ours and not any(True for _ in net.buffers())
-
-
 def numbers_in(outcome):
     """Return the numbers in PyTorch's words of an error, in order of size."""
     return sorted(re.findall(r"\d+", str(outcome))) if isinstance(outcome, Exception) else None
-
-
-def alike(net, make, built, trials, failed=None, found=None):
-    """Return whether another module has weights of the same sizes and does the same, or fails alike.
-
-    Where a module did `found` in a trial that it `failed`, the other one is put through that trial alone.
-    """
-    with torch.device("meta"):  # sizes without numbers
-        if kinds(built(make)) != kinds(net):
-            return False
-    if sum(p.numel() for p in net.parameters()) > LARGE:
-        return True
-    twin = built(make)
-    if failed:
-        own = failed.outcome(twin)
-        return failed.agree(found, own) and (isinstance(found, Exception) or not wrong_gradient(found[1], own[1]))
-    for trial in trials(twin):
-        mine = trial.outcome(net)
-        if not trial.agree(mine, trial.outcome(twin)):
-            return False
-        if isinstance(mine, Exception):
-            break
-    return True
 
 
 def ready(net, X, noun):
@@ -289,24 +288,18 @@ def ready(net, X, noun):
     """
     if any(map(nn.parameter.is_lazy, net.parameters())):
         sent(net, X)  # a lazy layer cannot be copied before it has its weights
-    if any(nn.parameter.is_lazy(p) or p.is_meta for p in net.parameters()):
+    if any(map(nn.parameter.is_lazy, net.parameters())):
         return net
     for module in net.modules():
-        vectors = {name: v for name, v in vars(module).items() if isinstance(v, torch.Tensor) and v.dim() == 1}
-        graphs = [name for name, vector in vectors.items() if vector.grad_fn is not None]
-        if graphs and not module._forward_pre_hooks:  # a hook makes the weight of nn.utils.weight_norm
-            kept = f"`{graphs[0]}` of its `{type(module).__name__}` drags a graph along"
-            raise Wrong(f"Your {noun} cannot be copied: {kept}. Do its running statistics still hang on a gradient?")
-    try:
-        net = copy_network(net).cpu()
-    except RuntimeError as error:
-        ask = "Do its running statistics still hang on a gradient?"
-        raise Wrong(f"Your {noun} cannot be copied: {describe(error)} {ask}") from error
-    if any(p.dtype in LIGHT for p in net.parameters()):
+        for name, value in vars(module).items():
+            if isinstance(value, torch.Tensor) and value.dim() == 1 and value.grad_fn is not None:
+                kept = f"`{name}` of its `{type(module).__name__}` drags a graph along."
+                raise Wrong(f"Your {noun} cannot be copied: {kept} Do its running statistics still hang on a gradient?")
+    net = copy_network(net).cpu()
+    if not any(p.dtype == torch.float64 for p in net.parameters()):
         net = net.float()
     for module in net.modules():
-        normal = isinstance(module, _NormBase | BatchNorm) or "BatchNorm" in getattr(module, "original_name", "")
-        if normal and getattr(module, "running_mean", None) is not None:
+        if isinstance(module, _NormBase | BatchNorm) and module.running_mean is not None:
             module.running_mean.zero_()
             module.running_var.fill_(1)
     return net
@@ -323,15 +316,22 @@ def sent(net, X):
 
 def explained(net, X, error):
     """Return what to say of an error in a forward pass, and a question."""
-    known = error
-    if isinstance(error, RuntimeError | ValueError):  # such as wrong shapes
-        try:
-            known = explain_forward_error(net, X, error)
-        except Exception:  # a scripted module takes no hooks
-            pass
+    known = explain_forward_error(net, X, error) if isinstance(error, RuntimeError | ValueError) else error
     reason = describe(error) if known is error else f"{str(known).split('. ')[0]}."
     norm = "BatchNorm" in f"{reason} {error}"
     return reason, "Which batch normalisation is for vectors, (N, C), and which for maps, (N, C, H, W)?" if norm else ""
+
+
+def output_of(module, X, expected="an `nn.Module`", ask="What should stand after `return`?"):
+    """Return what a module that a function returned makes of a batch, in evaluation mode, or raise Wrong."""
+    expect(module, nn.Module, expected, ask)
+    modes = [(part, part.training) for part in module.modules()]
+    found = sent(module.eval(), X)
+    for part, training in modes:  # it may share its parts with a module that the function was given
+        part.training = training
+    if isinstance(found, Exception):
+        raise Wrong(f"inputs of shape {tuple(X.shape)} do not get through: {explained(module, X, found)[0]} {ask}")
+    return tensor_from(found)
 
 
 def kind_of(parameter):
@@ -399,13 +399,13 @@ def random_weights(like, scale):
     return weights
 
 
-def wrong_gradient(own, right):
+def wrong_gradient(found, right):
     """Return the name of a weight whose gradient is off, or ''; the gradients of one kind may come in any order."""
-    if not isinstance(own, list):
+    if isinstance(found, Exception):
         return ""
-    right = [(kind_of(gradient), gradient.flatten()) for _, gradient in right]
+    right = [(kind_of(gradient), gradient.flatten()) for _, gradient in right[1]]
     largest = {kind: max(g.abs().max() for k, g in right if k == kind) for kind, _ in right}
-    for name, gradient in own:
+    for name, gradient in found[1]:
         kind, gradient = kind_of(gradient), gradient.flatten()
         twins = [i for i, (k, g) in enumerate(right) if k == kind and (g - gradient).abs().max() <= 1e-2 * largest[k]]
         if not twins:

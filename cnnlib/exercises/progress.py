@@ -4,7 +4,8 @@ Where no reader is, nobody's progress is known: the same tables, with nothing so
 """
 
 import importlib
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from typing import NamedTuple
 
 from cnnlib.exercises.core import Exercise, Note
 from cnnlib.page import progress_file
@@ -21,6 +22,7 @@ CHAPTERS = {  # the notebook's name: its exercises, its title
     "05_resnet": ("resnet", "ResNet"),
     "06_residual_gradients": ("gradients", "Residual gradients"),
 }
+UNTOUCHED = {"tries": 0, "hints": 0, "solution": False, "solved": None}
 HEAD = ["exercise", "tier", "solved", "tries", "help"]
 LONGEST = 300  # characters of a question or an answer: the file may be anybody's
 CELL = "padding:.15em .9em;text-align:left"
@@ -76,19 +78,12 @@ def find_chapter(wanted):
     raise ValueError(f"there is no chapter {wanted!r}, only {', '.join(name[:2] for name in CHAPTERS)}.")
 
 
-@dataclass(frozen=True)
-class Chapter:
-    """One chapter: its rows, as in `HEAD`, and a line for each guess that met its outcome."""
+class Chapter(NamedTuple):
+    """One chapter: how far the reader has come, rows as in `HEAD`, and a line for each guess that met its outcome."""
 
-    title: str
-    solved: int
+    caption: str
     rows: list
-    guesses: list = field(default_factory=list)
-
-    @property
-    def caption(self):
-        """What the table is about, and how far the reader has come."""
-        return f"{self.title}: {self.solved} of {len(self.rows)} solved"
+    guesses: list
 
 
 @dataclass(frozen=True)
@@ -113,29 +108,23 @@ def _look_at(name, known):
     module, title = CHAPTERS[name]
     everything = vars(importlib.import_module(f"cnnlib.exercises.{module}"))
     exercises = {key: value for key, value in everything.items() if isinstance(value, Exercise)}
-    entries = known["exercises"].get(module, {})
-    rows = [_row(exercise, entries.get(key)) for key, exercise in exercises.items()]
-    solved = sum(bool(entries.get(key) and entries[key]["solved"]) for key in exercises)
-    guesses = [_guess(question, g) for question, g in known["guesses"].items() if g["chapter"] == name]
-    return Chapter(f"Chapter {name[:2]}, {title}", solved, rows, [line for line in guesses if line])
+    entries = {key: known["exercises"].get(module, {}).get(key, UNTOUCHED) for key in exercises}
+    rows = [_row(exercise, entries[key]) for key, exercise in exercises.items()]
+    solved = sum(bool(entry["solved"]) for entry in entries.values())
+    guesses = [_guess(question, g) for question, g in known["guesses"].items()
+               if g["chapter"] == name and "outcome" in g and g.get("guess") is not None]  # fmt: skip
+    return Chapter(f"Chapter {name[:2]}, {title}: {solved} of {len(rows)} solved", rows, guesses)
 
 
 def _row(exercise, entry):
-    if entry is None or not (entry["tries"] or entry["hints"] or entry["solution"]):
-        return [exercise.name, exercise.tier, "○ not yet", "–", "–"]
-    if entry["solved"]:
-        sign = f"✔ solved {entry['solved'][:10]}"
-    else:
-        sign = "✘ tried, not yet" if entry["tries"] else "○ not yet"
-    seen = [_count(entry["hints"], "hint")] if entry["hints"] else []
-    seen += ["solution"] if entry["solution"] else []
+    sign = "✘ tried, not yet" if entry["tries"] else "○ not yet"
+    sign = f"✔ solved {entry['solved'][:10]}" if entry["solved"] else sign
+    seen = [_count(entry["hints"], "hint")] * bool(entry["hints"]) + ["solution"] * bool(entry["solution"])
     return [exercise.name, exercise.tier, sign, str(entry["tries"] or "–"), ", ".join(seen) or "–"]
 
 
 def _guess(question, entry):
-    """Return a line for a guess, or '' if its outcome has not been seen."""
-    if "outcome" not in entry or entry.get("guess") is None:
-        return ""
+    """Return a line for a guess whose outcome has been seen."""
     if "right" in entry:
         near = "✔ right" if entry["right"] else f"✘ it was {_value(entry['outcome'])}"
     else:

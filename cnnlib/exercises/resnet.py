@@ -8,9 +8,11 @@ from torch.nn import functional as F
 
 from cnnlib.exercises.core import exercise
 from cnnlib.exercises.engine import Case, Wrong, check
-from cnnlib.exercises.functions import Function, Value, number
-from cnnlib.exercises.modules import Module, close, explained, sent
+from cnnlib.exercises.functions import Function
+from cnnlib.exercises.modules import Module, close, exchanged, output_of, renewed
+from cnnlib.exercises.reading import Value, number
 from cnnlib.models import BasicBlock, PostActivation, PreActivation, Residual, cifar_resnet
+from cnnlib.models.cifar_resnet import ZeroPad
 
 
 @exercise("recall", number({
@@ -122,13 +124,6 @@ def fitting_shortcut():
     return Residual(16, 32, use_1x1conv=True, strides=2)
 
 
-def rebuilt(net, change):
-    """Change each block of a network in place."""
-    for block in net[1:-1]:
-        change(block)
-    return net
-
-
 def plain(depth=20, width=8, **options):
     return cifar_resnet(depth, width, shortcut="none", **options)
 
@@ -142,14 +137,13 @@ IMAGES = Module([(4, 1, 28, 28), (1, 1, 28, 28)], numbers="numbers", seen=(4,) *
         lambda: cifar_resnet(20, 8, shortcut="identity"),
     "It has a projection everywhere. What should it have?": lambda: cifar_resnet(20, 8, shortcut="all projections"),
     "Only the shortcuts without parameters are gone. What goes around the first block of the second stage?":
-        lambda: rebuilt(cifar_resnet(20, 8), lambda block: setattr(
-            block, "shortcut", None if isinstance(block.shortcut, nn.Identity) else block.shortcut)),
+        lambda: exchanged(cifar_resnet(20, 8), {nn.Identity: lambda old: None}),
     "The batch normalisation is gone, too. Which part should differ from its twin?": lambda: plain(norm=False),
     "One ReLU of each block is gone, too. What follows the second convolution of a block?":
-        lambda: rebuilt(plain(), lambda block: setattr(block, "activation2", nn.Identity())),
+        {tuple(f"{i}.activation2" for i in range(1, 10)): nn.Identity()},
     "Its width is the paper's 16. Which width has its twin?": lambda: plain(width=16),
     "It waits for colour images. How many channels has a grey one?": lambda: plain(in_channels=3),
-    "It has sigmoids. Which activation has its twin?": lambda: plain(activation=nn.Sigmoid),
+    "It has sigmoids. Which activation has its twin?": {nn.ReLU: nn.Sigmoid()},
     **{f"It has {depth} layers. How many should it have?": partial(plain, depth) for depth in (8, 14, 26, 32)},
 }, otherwise="In what else than its shortcuts does it differ from `cifar_resnet(20, 8)`?"))  # fmt: skip
 def plain_twin():
@@ -167,16 +161,6 @@ def free(depth=14, width=8, block=PreActivation, **options):
     return cifar_resnet(depth, width, shortcut="identity", block=block, **options)
 
 
-def padded(pick=lambda X: X[..., ::2, ::2], share=0):
-    """Return a network whose `ZeroPad`s pass on other pixels, or put a share of their zero channels first."""
-    net = free()
-    for shortcut in (block.shortcut for block in net[1:-1] if hasattr(block.shortcut, "extra")):
-        before = int(share * shortcut.extra)
-        pads = 0, 0, 0, 0, before, shortcut.extra - before
-        shortcut.forward = lambda X, pads=pads: F.pad(pick(X), pads)
-    return net
-
-
 @exercise("change one line", check(IMAGES, mistakes={
     "That is `cifar_resnet(14, 8)` itself. Which two arguments change?": lambda: cifar_resnet(14, 8),
     "The shortcuts are right, the blocks are those of the first paper. What does pre-activation put first?":
@@ -187,12 +171,13 @@ def padded(pick=lambda X: X[..., ::2, ::2], share=0):
         lambda: cifar_resnet(14, 8, shortcut="all projections", block=PreActivation),
     "It has no shortcuts at all. What should go around the convolutions?": lambda: plain(14),
     "The stem still ends in a norm and a ReLU, and the head begins with none. What does a first block begin with?":
-        lambda: nn.Sequential(plain(14)[0], *free()[1:-1], plain(14)[-1]),
-    "Half of the zero channels stand before the input's own. Where does `ZeroPad` put them?": lambda: padded(share=0.5),
-    "The shortcut takes means of 2 × 2 pixels. Which does `ZeroPad` take?": lambda: padded(nn.AvgPool2d(2)),
+        {0: lambda old: plain(14)[0], -1: lambda old: plain(14)[-1]},
+    "Half of the zero channels stand before the input's own. Where does `ZeroPad` put them?":
+        {ZeroPad: lambda old: nn.Sequential(nn.MaxPool2d(1, 2), nn.ZeroPad3d((0, 0, 0, 0, *[old.extra // 2] * 2)))},
+    "The shortcut takes means of 2 × 2 pixels. Which does `ZeroPad` take?":
+        {ZeroPad: lambda old: nn.Sequential(nn.AvgPool2d(2), nn.ZeroPad3d((0, 0, 0, 0, 0, old.extra)))},
     "A ReLU follows the addition. What comes after it in a pre-activation block?":
-        lambda: nn.Sequential(*[nn.Sequential(part, nn.ReLU() if 0 < i < 7 else nn.Identity())
-                                for i, part in enumerate(free())]),
+        {PreActivation: lambda old: nn.Sequential(old, nn.ReLU())},
     "The batch normalisation is gone, too. Which parts should change?": lambda: free(norm=False),
     "Its width is the paper's 16. Which width does the question ask for?": lambda: free(width=16),
     "It waits for colour images. How many channels has a grey one?": lambda: free(in_channels=3),
@@ -209,92 +194,77 @@ def free_shortcuts():
     return cifar_resnet(14, 8, shortcut="identity", block=PreActivation)
 
 
-def conv(a, b, stride=1, kernel=3, bias=False):
-    return nn.Conv2d(a, b, kernel, stride, padding=kernel // 2, bias=bias)
-
-
 class Variant(BasicBlock):
-    """A block that joins its two ways differently, has something else between its convolutions, biases or other parts.
+    """A block that joins its two ways differently, or has something else between its convolutions."""
 
-    A part is given as what makes it of the two numbers of channels and the stride.
-    """
-
-    def __init__(self, a, b, stride, join, middle, biases, **parts):
+    def __init__(self, a, b, stride, join, middle):
         super().__init__(a, b, strides=stride)
         self.join, self.middle = join, middle
-        for name, make in parts.items():
-            setattr(self, name, make(a, b, stride))
-        for name in biases:
-            self.get_submodule(name).bias = nn.Parameter(torch.zeros(b))
 
     def forward(self, X):
-        Y = self.bn2(self.conv2(self.middle(self.bn1(self.conv1(X)))))
-        return self.join(self, Y, self.shortcut(X))
+        return self.join(self.bn2(self.conv2(self.middle(self.bn1(self.conv1(X))))), self.shortcut(X))
 
 
-def block(join=lambda m, Y, S: F.relu(Y + S), middle=F.relu, biases=(), **parts):
-    return partial(Variant, join=join, middle=middle, biases=biases, **parts)
+def joined(join=lambda Y, S: F.relu(Y + S), middle=F.relu):
+    return partial(Variant, join=join, middle=middle)
 
 
 @exercise("build", check(Module(lambda a, b, stride: [(4, a, 9, 7), (1, a, 9, 7)], noun="block", seen=(4,) * 5),
                          ((4, 8, 2), (6, 6, 1), (4, 8, 1), (6, 6, 2)), lambda a, b, s: BasicBlock(a, b, strides=s), {
     "The last ReLU stands before the addition, so the block can only add to its input. Where should it stand?":
-        block(lambda m, Y, S: F.relu(Y) + S),
+        joined(lambda Y, S: F.relu(Y) + S),
     "A ReLU stands before the addition, and one after it. Which numbers can the first one no longer add?":
-        block(lambda m, Y, S: F.relu(F.relu(Y) + S)),
-    "No ReLU follows the addition. How many ReLUs has the block?": block(lambda m, Y, S: Y + S),
-    "No ReLU stands between the two convolutions. What do two in a row amount to?": block(middle=nn.Identity()),
-    "There is no ReLU. Where do the two stand?": block(lambda m, Y, S: Y + S, nn.Identity()),
-    "Nothing is added to what the convolutions return. Where does the shortcut end?": block(lambda m, Y, S: F.relu(Y)),
-    "Only the shortcut counts. To what should it be added?": block(lambda m, Y, S: F.relu(S)),
+        joined(lambda Y, S: F.relu(F.relu(Y) + S)),
+    "No ReLU follows the addition. How many ReLUs has the block?": joined(lambda Y, S: Y + S),
+    "No ReLU stands between the two convolutions. What do two in a row amount to?": joined(middle=nn.Identity()),
+    "There is no ReLU. Where do the two stand?": joined(lambda Y, S: Y + S, nn.Identity()),
+    "Nothing is added to what the convolutions return. Where does the shortcut end?": joined(lambda Y, S: F.relu(Y)),
+    "Only the shortcut counts. To what should it be added?": joined(lambda Y, S: F.relu(S)),
     "A ReLU stands on the shortcut. What should reach the addition unchanged?":
-        block(lambda m, Y, S: F.relu(Y + F.relu(S))),
-    "The second normalisation comes after the addition. What happens to the shortcut there?":
-        block(lambda m, Y, S: F.relu(m.last(Y + S)), bn2=nn.Identity, last=lambda a, b, s: nn.BatchNorm2d(b)),
+        joined(lambda Y, S: F.relu(Y + F.relu(S))),
+    "The second normalisation comes after the addition. What happens to the shortcut there?": lambda a, b, s:
+        nn.Sequential(exchanged(joined(torch.add)(a, b, s), {"bn2": nn.Identity()}), nn.BatchNorm2d(b), nn.ReLU()),
     "You put the two one behind the other, which doubles the channels. What does a residual block do with them?":
-        block(lambda m, Y, S: F.relu(torch.cat([Y, S], 1))),
-    "You multiply by the shortcut. What should become of the two?": block(lambda m, Y, S: F.relu(Y * S)),
+        joined(lambda Y, S: F.relu(torch.cat([Y, S], 1))),
+    "You multiply by the shortcut. What should become of the two?": joined(lambda Y, S: F.relu(Y * S)),
     "Nothing goes around the convolutions. What does a shortcut add?": partial(PostActivation, shortcut="none"),
     "The shortcut is a projection although the shapes agree. What would cost nothing?":
         lambda a, b, s: BasicBlock(a, b, use_1x1conv=True, strides=s),
     "The stride stands at the second convolution. At which one should it?":
-        block(conv1=lambda a, b, s: conv(a, b), conv2=lambda a, b, s: conv(b, b, s)),
+        lambda a, b, s: {"conv1": renewed(stride=1), "conv2": renewed(stride=s)},
     "Both convolutions have the stride. By how much do they shrink the maps, and by how much does the shortcut?":
-        block(conv2=lambda a, b, s: conv(b, b, s)),
+        lambda a, b, s: {"conv2": renewed(stride=s)},
     "The stride plays no part. Which two convolutions need it?": lambda a, b, s: BasicBlock(a, b),
     "The stride stands on one side of the addition only. Which two convolutions need it?":
-        [block(conv1=lambda a, b, s: conv(a, b)),
-         block(shortcut=lambda a, b, s: nn.Sequential(conv(a, b, 1, 1), nn.BatchNorm2d(b)))],
+        [{"conv1": renewed(stride=1)}, {"shortcut.0": renewed(stride=1)}],
     "The shortcut passes on maps of another shape than the convolutions return. Which layer can change it?":
-        block(shortcut=nn.Identity),
-    "The projection is not normalised. What follows it?": block(shortcut=lambda a, b, s: conv(a, b, s, 1)),
+        {"shortcut": nn.Identity()},
+    "The projection is not normalised. What follows it?": {"shortcut": lambda old: old[0]},
     "That is `Residual`: biases everywhere, and no normalisation in its projection. What does the question ask?":
         lambda a, b, s: Residual(a, b, (a, s) != (b, 1), s),
     "The projection has a bias and no normalisation. Which of the two does the question ask for?":
-        block(shortcut=lambda a, b, s: conv(a, b, s, 1, bias=True)),
+        {"shortcut": lambda old: renewed(bias=True)(old[0])},
     "There are biases. The normalisation behind them subtracts the mean: what is left of a bias then?":
-        [block(biases=["conv1"]), block(biases=["conv1", "conv2"]), block(biases=["shortcut.0"]),
-         block(biases=["conv1", "conv2", "shortcut.0"])],
-    "The first convolution has no normalisation. What stands between it and its ReLU?": block(bn1=nn.Identity),
-    "The second convolution has no normalisation. What stands between it and the addition?": block(bn2=nn.Identity),
-    "Neither 3 × 3 convolution is normalised. What follows each of them?": block(bn1=nn.Identity, bn2=nn.Identity),
-    "Nothing is normalised. What follows each convolution?":
-        block(bn1=nn.Identity, bn2=nn.Identity, shortcut=lambda a, b, s: conv(a, b, s, 1)),
+        [{layers: renewed(bias=True)} for layers in (
+            "conv1", ("conv1", "conv2"), "shortcut.0", ("conv1", "conv2", "shortcut.0"))],
+    "The first convolution has no normalisation. What stands between it and its ReLU?": {"bn1": nn.Identity()},
+    "The second convolution has no normalisation. What stands between it and the addition?": {"bn2": nn.Identity()},
+    "Neither 3 × 3 convolution is normalised. What follows each of them?": {("bn1", "bn2"): nn.Identity()},
+    "Nothing is normalised. What follows each convolution?": {nn.BatchNorm2d: nn.Identity()},
     "One normalisation serves both convolutions. How many gammas and running means do they need?":
-        block(lambda m, Y, S: F.relu(m.bn1(Y) + S), bn2=nn.Identity),
+        lambda a, b, s: (lambda block: setattr(block, "bn2", block.bn1) or block)(BasicBlock(a, b, strides=s)),
     "The projection has windows of 3 × 3. How large a window changes the channels only?":
-        block(shortcut=lambda a, b, s: nn.Sequential(conv(a, b, s), nn.BatchNorm2d(b))),
+        {"shortcut.0": renewed(kernel_size=3, padding=1)},
     "On the shortcut the normalisation comes first. Which of the two should?":
-        block(shortcut=lambda a, b, s: nn.Sequential(nn.BatchNorm2d(a), conv(a, b, s, 1))),
+        {"shortcut": lambda old: nn.Sequential(nn.BatchNorm2d(old[0].in_channels), old[0])},
     "The shortcut has no parameters. Which one does the question ask for where the shapes differ?":
         partial(PostActivation, shortcut="identity"),
     "That is the pre-activation block. What comes first in the first paper?": PreActivation,
     "Nothing is padded, and the addition fails. Which padding keeps the size under a 3 × 3 window?":
-        block(conv1=lambda a, b, s: nn.Conv2d(a, b, 3, s, bias=False),
-              conv2=lambda a, b, s: nn.Conv2d(b, b, 3, bias=False)),
+        {("conv1", "conv2"): renewed(padding=0)},
     "The second convolution changes the channels. Which one should?":
-        block(conv1=lambda a, b, s: conv(a, a, s), bn1=lambda a, b, s: nn.BatchNorm2d(a),
-              conv2=lambda a, b, s: conv(a, b)),
+        lambda a, b, s: {"conv1": renewed(out_channels=a), "bn1": renewed(num_features=a),
+                         "conv2": renewed(in_channels=a)},
 }, otherwise="Which parts has the block, in which order, and with how many channels each?",
    remark="Your blocks, {count} of them, return what the solution's return: {agreement}."))  # fmt: skip
 def residual_block(in_channels, out_channels, stride):
@@ -350,13 +320,9 @@ def plain_blocks():
 @torch.no_grad()
 def passed_on(result, case):
     """Return what a block built anew, with the numbers of the one that a function returned, makes of an input."""
-    if not isinstance(result, nn.Module):
-        kind = type(result).__name__
-        raise Wrong(f"your function returns a `{kind}`, expected the block. What should stand after `return`?")
     if result is not case.args[0]:
-        raise Wrong("your function returns another module. Whose weights should it set, as its `_` promises?")
-    if result.shortcut is not None:
-        raise Wrong("your block has a shortcut now. How can its convolutions do without?")
+        kind = "another module" if isinstance(result, nn.Module) else f"a `{type(result).__name__}`"
+        raise Wrong(f"your function returns {kind}. Whose weights should it set, as its `_` promises?")
     block = plain_block(case.X.shape[1]).eval()
     try:
         block.load_state_dict(result.state_dict())
@@ -444,9 +410,9 @@ def identity_(block):
     return block
 
 
-def exchanged(net, number, *parts):
-    """Return a network with other parts in the place of one."""
-    return nn.Sequential(*net[:number], *parts, *net[number + 1 :])
+def around(net, *numbers):
+    """Return a network with blocks exchanged for their shortcuts."""
+    return exchanged(nn.Sequential(*net), {numbers: lambda block: block.shortcut})
 
 
 def lesions():
@@ -461,39 +427,25 @@ def lesions():
 
 
 def scores(result, case):
-    """Return the scores of a network that a function returned, in evaluation mode, or raise Wrong."""
-    if not isinstance(result, nn.Module):
-        kind = type(result).__name__
-        raise Wrong(f"your function returns a `{kind}`, expected a network. Which container runs parts?")
-    modes = [(module, module.training) for module in result.modules()]
-    found = sent(result.eval(), case.X)
-    for module, training in modes:  # it may share its parts with the given network
-        module.training = training
-    if isinstance(found, Exception):
-        stop = f"images of shape {tuple(case.X.shape)} do not get through: {explained(result, case.X, found)[0]}"
-        raise Wrong(f"{stop} What shape do the parts after the block wait for?")
-    if getattr(found, "shape", None) != (4, 10):
-        shown = tuple(found.shape) if isinstance(found, torch.Tensor) else f"a `{type(found).__name__}`"
-        raise Wrong(f"your network returns {shown}, expected (4, 10). Are all parts after the block still there?")
-    return found
+    return output_of(result, case.X, "a network", "What shape do the parts after the block wait for?")
 
 
 @exercise("build", check(Function(scores, off="the scores are off", refuse=(nn.Module,), nouns={"net": "network"},
                                   agree=close), lesions, mistakes={
     "It computes what it did before. Which place did the shortcut take?": lambda net, k: net,
     "A ReLU follows the shortcut, and a projection may return negative numbers. What is left of the block?":
-        lambda net, k: exchanged(net, k, net[k].shortcut, nn.ReLU()),
+        lambda net, k: exchanged(around(net, k), {k: lambda shortcut: nn.Sequential(shortcut, nn.ReLU())}),
     "You keep the residual part. Which of the two should stay?":
         lambda net, k: setattr(net[k], "forward", net[k].residual) or net,
     "You take the shortcut away and keep the convolutions. Which of the two should stay?":
-        lambda net, k: setattr(net[k], "shortcut", None) or net,
-    "You take out the block after it. Which is net[1]?": lambda net, k: exchanged(net, k + 1, net[k + 1].shortcut),
-    "You take out the block before it. Which is net[1]?": lambda net, k: exchanged(net, k - 1, net[k - 1].shortcut),
-    "You count from the end. Which is net[1]?": lambda net, k: exchanged(net, -1 - k, net[-1 - k].shortcut),
+        lambda net, k: exchanged(net, {f"{k}.shortcut": lambda old: None}),
+    "You take out the block after it. Which is net[1]?": lambda net, k: around(net, k + 1),
+    "You take out the block before it. Which is net[1]?": lambda net, k: around(net, k - 1),
+    "You count from the end. Which is net[1]?": lambda net, k: around(net, -1 - k),
     "All blocks have given way. Which single one should?":
-        lambda net, k: nn.Sequential(net[0], *(block.shortcut for block in net[1:-1]), net[-1]),
+        lambda net, k: around(net, *range(1, len(net) - 1)),
     "All blocks from that one on have given way. Which single one should?":
-        lambda net, k: nn.Sequential(*net[:k], *(block.shortcut for block in net[k:-1]), net[-1]),
+        lambda net, k: around(net, *range(k, len(net) - 1)),
     "The last gamma of the block is 0. What does its beta still add, and which ReLU is left?":
         lambda net, k: setattr(net[k].norm2, "weight", nn.Parameter(0 * net[k].norm2.weight)) or net,
     "The second convolution returns zeros. What does the normalisation behind it make of them?":

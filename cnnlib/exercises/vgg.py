@@ -1,6 +1,7 @@
 """Exercises of chapter 3, VGG. In a notebook: `from cnnlib.exercises import vgg as exercises`."""
 
 from functools import partial
+from itertools import pairwise
 from math import prod
 
 import torch
@@ -8,8 +9,9 @@ from torch import nn
 
 from cnnlib.exercises.core import exercise
 from cnnlib.exercises.engine import check
-from cnnlib.exercises.functions import Function, number, number_returned
-from cnnlib.exercises.modules import Module, network
+from cnnlib.exercises.functions import Function
+from cnnlib.exercises.modules import Module, network, renewed
+from cnnlib.exercises.reading import number, number_returned
 from cnnlib.models import VGG11, VGG13, VGG16, VGG19, narrower, vgg, vgg_block
 
 
@@ -98,21 +100,6 @@ def quarter_width_saving():
     return before // after
 
 
-SMALL = narrower(VGG11, 8)
-
-
-def small(pool=None, activation=None, **layers):
-    """Build the next exercise's network with other poolings or activations in its blocks, or other dense layers."""
-    net = vgg(SMALL, side=32, units=256)
-    for block in net[: len(SMALL)]:
-        block[-1] = pool or block[-1]
-        for i, layer in enumerate(block):
-            block[i] = activation if activation and isinstance(layer, nn.ReLU) else layer
-    for name, layer in layers.items():
-        net[int(name[1:])] = layer
-    return net
-
-
 class Unscaled(nn.Module):
     """A dropout that leaves what it keeps as it is."""
 
@@ -120,33 +107,32 @@ class Unscaled(nn.Module):
         return X * (torch.rand(X.shape) < 0.5).to(X) if self.training else X
 
 
-SHARES = [n / 20 for n in range(2, 19) if n != 10]
-HALF = "One half is dropped instead of two. After which layers does the dropout stand?"
+SMALL = narrower(VGG11, 8)
 
 
 @exercise("change one line", network((1, 32, 32), {
-    "It waits for images of side 224 and has 4,096 hidden units. Which arguments set the two?": lambda: vgg(SMALL),
-    "Its dense part waits for images of side 224. Which argument says how large?": lambda: vgg(SMALL, units=256),
-    "It has the paper's 4,096 hidden units. Which argument sets them?": lambda: vgg(SMALL, side=32),
-    "You divide the hidden units by 8 as well. How many does the question ask for?": lambda: vgg(SMALL, 32, 512),
-    "It is built for images of side 64. How large are these?": lambda: vgg(SMALL, 64, 256),
+    "It waits for images of side 224 and has 4,096 hidden units. Which arguments set the two?": partial(vgg, SMALL),
+    "Its dense part waits for images of side 224. Which argument says how large?": partial(vgg, SMALL, 224, 256),
+    "It has the paper's 4,096 hidden units. Which argument sets them?": partial(vgg, SMALL, 32),
+    "You divide the hidden units by 8 as well. How many does the question ask for?": partial(vgg, SMALL, 32, 512),
+    "It is built for images of side 64. How large are these?": partial(vgg, SMALL, 64, 256),
     "Its channels are those of the full VGG-11. Which function divides them?":
         [partial(vgg, VGG11, side, units) for side in (224, 32) for units in (4096, 256)],
     **{f"Its channels are divided by {ratio}. By how much for an eighth of the width?":
        partial(vgg, narrower(VGG11, ratio), 32, 256) for ratio in (2, 4, 16)},
     **{f"It has {n} convolutions. Which architecture has 8, and with the three dense layers 11?":
        partial(vgg, narrower(arch, 8), 32, 256) for n, arch in ((10, VGG13), (13, VGG16), (16, VGG19))},
-    "It takes averages. Which pooling does VGG use?": lambda: small(nn.AvgPool2d(2)),
+    "It takes averages. Which pooling does VGG use?": {nn.MaxPool2d: nn.AvgPool2d(2)},
     "Its convolutions have no ReLUs. What follows each convolution of a block?":
-        lambda: small(activation=nn.Identity()),
-    "Its dense layers have no ReLUs. What do three dense layers in a row amount to?":
-        lambda: small(_7=nn.Identity(), _10=nn.Identity()),
-    "A ReLU follows the last layer. May a score be negative?": lambda: nn.Sequential(small(), nn.ReLU()),
-    HALF: [lambda: small(_8=nn.Identity()), lambda: small(_11=nn.Identity())],
+        {nn.ReLU: nn.Identity(), (7, 10): nn.ReLU()},
+    "Its dense layers have no ReLUs. What do three dense layers in a row amount to?": {(7, 10): nn.Identity()},
+    "A ReLU follows the last layer. May a score be negative?": {12: lambda last: nn.Sequential(last, nn.ReLU())},
+    "One half is dropped instead of two. After which layers does the dropout stand?":
+        [{8: nn.Identity()}, {11: nn.Identity()}],
     "What both hidden layers keep comes out up to 1 times as large, expected 4 times. What makes up for the rest?":
-        lambda: small(_8=Unscaled(), _11=Unscaled()),
+        {(8, 11): Unscaled()},
     **{f"What both hidden layers keep comes out up to {(1 - p) ** -2:.3g} times as large, expected 4 times. How large "
-       "is the share that is dropped?": lambda p=p: small(_8=nn.Dropout(p), _11=nn.Dropout(p)) for p in SHARES},
+       "is the share that is dropped?": {(8, 11): nn.Dropout(p)} for p in [n / 20 for n in range(2, 19) if n != 10]},
 }, otherwise="What should architecture, side and hidden units be?"))  # fmt: skip
 def for_small_pictures():
     """Build VGG-11 at an eighth of its width for images of shape (1, 32, 32), with 256 units in each hidden dense
@@ -158,103 +144,73 @@ def for_small_pictures():
     return vgg(narrower(VGG11, 8), side=32, units=256)
 
 
-def block_of(num_convs, in_channels, out_channels, pool=nn.MaxPool2d, activations=None, each=False, window=3, pad=1):
-    """Return a VGG block with something else in it, as usual mistakes have it.
-
-    `activations` holds one module for each convolution, ReLUs if None; with `each`, a pooling follows each convolution.
-    """
-    layers = []
-    for activation in activations or [nn.ReLU()] * num_convs:
-        layers += [nn.Conv2d(in_channels, out_channels, window, padding=pad), activation]
-        layers += [pool(kernel_size=2, stride=2)] if each else []
-        in_channels = out_channels
-    return nn.Sequential(*layers, *([] if each else [pool(kernel_size=2, stride=2)]))
+def convolutions(*channels, pool):
+    """Return a block of a convolution from each number of channels to the next one, each with its ReLU, and a pool."""
+    convs = [nn.Conv2d(a, b, 3, padding=1) for a, b in pairwise(channels)]
+    return nn.Sequential(*[layer for conv in convs for layer in (conv, nn.ReLU())], pool)
 
 
-def unchained_block(n, a, b, pool):
-    """Return a block in which every convolution takes the block's input channels."""
-    convs = [nn.Conv2d(a, b, 3, padding=1) for _ in range(n)]
-    return nn.Sequential(*[layer for conv in convs for layer in (conv, nn.ReLU())], pool(2))
-
-
-def shared_block(n, a, b, pool, apart=0):
+def repeated(num_convs, a, b, pool, apart=0):
     """Return a block that runs one and the same convolution again and again, after `apart` others."""
     layers = list(vgg_block(apart + 1, a, b)[:-1])
-    return nn.Sequential(*layers, *layers[-2:] * (n - apart - 1), pool(2))
+    return nn.Sequential(*layers, *layers[-2:] * (num_convs - apart - 1), pool)
 
 
-def late_block(n, a, b, pool):
-    """Return a block in which only the last convolution changes the number of channels."""
-    return nn.Sequential(*vgg_block(n, a, a)[:-3], nn.Conv2d(a, b, 3, padding=1), nn.ReLU(), pool(2))
+def slips(pool):
+    """Return mistakes in a block that ends in `pool`."""
+    return {
+        "Every convolution of yours takes in_channels. How many channels does the second one get?":
+            lambda n, a, b: nn.Sequential(*[m for _ in range(n) for m in convolutions(a, b, pool=pool)[:2]], pool),
+        "One convolution runs again and again. How many does the block need, each with weights of its own?":
+            partial(repeated, pool=pool),
+        "After the first, one convolution runs again and again. How many does the block need?":
+            lambda n, a, b: repeated(n, a, b, pool, apart=min(1, n - 1)),
+        "Only your last convolution changes the channels. Which one does it in a VGG block?":
+            lambda n, a, b: convolutions(*[a] * n, b, pool=pool),
+        **{f"Your block has as many convolutions as one with num_convs = {other}. What does num_convs count?":
+           lambda n, a, b, other=other: convolutions(a, *[b] * other, pool=pool) for other in (1, 2, 3)},
+        "No ReLU follows your last convolution. How many ReLUs has the block?": {-2: nn.Identity()},
+        "A ReLU follows your last convolution only. What do two convolutions with nothing between amount to?":
+            {nn.ReLU: nn.Identity(), -2: nn.ReLU()},
+        "Your block has no ReLU. What follows each convolution?": {nn.ReLU: nn.Identity()},
+        "Your block has sigmoids. Which activation does VGG use?": {nn.ReLU: nn.Sigmoid()},
+        "Nothing is padded. Which padding keeps the size?": {nn.Conv2d: renewed(padding=0)},
+        "A pooling follows every convolution of yours. How many times does a block halve the size?":
+            {-1: nn.Identity(), nn.ReLU: nn.Sequential(nn.ReLU(), pool)},
+        "Your pooling stands first. Where does it stand in a VGG block?":
+            {0: lambda first: nn.Sequential(pool, first), -1: nn.Identity()},
+        "Your block has no pooling. What halves the size?": {-1: nn.Identity()},
+        "Your pooling has stride 1. How far apart do its windows begin if they do not overlap?":
+            {-1: nn.MaxPool2d(2, stride=1)},
+        "You pool over 3 × 3, as AlexNet does. How large are VGG's poolings?": {-1: nn.MaxPool2d(3, stride=2)},
+        "You pool over 3 × 3. How large are VGG's poolings?": {-1: nn.MaxPool2d(3, stride=2, padding=1)},
+        "A row that is left over gets a window of its own. What is 9 // 2?": {-1: nn.MaxPool2d(2, ceil_mode=True)},
+        "Your block takes averages. Which pooling does VGG use?": {-1: nn.AvgPool2d(2)},
+        "Your windows are 5 × 5. How large are VGG's?": {nn.Conv2d: renewed(kernel_size=5, padding=2)},
+    }  # fmt: skip
 
 
-def activated(*kinds):
-    """Return a maker of blocks; of two kinds of activation, the second one follows the last convolution only."""
-    return lambda n, a, b, pool: block_of(n, a, b, pool, [kinds[0]()] * (n - 1) + [kinds[-1]()])
-
-
-def pooled(*args, **options):
-    """Return a maker of blocks that end in a max pooling of its own."""
-    return lambda n, a, b, pool: nn.Sequential(*vgg_block(n, a, b)[:-1], nn.MaxPool2d(*args, **options))
-
-
-BLOCK_MISTAKES = {  # each gets the block's numbers and the class of its pooling
-    "Every convolution of yours takes in_channels. How many channels does the second one get?": unchained_block,
-    "One convolution runs again and again. How many does the block need, each with weights of its own?": shared_block,
-    "After the first, one convolution runs again and again. How many does the block need?":
-        lambda n, a, b, pool: shared_block(n, a, b, pool, apart=min(1, n - 1)),
-    "Only your last convolution changes the channels. Which one does it in a VGG block?": late_block,
-    **{f"Your block has as many convolutions as one with num_convs = {other}. What does num_convs count?":
-       lambda n, a, b, pool, other=other: block_of(other, a, b, pool) for other in (1, 2, 3)},
-    "No ReLU follows your last convolution. How many ReLUs has the block?": activated(nn.ReLU, nn.Identity),
-    "A ReLU follows your last convolution only. What do two convolutions with nothing between amount to?":
-        activated(nn.Identity, nn.ReLU),
-    "Your block has no ReLU. What follows each convolution?": activated(nn.Identity),
-    "Your block has sigmoids. Which activation does VGG use?": activated(nn.Sigmoid),
-    "Nothing is padded. Which padding keeps the size?": partial(block_of, pad=0),
-    "A pooling follows every convolution of yours. How many times does a block halve the size?":
-        partial(block_of, each=True),
-    "Your pooling stands first. Where does it stand in a VGG block?":
-        lambda n, a, b, pool: nn.Sequential(pool(2), *vgg_block(n, a, b)[:-1]),
-    "Your block has no pooling. What halves the size?": lambda n, a, b, pool: vgg_block(n, a, b)[:-1],
-    "Your pooling has stride 1. How far apart do its windows begin if they do not overlap?": pooled(2, stride=1),
-    "You pool over 3 × 3, as AlexNet does. How large are VGG's poolings?": pooled(3, stride=2),
-    "You pool over 3 × 3. How large are VGG's poolings?": pooled(3, stride=2, padding=1),
-    "A row that is left over gets a window of its own. What is 9 // 2?": pooled(2, ceil_mode=True),
-    "Your block takes averages. Which pooling does VGG use?": lambda n, a, b, pool: block_of(n, a, b, nn.AvgPool2d),
-    "Your windows are 5 × 5. How large are VGG's?": partial(block_of, window=5, pad=2),
-}  # fmt: skip
-
-
-NOT_WITH_AVERAGES = {  # in a block of two convolutions, or of averages, these are right or told before
-    message for message in BLOCK_MISTAKES
-    if message.startswith(("After the first", "No ReLU follows", "A row that", "Your block takes averages"))
-    or "num_convs = 2" in message
-}  # fmt: skip
-
-
-def average_of(*layers, rest=-1):
-    """Build the next exercise's block with other layers in the place of its pooling, or of more."""
-    return nn.Sequential(*vgg_block(2, 8, 16)[:rest], *layers)
+# in a block of two convolutions, or of averages, these are right or told before
+NOT_WITH_AVERAGES = "After the first", "No ReLU follows", "A row that", "Your block takes averages", "num_convs = 2"
 
 
 @exercise("change one line", check(Module([(4, 8, 12, 12), (1, 8, 12, 12)], noun="block"), mistakes={
-    "It still takes the largest number of a window. Which layer does that?": lambda: vgg_block(2, 8, 16),
+    "It still takes the largest number of a window. Which layer does that?": {4: nn.MaxPool2d(2)},
     "The max pooling is still there, before the average. How often is the size halved?":
-        lambda: average_of(nn.MaxPool2d(2), nn.AvgPool2d(2)),
+        {4: nn.Sequential(nn.MaxPool2d(2), nn.AvgPool2d(2))},
     "The average took the place of the last ReLU, and the max pooling is still there. Which place is the last?":
-        lambda: average_of(nn.AvgPool2d(2), nn.MaxPool2d(2), rest=-2),
+        {3: nn.AvgPool2d(2), 4: nn.MaxPool2d(2)},
     "The average stands before the last ReLU, which is another thing here. Which place had the max pooling?":
-        lambda: average_of(nn.AvgPool2d(2), nn.ReLU(), rest=-2),
+        {3: nn.AvgPool2d(2), 4: nn.ReLU()},
     "The last ReLU has gone with the max pooling. Which layer should the average take the place of?":
-        lambda: average_of(nn.AvgPool2d(2), rest=-2),
+        {3: nn.Identity()},
     "You average over 3 × 3. How large is a window of 2 × 2 average pooling?":
-        [lambda: average_of(nn.AvgPool2d(3, 2, padding=1)), lambda: average_of(nn.AvgPool2d(3, 2))],
+        [{4: nn.AvgPool2d(3, 2, padding=1)}, {4: nn.AvgPool2d(3, 2)}],
     "Your average has stride 1. How far apart do its windows begin if they do not overlap?":
-        lambda: average_of(nn.AvgPool2d(2, stride=1)),
-    "Your pooling takes sums. What makes averages of them?": lambda: average_of(nn.LPPool2d(1, 2)),
-    **{message: lambda make=make: make(2, 8, 16, pool=nn.AvgPool2d) for message, make in BLOCK_MISTAKES.items()
-       if message not in NOT_WITH_AVERAGES},
+        {4: nn.AvgPool2d(2, stride=1)},
+    "Your pooling takes sums. What makes averages of them?": {4: nn.LPPool2d(1, 2)},
+    **{message: slip if isinstance(slip, dict) else partial(slip, 2, 8, 16)
+       for message, slip in slips(nn.AvgPool2d(2)).items() if not any(told in message for told in NOT_WITH_AVERAGES)},
 }, otherwise="Which layer of the block takes the largest number, and is all else as it was?"))  # fmt: skip
 def average_pooling():
     """Build a block like `vgg_block(2, 8, 16)` that ends in 2 × 2 average pooling instead of max pooling. Feature maps
@@ -270,7 +226,7 @@ def average_pooling():
 
 @exercise("build", check(
     Module(lambda num_convs, a, b: [(4, a, 8, 12), (1, a, 9, 7)], noun="block"), [(2, 4, 8), (1, 1, 4), (3, 8, 8)],
-    vgg_block, {message: partial(make, pool=nn.MaxPool2d) for message, make in BLOCK_MISTAKES.items()},
+    vgg_block, slips(nn.MaxPool2d(2)),
     otherwise="What stands in the block, in which order, and with how many channels each?",
     remark="Your blocks, {count} of them, return what the solution's return: {agreement}."))  # fmt: skip
 def block(num_convs, in_channels, out_channels):
