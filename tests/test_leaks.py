@@ -8,7 +8,7 @@ import weakref
 import ipywidgets
 import pytest
 import torch
-from flakes import failures, pick, plan, read
+from flakes import failures, plan, read
 from ipywidgets.widgets.widget import _instances
 from panels import fork, go, mark, rest, run, threads
 from panels import panel as panel
@@ -145,8 +145,6 @@ def test_flakes_go_on_where_they_were(tmp_path):
     assert {(name, threads): 2 for name in names for threads in (1, 2)} == {
         key: sum(run[:2] == key for run in series) for key in {run[:2] for run in series}
     }
-    assert pick([("one", 1, 0), ("other", 1, 0)], [("one", 1, 2)], 1) == ("other", 1, 0)
-    assert pick([("one", 1, 0)], [], 0) is None
     file = tmp_path / "lines"
     lines = [{"state": state, "chapter": "one", "threads": 1, "number": n} for n, state in enumerate("aab")]
     file.write_text("\n".join(map(json.dumps, lines)) + '\n{"state": "a", "chap', encoding="utf-8")

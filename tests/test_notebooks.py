@@ -3,7 +3,6 @@
 import ast
 import builtins
 import importlib
-import json
 import math
 import re
 import runpy
@@ -16,6 +15,7 @@ import pytest
 import torch
 
 import cnnlib
+from cnnlib.course.claims import claim
 from cnnlib.exercises.core import Exercise
 
 ROOT = Path(__file__).parents[1]
@@ -177,34 +177,19 @@ def test_all_seeds_of_a_chapter_move(monkeypatch):
     assert all(rest[:4] == (1, 2, 3, 4) for rest in seen) and [rest[5] for rest in seen] == [{}, {"steps": 7}, {}]
 
 
-def test_claims_are_read_from_what_is_printed():
-    text = "loss below 1:        True\nmargins of this claim: [0.5, 0.25]\nnothing claimed\nTrue to its word, 5\n"
-    text += "of 2, each seed: False\nno claim: no\nmargins of this claim: [3.0]\n"
-    said = nbformat.v4.new_output("stream", name="stdout", text=text)
+def test_claims_are_read_from_what_is_printed(capsys):
+    claim("lower at 56 layers by", [0.75, 1.5], over=0.5)
+    claim("ratio", [0.5, 4, 1234.5], over=0.25, under=1e4)
+    claim("loss", 0.75, under=0.5)
+    claim("higher by", [0.25, 0.75], over=0, mean=True)
+    text = "loss below 1:        True\nnothing claimed\nTrue to its word, 5\nof 2, each seed: False\nno claim: no\n"
+    said = nbformat.v4.new_output("stream", name="stdout", text=text + capsys.readouterr().out)
     broken = nbformat.v4.new_output("error", ename="ValueError", evalue="no", traceback=[])
-    found = other_seeds.claims(notebook_of("1", outputs=[said, broken]))
-    wanted = [("loss below 1", True, 0.25), ("of 2, each seed", False, None), ("ValueError: no", False, None)]
-    assert found == wanted
-
-
-def test_a_claim_tells_by_how_much_it_holds(capsys, monkeypatch):
-    source = """losses = [0.25, 0.5, 2.0]
-print("below 1:", all(loss < 1 for loss in losses))
-print("between:", 0 <= losses[0] < 2 and losses[1] > 0.125, losses[1] > 0)
-print("the same:", losses == sorted(losses))
-print(losses[0])
-if losses[0] < 1:
-    print(f"{len(losses)} losses, below 3:", max(losses) < 3)"""
-    exec(source, {})
-    plain = capsys.readouterr().out.splitlines()
-    names = {}
-    monkeypatch.setattr(cnnlib, "train_over_seeds", cnnlib.train_over_seeds)  # which is put back at the end
-    exec(other_seeds.beginning(0), names)
-    exec(other_seeds.measuring(source), names)
-    told = capsys.readouterr().out.splitlines()
-    assert [line for line in told if not line.startswith(other_seeds.MARGINS)] == plain
-    margins = [json.loads(line.removeprefix(other_seeds.MARGINS)) for line in told if line not in plain]
-    assert margins == [[0.75, 0.5, -1.0], [0.25, 0.375, 0.5], [1.0]]
+    assert other_seeds.claims(notebook_of("1", outputs=[said, broken])) == [
+        ("loss below 1", True, None), ("of 2, each seed", False, None),
+        ("lower at 56 layers by …, over 0.5", True, 0.25), ("ratio …, between 0.25 and 10,000", True, 0.25),
+        ("loss …, under 0.5", False, -0.25), ("higher by …, over 0", True, 0.5), ("ValueError: no", False, None),
+    ]  # fmt: skip
 
 
 def test_a_claim_is_close_to_its_bound_if_it_lies_elsewhere_with_each_seed():

@@ -112,7 +112,7 @@ def test_names(capsys):
 def test_a_run_that_was_interrupted_goes_on_where_it_was(tmp_path, monkeypatch):
     """With a rate that falls from step to step, in the middle of an epoch."""
     experiment = replace(TOY["laptop-plain20"], rates=(0.1,), epochs=2, warm_up=2)
-    whole, follow = engine.run(experiment, 0, CPU, tmp_path / "whole"), engine._Follow.__call__
+    whole, follow = engine.run(experiment, 0, CPU, tmp_path / "whole"), engine._Follower.__call__
 
     def breaking(self, trainer):
         follow(self, trainer)
@@ -120,7 +120,7 @@ def test_a_run_that_was_interrupted_goes_on_where_it_was(tmp_path, monkeypatch):
             trainer.stop()
 
     with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
-        patch.setattr(engine._Follow, "__call__", breaking)
+        patch.setattr(engine._Follower, "__call__", breaking)
         engine.run(experiment, 0, CPU, tmp_path)
     assert [path.suffix for path in tmp_path.glob("laptop*")] == [".pt"], "only a checkpoint, no record"
     record = engine.run(experiment, 0, CPU, tmp_path)
@@ -202,7 +202,7 @@ def test_full_results_stand_beside_those_of_here(folder):
     write(folder, name, *(made_up(name, **{"seed": 0, **change}) for change in changes))
     assert main(["--collect", "--out", str(folder)]) == 0
     both = full_results("02_alexnet", {"an eighth": [history]})
-    assert both.note == "" and [row[0] for row in both.table.rows] == ["an eighth", "AlexNet", "AlexNet", "AlexNet"]
+    assert [row[0] for row in both.table.rows] == ["an eighth", "AlexNet", "AlexNet", "AlexNet"]
     assert both.table.rows[0][-2:] == ["0.700", "5.000"]
     assert sorted(row[1:3] + row[6:7] for row in both.table.rows[1:]) == [
         ["2 × a GPU", "float32", "0.800"], ["a GPU", "bf16", "0.800"], ["a GPU", "float32", "0.850 ± 0.071"]

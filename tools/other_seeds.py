@@ -1,17 +1,16 @@
-"""Run chapters with other seeds than their own, and tell which claims then fail: `make seeds MOVES="100 200"`.
+"""Run chapters with other seeds than their own, and say which claims then fail: `make seeds MOVES="100 200"`.
 
 A claim is a line that a cell prints and that ends in True or False. It was checked with the seeds of the chapter; on
 another machine sums round otherwise, and after some hundred steps that is as good as another seed. So a claim that
 fails with other seeds will fail at some reader's, and what has to change is the claim. One that holds but is close to
-its bound, against how far it lies from it in one move and in the next, will fail as well, only later.
+its bound, against how far it lies from it in one move and in the next, will fail as well, only later. How far that is
+can be read from the lines that `cnnlib.course.claims.claim` prints.
 
 Every seed of a chapter is moved by the same number: those of `train_over_seeds`, of `manual_seed` and of `reseed`. Each
 run has one thread and a process of its own, as many at once as there are cores.
 """
 
 import argparse
-import ast
-import json
 import math
 import os
 import re
@@ -23,7 +22,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import nbformat
-from flakes import CORES, chapters
+from flakes import CORES, name_chapters
 from nbclient import NotebookClient
 from nbformat.v4 import new_code_cell
 
@@ -33,64 +32,27 @@ LONGEST = 1800  # seconds of a cell
 CLOSE = 3.0  # standard deviations between a claim's bound and where it lies on average
 SEED = re.compile(r"\b(manual_seed|reseed)\(")
 CLAIM = re.compile(r"^(?P<claim>.*?):?\s*\b(?P<holds>True|False)$")
-MARGINS = "margins of this claim: "
-OPERATORS = {ast.Lt: "lt", ast.LtE: "le", ast.Gt: "gt", ast.GtE: "ge"}
+NUMBER = r"(-?[\d.,]*\d(?:e[+-]\d+)?|-?inf|nan)"
+SIZED = re.compile(
+    rf"(?P<words>.*?) (?P<measured>{NUMBER}( {NUMBER})*)( ± {NUMBER} \(n = \d+\))?, "
+    rf"(?P<bound>(over|under|between) {NUMBER}( and {NUMBER})?).*: (True|False)"
+)  # as `cnnlib.course.claims.claim` prints it
 BEGIN = """
-import functools, json, operator, cnnlib
-MOVED, own, margins = {by}, cnnlib.train_over_seeds, []
+import functools, cnnlib
+MOVED, own = {by}, cnnlib.train_over_seeds
 
 @functools.wraps(own)
 def train_over_seeds(build, train_iter, test_iter, num_epochs, lr, seeds=(0, 1, 2), **options):
     return own(build, train_iter, test_iter, num_epochs, lr, tuple(seed + MOVED for seed in seeds), **options)
 
 cnnlib.train_over_seeds = train_over_seeds
-
-def measured(names, *values):
-    pairs = list(zip(names.split(), values, values[1:]))
-    margins.append(min(float(b - a if name[0] == "l" else a - b) for name, a, b in pairs))
-    return all(getattr(operator, name)(a, b) for name, a, b in pairs)
-
-def tell():
-    if margins:
-        print("{margins}" + json.dumps(margins))
-    margins.clear()
 """
-
-
-class Measured(ast.NodeTransformer):
-    """Has each comparison in what a cell prints write down by how much it holds."""
-
-    def visit_Expr(self, node):
-        if not (isinstance(node.value, ast.Call) and getattr(node.value.func, "id", "") == "print"):
-            return node
-        printed = Comparisons().visit(node)
-        return [printed, ast.parse("tell()").body[0]]
-
-
-class Comparisons(ast.NodeTransformer):
-    def visit_Compare(self, node):
-        self.generic_visit(node)
-        if not all(type(operator) in OPERATORS for operator in node.ops):
-            return node
-        names = ast.Constant(" ".join(OPERATORS[type(operator)] for operator in node.ops))
-        return ast.Call(ast.Name("measured", ast.Load()), [names, node.left, *node.comparators], [])
-
-
-def beginning(by):
-    """Return the source of the cell that stands before a chapter's own."""
-    return BEGIN.replace("{by}", str(by)).replace("{margins}", MARGINS)
-
-
-def measuring(source):
-    """Return the source of a cell that prints, after each claim, by how much it holds."""
-    return ast.unparse(ast.fix_missing_locations(Measured().visit(ast.parse(source)))) if "print(" in source else source
 
 
 def moved(notebook, by):
     """Return the cells of a notebook with all seeds moved, behind one that moves those of `train_over_seeds`."""
     sources = [SEED.sub(r"\1(MOVED + ", cell.source) for cell in notebook.cells if cell.cell_type == "code"]
-    sources = [beginning(by), *map(measuring, sources)]
-    changed = nbformat.v4.new_notebook(cells=list(map(new_code_cell, sources)))
+    changed = nbformat.v4.new_notebook(cells=list(map(new_code_cell, [BEGIN.replace("{by}", str(by)), *sources])))
     changed.metadata["kernelspec"] = {"name": "python3", "display_name": "Python 3", "language": "python"}
     return changed
 
@@ -98,19 +60,33 @@ def moved(notebook, by):
 def claims(notebook):
     """Return what the cells of a notebook claimed: a list of (claim, whether it holds, by how much or None).
 
-    An error is a claim that fails.
+    An error is a claim that fails. Of a claim that prints its numbers the words and the bound are returned.
     """
     found = []
     for output in (output for cell in notebook.cells for output in cell.outputs):
         if output.output_type == "error":
             found.append((f"{output.ename}: {output.evalue}", False, None))
-        match = None
         for line in output.text.splitlines() if output.output_type == "stream" else ():
-            if match and line.startswith(MARGINS):  # of the line before, if that was a claim
-                found[-1] = *found[-1][:2], min(json.loads(line.removeprefix(MARGINS)))
             if match := CLAIM.match(line):
-                found.append((match["claim"].strip(), match["holds"] == "True", None))
+                words, margin = find_margin(line) or (match["claim"].strip(), None)
+                found.append((words, match["holds"] == "True", margin))
     return found
+
+
+def find_margin(line):
+    """Return (words and bound, by how much it holds) of a line that `claim` printed; None of any other line.
+
+    The margin is that of the number nearest to its bound, or furthest beyond it: negative where the claim fails.
+    """
+    found = SIZED.fullmatch(line)
+    if not found:
+        return None
+    values, bounds = (
+        [float(text) for text in re.findall(NUMBER, found[part].replace(",", ""))] for part in ("measured", "bound")
+    )
+    margins = [value - bounds[0] for value in values] if found["bound"][0] in "ob" else []
+    margins += [bounds[-1] - value for value in values] if found["bound"][0] in "ub" else []
+    return f"{found['words']} …, {found['bound']}", min(margins, key=lambda margin: (margin == margin, margin))
 
 
 def check(name, by):
@@ -143,18 +119,14 @@ def main(names, moves):
                 if margin is not None:
                     margins.setdefault((name, number, claim), []).append(margin)
     for (name, _, claim), values in margins.items():
-        if len(values) > 2 and spreads(values) < CLOSE:
-            listed = ", ".join(f"{value:.3g}" for value in sorted(values))
-            print(f"close to its bound: {name}, {claim}: {spreads(values):.1f} spreads; holds by {listed}")
+        listed = ", ".join(f"{value:.3g}" for value in sorted(values))
+        close = len(values) > 2 and spreads(values) < CLOSE
+        print(f"{'CLOSE TO ITS BOUND: ' * close}{name}, {claim}: holds by {listed}")
     return failed
 
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("names", nargs="*", help="chapters, such as 05_resnet; all unless given")
     parser.add_argument("--moves", type=int, nargs="+", default=MOVES, help="by how much the seeds are moved, in turn")
-    wanted = parser.parse_args()
-    unknown = sorted(set(wanted.names) - set(chapters()))
-    if unknown:
-        parser.error(f"there is no chapter {', '.join(unknown)}; there are {', '.join(chapters())}.")
-    sys.exit(main(wanted.names or chapters(), wanted.moves) > 0)
+    wanted = name_chapters(parser)()
+    sys.exit(main(wanted.names, wanted.moves) > 0)

@@ -1,8 +1,8 @@
 """Leave chapter 5's panel with a restless reader for half an hour, in a real browser: `make soak MINUTES=30`.
 
 Every control is moved at random, the panel is started, stopped, marked, forked, and its cell is run again, also while
-it trains. Meanwhile the memory, threads and files of the kernel and the memory and elements of the page are measured.
-At the end a table, `build/soak.json`, and an exit code of 0 if nothing grew, nothing failed and every move arrived.
+it trains. Meanwhile the memory and threads of the kernel and the memory and elements of the page are measured. All
+goes to `build/soak.json`; the exit code is 0 if nothing grew, nothing failed and every move arrived.
 
 What grows by design, up to a limit: a panel keeps its latest 30 runs, and of states to go back to 256 MB for the
 present run and as much for all earlier ones; what a cell that is run again takes over has one state. Freed memory stays
@@ -12,12 +12,14 @@ shortcuts, is answered by its sentence on the panel: that is counted, and no fau
 """
 
 import argparse
+import collections
 import json
 import random
 import statistics
 import sys
 import tempfile
 import time
+from contextlib import suppress
 from pathlib import Path
 
 import nbformat
@@ -34,7 +36,8 @@ FILE = ROOT / "build" / "soak.json"
 KERNEL = {"kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}}
 CELLS = ("from functools import", "class PostActivation", "def cifar_resnet", "def build(s)", "panel = Playground(")
 MB = 2**20
-SAMPLE, LOOK = 5.0, 30.0  # seconds between two looks at the kernel from outside, and at the page and inside the kernel
+LOOK = 30.0  # seconds between two looks at the page and the kernel
+RERUNS = 50 / 30  # how often in a minute the cell is run again
 LOST = 15.0  # seconds after which a move that has not arrived is lost
 REFUSED = ("has no residual block", "zero γ needs blocks")
 SETTLED = 3.0  # seconds in which a panel that was ended lets go: a timer of two seconds may run
@@ -87,8 +90,8 @@ MODELS = f"""async () => {{
 }}"""
 
 
-# Two things that JupyterLab (4.6.6 at least) itself keeps on the page for good are left out here, unless given
-# otherwise, so that what we lose ourselves is seen. Each widget's channel listens to the kernel and never takes that
+# Two things that JupyterLab (4.6.6 at least) itself keeps on the page for good are left out here, so that what we lose
+# ourselves is seen. Each widget's channel listens to the kernel and never takes that
 # back, so that all elements of closed widgets stay, of whatever library: 485 elements and 0.45 MB for 34 plain controls
 # that are closed whole.
 MENDED = f"""() => {{
@@ -131,7 +134,7 @@ def slope(times, values):
 
 
 def flat(found, limit=1.0):
-    """Whether a slope is at most `limit`, as far as can be told; one whose error is larger than that says nothing."""
+    """Return whether a slope is certainly at most `limit`; one whose error is larger than that says nothing."""
     value, error = found
     return error <= limit and value - 2 * error <= limit
 
@@ -141,98 +144,78 @@ class Reader:
 
     def __init__(self, page, rng):
         self.page, self.rng = page, rng
-        self.moves, self.lost, self.delays = {}, [], []
-        press, slide, tick, select = self.press, self.slide, self.tick, self.select
+        self.moves, self.lost, self.delays = collections.Counter(), [], []
         self.actions = [
-            *[(slide, name) for name in ("lr", "lr", "lr", "depth", "width")],
-            *[(tick, name) for name in ("residual", "norm")],
-            *[(select, name) for name in ("shortcut", "block", "start", "activation")],
-            *[(press, icon) for icon in ("play", "play", "play", "pause", "step-forward", "stop", "refresh")],
-            *[(press, name) for name in ("Mark", "Mark", "Fork here", "Export")],
-            *[(press, name) for name in ("Runs", "Show the code", "More controls")],
+            *[(self.slide, name) for name in ("lr", "lr", "lr", "depth", "width")],
+            *[(self.tick, name) for name in ("residual", "norm")],
+            *[(self.select, name) for name in ("shortcut", "block", "start", "activation")],
+            *[(self.press, icon) for icon in ("play", "play", "play", "pause", "step-forward", "stop", "refresh")],
+            *[(self.press, name) for name in ("Mark", "Mark", "Fork here", "Export")],
+            *[(self.press, name) for name in ("Runs", "Show the code", "More controls")],
             (self.pick, "run-pick"), (self.pick, "run-moment"), (self.go_on_slower, "slower"),
         ]  # fmt: skip
 
     def find(self, selector):
         return self.page.locator(f".cnnlib-playground {selector}").first
 
-    def arrived(self):
-        return json.loads(self.page.locator(".probe").text_content().strip() or "{}")
-
-    def ready(self, part):
-        """Have a part in view, if it must, by opening what it is folded away in; return whether it can be used."""
+    def ready(self, selector):
+        """Return a part of the panel, its fold opened if that hides it; None if it cannot be used now."""
+        part = self.find(selector)
         for fold in ("More controls", "Runs"):
-            if part.is_visible():
-                break
             button = self.find(f"button:has-text('{fold}')")
-            if "mod-active" not in button.get_attribute("class"):
+            if not part.is_visible() and "mod-active" not in button.get_attribute("class"):
                 button.click()
                 self.page.wait_for_timeout(300)
-        return part.is_visible() and part.is_enabled()
+        return part if part.is_visible() and part.is_enabled() else None
 
     def move(self):
         """Do one thing, and wait until the kernel has heard of it."""
         action, name = self.rng.choice(self.actions)
-        before = self.arrived()
-        began = time.monotonic()
-        heard = action(name)
+        before = json.loads(self.page.locator(".probe").text_content().strip() or "{}")
+        began, heard = time.monotonic(), action(name)
         if heard is None:
             return
-        label = f"{action.__name__} {name}"
-        self.moves[label] = self.moves.get(label, 0) + 1
+        self.moves[f"{action.__name__} {name}"] += 1
         try:
-            self.page.wait_for_function(
-                "([name, before]) => (JSON.parse(document.querySelector('.probe').textContent || '{}')[name] || 0) "
-                "> before",
-                arg=[heard, before.get(heard, 0)],
-                timeout=1000 * LOST,
-                polling=50,
-            )
+            arrived = "JSON.parse(document.querySelector('.probe').textContent || '{}')[name] || 0"
+            now = [heard, before.get(heard, 0)]
+            self.page.wait_for_function(f"([name, before]) => ({arrived}) > before", arg=now, timeout=1000 * LOST)
             self.delays.append(time.monotonic() - began)
         except TimeoutError:
-            self.lost.append(label)
+            self.lost.append(f"{action.__name__} {name}")
 
     def press(self, name):
-        by_icon = self.find(f"button:has(i.fa-{name})") if name.islower() else None
-        part = by_icon or self.find(f"button:has-text('{name}')")
-        if self.ready(part):
+        if part := self.ready(f"button:has(i.fa-{name})" if name.islower() else f"button:has-text('{name}')"):
             part.click(timeout=1000 * LOST)
             return name
 
     def slide(self, name):
-        handle = self.find(f".cnnlib-{name} .noUi-handle")
-        if not self.ready(handle):
-            return None
-        now, low, high = (float(handle.get_attribute(f"aria-value{what}")) for what in ("now", "min", "max"))
-        keys = [] if now >= high else ["ArrowRight"] * 6 + ["PageUp"] * 2 + ["End"]
-        keys += [] if now <= low else ["ArrowLeft"] * 6 + ["PageDown"] * 2 + ["Home"]
-        handle.focus()
-        self.page.keyboard.press(self.rng.choice(keys))
-        return name
+        if handle := self.ready(f".cnnlib-{name} .noUi-handle"):
+            now, low, high = (float(handle.get_attribute(f"aria-value{what}")) for what in ("now", "min", "max"))
+            keys = [] if now >= high else ["ArrowRight"] * 6 + ["PageUp"] * 2 + ["End"]
+            keys += [] if now <= low else ["ArrowLeft"] * 6 + ["PageDown"] * 2 + ["Home"]
+            handle.focus()
+            self.page.keyboard.press(self.rng.choice(keys))
+            return name
 
     def tick(self, name):
-        part = self.find(f".cnnlib-{name} input")
-        if self.ready(part):
+        if part := self.ready(f".cnnlib-{name} input"):
             part.click(timeout=1000 * LOST)
             return name
 
     def select(self, name):
-        part = self.find(f".cnnlib-{name} select")
-        if not self.ready(part):
-            return None
-        here, count = part.evaluate("e => [e.selectedIndex, e.options.length]")
-        part.select_option(index=(here + self.rng.randrange(1, count)) % count, timeout=1000 * LOST)
-        return name
+        if part := self.ready(f".cnnlib-{name} select"):
+            here, count = part.evaluate("e => [e.selectedIndex, e.options.length]")
+            part.select_option(index=(here + self.rng.randrange(1, count)) % count, timeout=1000 * LOST)
+            return name
 
     def pick(self, name):
         """Choose another run, or moment of it; the lists change by themselves meanwhile, so nothing is waited for."""
-        part = self.find(f".cnnlib-{name} select")
-        if self.ready(part) and (count := part.locator("option").count()):
-            try:
+        part = self.ready(f".cnnlib-{name} select")
+        if part and (count := part.locator("option").count()):
+            with suppress(Error):
                 part.select_option(index=self.rng.randrange(count), timeout=2000)
-            except Error:
-                pass
-            self.moves[name] = self.moves.get(name, 0) + 1
+            self.moves[f"pick {name}"] += 1
 
     def go_on_slower(self, name):
         part = self.find(f"button.cnnlib-{name}")
@@ -247,7 +230,7 @@ class Soak:
     def __init__(self, page, panel, reader):
         self.page, self.panel, self.reader = page, panel, reader
         self.began = time.monotonic()
-        self.samples, self.looks, self.rests, self.faults, self.refused = [], [], [], [], 0
+        self.samples, self.rests, self.faults, self.refused = [], [], [], 0
         self.cdp = page.context.new_cdp_session(page)
         self.cdp.send("Performance.enable")
         page.on("pageerror", lambda error: self.faults.append(f"page: {error}"))
@@ -255,11 +238,6 @@ class Soak:
         page.on("requestfailed", lambda request: self.faults.append(f"request: {request.url} {request.failure}"))
         page.on("response", lambda r: r.status >= 400 and self.faults.append(f"answer {r.status}: {r.url}"))
         self.kernel = psutil.Process(self.ask()["pid"])
-
-    @property
-    def now(self):
-        """Seconds since the beginning."""
-        return round(time.monotonic() - self.began, 1)
 
     def ask(self):
         """Return what the kernel says of itself."""
@@ -270,22 +248,16 @@ class Soak:
         return json.loads(shown["text"])
 
     def sample(self):
-        """Measure the kernel from outside."""
-        known = {"t": self.now, "memory": own_memory(self.kernel) / MB, "threads": self.kernel.num_threads()}
-        self.samples.append(known | {"files": self.kernel.num_fds() if hasattr(self.kernel, "num_fds") else 0})
-        return self.samples[-1]
-
-    def look(self):
-        """Measure the page, after its rubbish was collected, and ask the kernel."""
+        """Measure the kernel, and the page after its rubbish was collected; return what was found."""
         self.cdp.send("HeapProfiler.collectGarbage")
         metrics = {m["name"]: m["value"] for m in self.cdp.send("Performance.getMetrics")["metrics"]}
-        found = {"t": self.now, "heap": metrics["JSHeapUsedSize"] / MB, "elements": metrics["Nodes"]}
-        found |= {"listeners": metrics["JSEventListeners"], "models": self.page.evaluate(MODELS)} | self.ask()
-        self.looks.append(found)
-        if found["error"] and any(words in found["error"] for words in REFUSED):
-            self.refused += 1
-        elif found["error"]:
-            self.faults.append(f"panel: {found['error']}")
+        found = {"t": round(time.monotonic() - self.began, 1), "models": self.page.evaluate(MODELS), **self.ask()}
+        found |= {"heap": metrics["JSHeapUsedSize"] / MB, "elements": metrics["Nodes"]}
+        found |= {"memory": own_memory(self.kernel) / MB, "threads": self.kernel.num_threads()}
+        refused = found["error"] and any(words in found["error"] for words in REFUSED)
+        self.refused += bool(refused)
+        self.faults += [f"panel: {found['error']}"] * bool(found["error"] and not refused)
+        self.samples.append(found)
         return found
 
     def run_again(self):
@@ -295,30 +267,25 @@ class Soak:
         it was pressed in, until a key is pressed that does something.
         """
         self.page.keyboard.press("Control+s")
-        run_cell(self.page, self.panel)
-        run_cell(self.page, self.panel + 1)
         for index in (self.panel, self.panel + 1):
-            if any(output["output_type"] == "error" for output in outputs(self.page, index)):
-                self.faults.append(f"cell: {outputs(self.page, index)}"[:2000])
+            run_cell(self.page, index)
+            shown = outputs(self.page, index)
+            self.faults += [f"cell: {shown}"[:2000]] * any(output["output_type"] == "error" for output in shown)
         self.page.wait_for_timeout(1000 * SETTLED)
-        self.rests.append(self.look() | self.sample())
+        self.rests.append(self.sample())
 
     def go_on(self, minutes, reruns, rng):
         """Move things for so long and run the cell again at so many random moments."""
         self.run_again()
-        end, last = 60 * minutes, 0.0
-        again = sorted(rng.uniform(0, end) for _ in range(reruns))
-        while self.now < end or again:
-            if again and self.now >= again[0]:
+        again = sorted(rng.uniform(0, 60 * minutes) for _ in range(reruns))
+        while (now := time.monotonic() - self.began) < 60 * minutes or again:
+            if again and now >= again[0]:
                 again.pop(0)
                 self.run_again()
-            if not self.samples or self.now - self.samples[-1]["t"] >= SAMPLE:
-                self.sample()
-            if self.now - self.looks[-1]["t"] >= LOOK:
-                self.look()
-            if self.now - last >= 60:
-                last = self.now
-                print(self.line(), flush=True)
+            elif now - self.samples[-1]["t"] >= LOOK:
+                known = ("memory", "threads", "comms", "heap", "elements", "models", "runs")
+                found = ", ".join(f"{name} {self.sample()[name]:,.0f}" for name in known)
+                print(f"{now / 60:5.1f} min, {self.reader.moves.total()} moves: {found}", flush=True)
             try:
                 self.reader.move()
             except Error as error:
@@ -327,30 +294,16 @@ class Soak:
         self.reader.press("stop")
         self.run_again()
 
-    def line(self):
-        """Return in one line how it stands."""
-        moves, look = sum(self.reader.moves.values()), self.looks[-1]
-        return (
-            f"{self.now / 60:5.1f} min  {moves} moves, {len(self.rests) - 1} run again, {len(self.reader.lost)} lost, "
-            f"{len(self.faults)} faults | kernel {self.samples[-1]['memory']:.0f} MB, {self.samples[-1]['threads']} "
-            f"threads, {look['comms']} comms | page {look['heap']:.0f} MB, {look['elements']:,} elements, "
-            f"{look['models']} models | {look['runs']} runs, {look['moments']} states of {look['kept']:.0f} MB"
-        )
-
     def verdict(self):
         """Return the slopes, (MB or elements a minute, its standard error) each, and a list of what is wrong."""
-        half, first, last = self.now / 2, self.rests[0], self.rests[-1]
-        slopes = {}
+        slopes, wrong, (first, *_, last) = {}, [], self.rests
         for name, rows, key in (
-            ("kernel", self.rests, "memory"), ("page", self.looks, "heap"), ("elements", self.looks, "elements"),
+            ("kernel", self.rests, "memory"), ("page", self.samples, "heap"), ("elements", self.samples, "elements"),
         ):  # fmt: skip
-            late = [row for row in rows if row["t"] >= half]
-            slopes[name] = (
-                slope([row["t"] for row in late], [row[key] for row in late]) if late else (0.0, float("inf"))
-            )
-        wrong = [
-            f"{name} grows, or this was too short to tell" for name in slopes if not flat(slopes[name], LIMITS[name])
-        ]
+            late = [(row["t"], row[key]) for row in rows if row["t"] >= last["t"] / 2]
+            slopes[name] = slope(*zip(*late, strict=True))
+            if not flat(slopes[name], LIMITS[name]):
+                wrong.append(f"{name} grows, or this was too short to say")
         for key in ("comms", "widgets", "models", "names"):
             others = [row[key] for row in self.rests if row[key] != first[key]]
             wrong += [f"{key} at rest: {first[key]}, and {others[-1]} later"] if others else []
@@ -358,50 +311,32 @@ class Soak:
         if last["threads"] > trained["threads"]:
             wrong.append(f"threads at rest: {trained['threads']}, and {last['threads']} at the end")
         if last["alive"]["Trainer"] or last["alive"]["Figure"] > first["alive"]["Figure"]:
-            wrong.append(f"not thrown away: {last['alive']}")
+            wrong.append(f"still alive: {last['alive']}")
         wrong += [
-            f"{len(these)} {what}" for what, these in (("lost", self.reader.lost), ("faults", self.faults)) if these
+            f"{len(found)} {what}" for what, found in (("lost", self.reader.lost), ("faults", self.faults)) if found
         ]
         return slopes, wrong
 
 
-def report(soak, slopes, wrong):
-    """Print the table, and return all as what goes to a file."""
-    moves, delays = soak.reader.moves, sorted(soak.reader.delays) or [0.0]
-    late = delays[int(0.95 * (len(delays) - 1))]
-    print(f"\n{soak.now / 60:.1f} minutes, {sum(moves.values())} moves, {len(soak.rests) - 1} times run again")
-    print(*[f"  {count:>5}  {name}" for name, count in sorted(moves.items())], sep="\n")
-    print(
-        f"a move reached the kernel after {statistics.median(delays):.2f} s (median), {late:.2f} s (95th percentile), "
-    )
-    print(f"  {delays[-1]:.2f} s (longest); lost: {len(soak.reader.lost)} {soak.reader.lost}")
+def report(soak):
+    """Print what came of it, and return all figures as what goes to a file."""
+    slopes, wrong = soak.verdict()
+    delays = sorted(soak.reader.delays) or [0.0]
+    print(f"{soak.reader.moves.total()} moves; the panel's cell was run {len(soak.rests)} times")
+    print(f"a move reached the kernel after {statistics.median(delays):.2f} s (median), {delays[-1]:.2f} s (longest)")
     for name, (value, error) in slopes.items():
-        unit = "elements" if name == "elements" else "MB"
-        print(f"{name}: {value:+.2f} ± {error:.2f} {unit} a minute over the second half; allowed: {LIMITS[name]:g}")
-    for key in ("memory", "threads", "files"):
-        values = [sample[key] for sample in soak.samples]
-        print(
-            f"kernel, {key}: {values[0]:.0f} at first, {min(values):.0f} to {max(values):.0f}, {values[-1]:.0f} at last"
-        )
-    print("at rest (minute: MB, threads, files, comms, models on the page, its MB and elements; runs; alive):")
-    for r in soak.rests[:: max(1, len(soak.rests) // 12)] + soak.rests[-1:]:
-        print(
-            f"  {r['t'] / 60:5.1f}: {r['memory']:.0f}, {r['threads']}, {r['files']}, {r['comms']}, {r['models']}, "
-            f"{r['heap']:.1f}, {r['elements']:,}; {r['runs']}; {r['alive']}"
-        )
+        print(f"{name}: {value:+.2f} ± {error:.2f} a minute over the second half; allowed: {LIMITS[name]:g}")
     print(*[f"fault: {fault}" for fault in soak.faults[:20]], sep="\n")
-    print("Nothing grew, nothing failed, nothing was lost." if not wrong else "NOT FLAT: " + "; ".join(wrong))
     print(f"choices refused by a sentence on the panel: {soak.refused}")
-    names = ("samples", "looks", "rests", "faults", "refused")
-    known = {"minutes": soak.now / 60, "moves": moves, "delays": delays, "lost": soak.reader.lost, "wrong": wrong}
-    return known | {"slopes": slopes} | {name: getattr(soak, name) for name in names}
+    print("NOT FLAT: " + "; ".join(wrong) if wrong else "Nothing grew, nothing failed, nothing was lost.")
+    kept = {"moves": soak.reader.moves, "lost": soak.reader.lost, "delays": delays, "slopes": slopes, "wrong": wrong}
+    return kept | {name: getattr(soak, name) for name in ("samples", "rests", "faults", "refused")}
 
 
-def open_panel(page, address, mended=True):
+def open_panel(page, address):
     """Open the chapter's panel in a notebook of its own cells; return the panel's cell."""
     open_notebook(page, address, "soak.ipynb")
-    if mended:
-        page.evaluate(MENDED)
+    page.evaluate(MENDED)
     page.wait_for_timeout(2000)
     count = page.evaluate(f"() => {NOTEBOOK}.content.widgets.length")
     for index in range(count - 1):
@@ -424,23 +359,18 @@ def write_notebook(folder):
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--minutes", type=float, default=30.0, help="how long things are moved")
-    parser.add_argument("--reruns", type=int, help="how often the cell is run again; 50 in half an hour unless given")
     parser.add_argument("--seed", type=int, default=0, help="of the moves")
-    parser.add_argument("--as-it-is", action="store_true", help="count what JupyterLab itself keeps, too")
-    parser.add_argument("--file", type=Path, default=FILE, help="where all figures go")
     wanted = parser.parse_args()
     if not wanted.minutes > 0:
         parser.error(f"--minutes must be above 0, got {wanted.minutes:g}.")
-    reruns = max(2, round(wanted.minutes * 50 / 30)) if wanted.reruns is None else wanted.reruns
     rng = random.Random(wanted.seed)
     with tempfile.TemporaryDirectory() as folder:
         write_notebook(folder)
-        with jupyterlab(folder, without=() if wanted.as_it_is else [TOOLBARS]) as address, chromium() as page:
-            panel = open_panel(page, address, not wanted.as_it_is)
+        with jupyterlab(folder, without=[TOOLBARS]) as address, chromium() as page:
+            panel = open_panel(page, address)
             soak = Soak(page, panel, Reader(page, rng))
-            soak.go_on(wanted.minutes, reruns, rng)
-    slopes, wrong = soak.verdict()
-    record = report(soak, slopes, wrong)
-    wanted.file.parent.mkdir(parents=True, exist_ok=True)
-    wanted.file.write_text(json.dumps(record, indent=1), encoding="utf-8")
-    sys.exit(bool(wrong))
+            soak.go_on(wanted.minutes, max(2, round(wanted.minutes * RERUNS)), rng)
+    record = report(soak)
+    FILE.parent.mkdir(parents=True, exist_ok=True)
+    FILE.write_text(json.dumps(record, indent=1), encoding="utf-8")
+    sys.exit(bool(record["wrong"]))

@@ -5,7 +5,7 @@ into every environment that needs it; an environment that is there is used again
 
     python tools/versions.py oldest -- tests/test_training.py -x
     python tools/versions.py --notebooks          # all sets, and every chapter too
-    python tools/versions.py --exact newest       # in the first place, make its environment anew
+    python tools/versions.py --exact newest       # make its environment anew first
 """
 
 import argparse
@@ -14,75 +14,55 @@ import re
 import shutil
 import subprocess
 import sys
-from dataclasses import dataclass
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
 FOLDER = ROOT / "build" / "versions"
 SHOWN = ("torch", "torchvision", "matplotlib", "jupyterlab", "ipykernel", "ipywidgets")
-
-
-@dataclass(frozen=True)
-class Versions:
-    """One set: its Python, what uv is told beside the extra `test`, and why it is of interest."""
-
-    python: str
-    options: tuple
-    why: str
-
-
-SETS = {
-    "oldest": Versions("3.11", ("--resolution=lowest-direct",), "the lower bounds of pyproject.toml"),
-    "kernel": Versions("3.12", ("ipykernel==7.3.*",), "the last kernel that needs no routing, the rest newest"),
-    "newest": Versions("3.13", (), "the newest of everything, which need routing"),
-    "coming": Versions("3.13", ("--prerelease=allow", "jupyterlab>=4.6.0a0"), "what is about to be published"),
+SETS = {  # Python, what uv is told beside the extra `test`, and why it is of interest
+    "oldest": ("3.11", ["--resolution=lowest-direct"], "the lower bounds of pyproject.toml"),
+    "kernel": ("3.12", ["ipykernel==7.3.*"], "the last kernel that needs no routing, the rest newest"),
+    "newest": ("3.13", [], "the newest of everything, which need routing"),
+    "coming": ("3.13", ["--prerelease=allow", "jupyterlab>=4.6.0a0"], "what is about to be published"),
 }
 USUAL = ("oldest", "kernel", "newest")
+NOTEBOOKS = ["--nbval", "--nbval-current-env", "--nbval-cell-timeout=900", "--nbval-sanitize-with=tests/nbval.cfg"]
+CLOSING = r"\d (passed|failed|error)"  # of pytest's last line
 
 
 def find_python(version):
     """Return the path of a Python of this version, or None; what pyenv has is looked through as well."""
     places = [shutil.which(f"python{version}"), *Path.home().glob(f".pyenv/versions/{version}.*/bin/python")]
-    places += [sys.executable, shutil.which("python3")]
-    for place in filter(None, places):
-        asked = subprocess.run(
-            [place, "-c", "import sys; print('%d.%d' % sys.version_info[:2])"], capture_output=True, text=True
-        )
-        if asked.stdout.strip() == version:
+    ask = ["-c", "import sys; print('%d.%d' % sys.version_info[:2])"]
+    for place in filter(None, [*places, sys.executable, shutil.which("python3")]):
+        if subprocess.run([place, *ask], capture_output=True, text=True).stdout.strip() == version:
             return str(place)
     return None
 
 
-def uv(*arguments):
-    """Run uv, of this environment or of the path; return its exit code."""
-    here = [sys.executable, "-m", "uv"]
-    if subprocess.run([*here, "--version"], capture_output=True).returncode:
-        if not shutil.which("uv"):
-            sys.exit("uv is missing. Install it: python -m pip install uv")
-        here = ["uv"]
-    return subprocess.run([*here, *arguments], cwd=ROOT).returncode
-
-
-def python_of(folder):
-    return folder / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
-
-
 def make(name, anew=False):
     """Make the environment of a set, unless it is there; return its Python, or a sentence why there is none."""
-    versions, folder = SETS[name], FOLDER / name
+    (version, options, _), folder = SETS[name], FOLDER / name
+    inside = folder / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
     if anew:
         shutil.rmtree(folder, ignore_errors=True)
     if (folder / "whole").exists():
-        return python_of(folder)
-    python = find_python(versions.python)
+        return inside
+    python = find_python(version)
     if python is None:
-        return f"there is no Python {versions.python} on this machine"
-    if uv("venv", "--quiet", "--clear", "--python", python, str(folder)):
+        return f"there is no Python {version} on this machine"
+    own = subprocess.run([sys.executable, "-m", "uv", "--version"], capture_output=True).returncode == 0
+    uv = [sys.executable, "-m", "uv"] if own else ["uv"]
+    install = ["pip", "install", "--quiet", "--python", inside, *options, "-e", ".[test]"]
+    try:
+        for command in (["venv", "--quiet", "--clear", "--python", python, folder], install):
+            subprocess.run([*uv, *command], cwd=ROOT, check=True)
+    except FileNotFoundError:
+        return "uv is missing. Install it: python -m pip install uv"
+    except subprocess.CalledProcessError:
         return "the environment could not be made"
-    if uv("pip", "install", "--quiet", "--python", str(python_of(folder)), *versions.options, "-e", ".[test]"):
-        return "its packages could not be installed"
     (folder / "whole").touch()
-    return python_of(folder)
+    return inside
 
 
 def versions_of(python):
@@ -94,14 +74,13 @@ def versions_of(python):
 
 def run(python, arguments):
     """Run pytest in an environment; return its closing line."""
-    environment = os.environ | {"OMP_NUM_THREADS": "1"}
+    environment, last = os.environ | {"OMP_NUM_THREADS": "1"}, ""
     command = [python, "-m", "pytest", "-p", "no:cacheprovider", *arguments]
-    last = ""
     with subprocess.Popen(command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, text=True) as process:
         for line in process.stdout:
             print(line, end="", flush=True)
             last = line.strip(" =\n") or last
-    return last if re.search(r"\d (passed|failed|error)", last) else f"pytest ended with {process.returncode}"
+    return last if re.search(CLOSING, last) else f"pytest ended with {process.returncode}"
 
 
 def main():
@@ -113,23 +92,17 @@ def main():
     parser.add_argument("--notebooks", action="store_true", help="run the chapters as well")
     parser.add_argument("--exact", action="store_true", help="make the environments anew")
     options = parser.parse_args(own)
-    for name in options.sets:
-        if name not in SETS:
-            parser.error(f"there is no set {name!r}, only {', '.join(SETS)}")
-    tests = given or ["-q", "tests"]
-    if options.notebooks:
-        tests += ["--nbval", "--nbval-current-env", "--nbval-cell-timeout=900", "notebooks"]
-    rows = []
+    if unknown := set(options.sets) - set(SETS):
+        parser.error(f"there is no set {', '.join(sorted(unknown))}, only {', '.join(SETS)}")
+    tests = (given or ["-q", "tests"]) + [*NOTEBOOKS, "notebooks"] * options.notebooks
+    failed = 0
     for name in options.sets or USUAL:
         python = make(name, options.exact)
-        if isinstance(python, str):
-            rows.append((name, SETS[name].why, python))
-            continue
-        rows.append((name, versions_of(python), run(python, tests)))
-    print()
-    for row in rows:
-        print(" | ".join(("", *row, "")).strip())
-    return sum(bool(re.search("failed|error|no Python|could not|ended with", result)) for *_, result in rows)
+        result = python if isinstance(python, str) else run(python, tests)
+        about = SETS[name][2] if isinstance(python, str) else versions_of(python)
+        failed += not re.search(r"\d passed", result) or bool(re.search("failed|error", result))
+        print(f"\n| {name} | {about} | {result} |\n")
+    return failed
 
 
 if __name__ == "__main__":

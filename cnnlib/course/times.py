@@ -21,6 +21,7 @@ from torch import nn
 
 from cnnlib.machine.device import CORES, try_gpu
 from cnnlib.machine.memory import keep_freed_memory
+from cnnlib.machine.rng import borrowed_random
 from cnnlib.models import VGG11, alexnet, cifar_resnet, conv_bn_relu, lenet, narrower, resnet18, vgg
 from cnnlib.page.escape import printable
 from cnnlib.page.table import Table
@@ -123,7 +124,7 @@ class Contract:
 
 
 def time_contract(chapter):
-    """Measure this machine for at most two seconds; set the number of threads, and tell how long a chapter takes.
+    """Measure this machine for at most two seconds, set the number of threads, and say how long a chapter takes.
 
     Parameters
     ----------
@@ -171,17 +172,14 @@ def promise(chapter, there, here):
     if not set(here) <= set(there["steps"]):
         return min(here[first.name], key=here[first.name].get), {}
     stands = {number: workload.name for workload in others for number in workload.sections}
-
-    def sections(n):
+    promises = {}
+    for n in (n for n in here[first.name] if all(n in times for times in here.values())):
         scale = {name: times[n] / there["steps"][name] for name, times in here.items()}
-        return {
+        promises[n] = {
             heading: scale[stands.get(heading.partition(" ")[0], first.name)] * seconds
             for heading, seconds in there["sections"].items()
         }
-
-    counts = [n for n in here[first.name] if all(n in times for times in here.values())]
-    threads = min(counts, key=lambda n: sum(sections(n).values()))
-    return threads, sections(threads)
+    return min(promises.items(), key=lambda promise: sum(promise[1].values()))
 
 
 def find_chapter(chapter):
@@ -199,50 +197,37 @@ def calibrate(chapter):
     """
     keep_freed_memory()
     workloads, before = WORKLOADS[find_chapter(chapter)], torch.get_num_threads()
-    counts = [1 << i for i in range(CORES.bit_length()) if 1 << i < CORES] + [CORES]
-    with torch.random.fork_rng(devices=[]):  # weights and dropout draw random numbers
-        torch.default_generator.manual_seed(0)
+    with borrowed_random(torch.device("cpu"), seed=0):  # for weights and dropout
         try:
-            times = {w.name: _times_of(*_step(w), counts, SECONDS / len(workloads)) for w in workloads}
+            return {workload.name: _time_step(workload, SECONDS / len(workloads)) for workload in workloads}
         finally:
             torch.set_num_threads(before)
-    return {name: {n: statistics.median(found) for n, found in counted.items()} for name, counted in times.items()}
 
 
-def _times_of(net, step, counts, seconds):
-    """Return a list of seconds per step for each number of threads, found within so many seconds."""
-    times, ends = {}, time.perf_counter() + seconds
-    with ChannelsLast(net, torch.device("cpu")):
-        for n in counts:
-            torch.set_num_threads(n)
-            if not times or time.perf_counter() < ends:  # on a machine that is busy, one number of threads is enough
-                step()  # the first prepares the kernels
-                times[n] = [_timed(step)]
-        while time.perf_counter() < ends:
-            for n in times:  # in turn, so that a slow moment of the machine hits all of them
-                torch.set_num_threads(n)
-                times[n] += [_timed(step) for _ in range(3)][1:]
-    return times
-
-
-def _step(workload):
-    """Return a network and a function that trains it on one batch of random numbers."""
-    net = workload.build()
-    optimizer, loss = torch.optim.SGD(net.parameters(), lr=1e-3), nn.CrossEntropyLoss()
+def _time_step(workload, seconds):
+    """Return the seconds of a step on a batch of random numbers, by number of threads; to find out takes `seconds`."""
+    net, loss = workload.build(), nn.CrossEntropyLoss()
+    optimizer = torch.optim.SGD(net.parameters(), lr=1e-3)
     X, y = torch.rand(workload.batch), torch.randint(10, workload.batch[:1])
 
-    def step():
+    def step(threads):
+        torch.set_num_threads(threads)
+        began = time.perf_counter()
         optimizer.zero_grad()
         loss(net(X), y).backward()
         optimizer.step()
+        return time.perf_counter() - began
 
-    return net, step
-
-
-def _timed(step):
-    began = time.perf_counter()
-    step()
-    return time.perf_counter() - began
+    times, ends = {}, time.perf_counter() + seconds
+    with ChannelsLast(net, X.device):
+        for n in [*(1 << i for i in range(CORES.bit_length()) if 1 << i < CORES), CORES]:
+            if not times or time.perf_counter() < ends:  # on a machine that is busy, one number of threads is enough
+                step(n)  # which prepares the kernels
+                times[n] = [step(n)]
+        while time.perf_counter() < ends:
+            for n in times:  # in turn, so that a slow moment of the machine hits all of them
+                times[n] += [step(n) for _ in range(3)][1:]
+    return {n: statistics.median(found) for n, found in times.items()}
 
 
 def _in_words(times):

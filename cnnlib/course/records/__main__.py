@@ -8,14 +8,16 @@ python -m cnnlib.course.records --collect
 import argparse
 import os
 import sys
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
 from pathlib import Path
 
 import torch
 
-from cnnlib.course.records import distributed
+from cnnlib.course.records.command import run_named, say
 from cnnlib.course.records.experiments import SIZES, find_experiments
-from cnnlib.course.records.series import run_series, say
 from cnnlib.course.records.stored import EXPERIMENTS, collect, summary
+from cnnlib.course.records.team import team
 from cnnlib.machine.device import PRECISIONS, has_bf16
 from cnnlib.machine.faults import DeviceError, OutOfMemoryError
 
@@ -35,10 +37,9 @@ def arguments(given=None):
     parser.add_argument("--compile", action="store_true", help="CUDA graphs for the small networks, on a GPU")
     parser.add_argument("--collect", action="store_true", help="store what ended, of both sizes, in the library")
     wanted = parser.parse_args(given)
-    for name in ("seeds", "jobs"):
-        if getattr(wanted, name) < 1:
-            parser.error(f"--{name} must be at least 1, got {getattr(wanted, name)}")
     try:
+        if min(wanted.seeds, wanted.jobs) < 1:
+            raise ValueError("--seeds and --jobs must be at least 1")
         there = [e for e in EXPERIMENTS if wanted.collect or e.size == wanted.size]
         wanted.experiments = find_experiments(wanted.names, there)
     except ValueError as error:
@@ -53,15 +54,23 @@ def main(given=None):
     if wanted.collect:
         say(summary(collect(wanted.out, wanted.experiments)))
         return 0
-    with distributed.team() as device:
-        if wanted.size == "laptop":
-            device = torch.device("cpu")
+    with team() as device:
+        device = torch.device("cpu") if wanted.size == "laptop" else device
         precisions = wanted.precision
         if precisions is None:  # both on a GPU, so that their accuracies stand side by side
             precisions = PRECISIONS if device.type == "cuda" and has_bf16(device) else PRECISIONS[:1]
-        options = {"precisions": precisions, "compile": wanted.compile, "toy": wanted.toy, "say": say}
+        tasks = [
+            (e.size, e.name, seed, str(device), wanted.out, wanted.toy, precision, wanted.compile)
+            for e in wanted.experiments
+            for precision in precisions
+            for seed in e.seeds[: wanted.seeds]
+        ]
         try:
-            records = run_series(wanted.experiments, wanted.seeds, device, wanted.out, wanted.jobs, **options)
+            if wanted.jobs == 1:
+                records = [run_named(*task) for task in tasks]
+            else:
+                with ProcessPoolExecutor(wanted.jobs, get_context("spawn")) as pool:
+                    records = list(pool.map(run_named, *zip(*tasks, strict=True)))
         except KeyboardInterrupt:
             say("Interrupted. The same command goes on from here.")
             return 130

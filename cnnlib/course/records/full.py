@@ -5,8 +5,6 @@ Where those train a network, the settings are theirs to the last number. Where t
 those of "Dive into Deep Learning", whose code they use, or of the chapter itself; `source` says which.
 """
 
-from functools import partial
-
 from torch import nn
 
 from cnnlib.course.records.experiments import Experiment
@@ -17,6 +15,7 @@ from cnnlib.models import (
     alexnet,
     cifar_resnet,
     conv_bn_relu,
+    default_,
     kaiming_,
     lenet,
     narrower,
@@ -46,32 +45,26 @@ D2L, CHAPTER = "Dive into Deep Learning", "the chapter"
 ONE, TWO, THREE, FOUR, FIVE, SIX = (
     "01_lenet", "02_alexnet", "03_vgg", "04_batch_norm", "05_resnet", "06_residual_gradients"
 )  # fmt: skip
-_SGD9 = {"momentum": 0.9, "small": True, "source": CHAPTER}
-_ADAM = {"adam": True, "low": -1.0, "small": True}
+PLAIN_RESIDUAL = (("plain", "none"), ("residual", "projection"))
+_LENET = {"batch_size": 256, "epochs": 10, "small": True}
+_VGG = {"batch_size": 128, "epochs": 10, "side": 224, "rates": (0.05,)}
+_DEPTHS = {"batch_size": 64, "epochs": 10, "rates": (0.03,), "momentum": 0.9, "small": True, "source": CHAPTER}
+_COPIES = {"batch_size": 64, "epochs": 1, "rates": (0.001,), "adam": True, "low": -1.0, "small": True}
+_VGG_BN = {"dropout": 0, "block": conv_bn_relu}
 
 FULL = (
-    Experiment("lenet", ONE, "LeNet", begun(xavier_, lenet), 256, 10, (0.9,), small=True),
+    Experiment("lenet", ONE, "LeNet", begun(xavier_, lenet), rates=(0.9,), **_LENET),
     Experiment("alexnet", TWO, "AlexNet", begun(xavier_, alexnet), 128, 5, (0.01,), side=224),
-    Experiment("vgg11", THREE, "VGG-11, quarter width", begun(xavier_, vgg, QUARTER), 128, 10, (0.05,), side=224),
-    Experiment(
-        "vgg11_he", THREE, "VGG-11, quarter width, He's weights", begun(kaiming_, vgg, QUARTER), 128, 10, (0.05,),
-        side=224, source=CHAPTER,
-    ),
-    Experiment(
-        "lenet_bn", FOUR, "LeNet, batch norm", begun(xavier_, lenet_bn), 256, 10, (1.0,), small=True, source=D2L
-    ),
-    Experiment(
-        "vgg11_bn", FOUR, "VGG-11, quarter width, batch norm",
-        begun(kaiming_, vgg, QUARTER, dropout=0, block=conv_bn_relu), 128, 10, (0.05,), momentum=0.9, side=224,
-        source=CHAPTER,
-    ),
+    Experiment("vgg11", THREE, "VGG-11, quarter width", begun(xavier_, vgg, QUARTER), **_VGG),
+    Experiment("vgg11_he", THREE, "VGG-11, quarter width, He's weights", begun(kaiming_, vgg, QUARTER), **_VGG,
+               source=CHAPTER),
+    Experiment("lenet_bn", FOUR, "LeNet, batch norm", begun(xavier_, lenet_bn), rates=(1.0,), **_LENET, source=D2L),
+    Experiment("vgg11_bn", FOUR, "VGG-11, quarter width, batch norm", begun(kaiming_, vgg, QUARTER, **_VGG_BN), **_VGG,
+               momentum=0.9, source=CHAPTER),
     Experiment("resnet18", FIVE, "ResNet-18", begun(xavier_, resnet18), 256, 10, (0.05,), side=96, source=D2L),
-    Experiment("plain20", FIVE, "plain, 20 layers", partial(cifar_resnet, 20, 16, "none"), 64, 10, (0.03,), **_SGD9),
-    Experiment("plain56", FIVE, "plain, 56 layers", partial(cifar_resnet, 56, 16, "none"), 64, 10, (0.03,), **_SGD9),
-    Experiment("residual20", FIVE, "residual, 20 layers", partial(cifar_resnet, 20, 16), 64, 10, (0.03,), **_SGD9),
-    Experiment("residual56", FIVE, "residual, 56 layers", partial(cifar_resnet, 56, 16), 64, 10, (0.03,), **_SGD9),
-    Experiment("autoencoder", SIX, "autoencoder", ConvAutoencoder, 64, 1, (0.001,), **_ADAM),
-    Experiment(
-        "residual_autoencoder", SIX, "autoencoder with a shortcut", ResidualConvAutoencoder, 64, 1, (0.001,), **_ADAM
-    ),
+    *(Experiment(f"{kind}{depth}", FIVE, f"{kind}, {depth} layers", begun(default_, cifar_resnet, depth, 16, shortcut),
+                 **_DEPTHS)
+      for kind, shortcut in PLAIN_RESIDUAL for depth in (20, 56)),
+    Experiment("autoencoder", SIX, "autoencoder", ConvAutoencoder, **_COPIES),
+    Experiment("residual_autoencoder", SIX, "autoencoder with a shortcut", ResidualConvAutoencoder, **_COPIES),
 )  # fmt: skip

@@ -9,7 +9,7 @@ from torch import nn
 from torch.nn import functional as F
 
 from cnnlib.course.records.experiments import Experiment
-from cnnlib.course.records.full import CHAPTER, FIVE, FOUR, ONE, QUARTER, THREE, TWO, begun
+from cnnlib.course.records.full import CHAPTER, FIVE, FOUR, ONE, PLAIN_RESIDUAL, QUARTER, THREE, TWO, begun
 from cnnlib.models import (
     alexnet,
     cifar_resnet,
@@ -69,64 +69,40 @@ def small_resnet18(width=8):
 
 
 _LAPTOP = {"size": "laptop", "falling": True, "source": CHAPTER}
-_SMALL = _LAPTOP | {"trial_epochs": 6}
-_MOMENTUM = _LAPTOP | {"momentum": 0.9}
-_RACE = _MOMENTUM | {"side": 14, "warm_up": 100, "clip": 1.0, "chosen_by": "training loss"}
+_LENET = _LAPTOP | {"batch_size": 256, "epochs": 30, "trial_epochs": 6}
+_LARGE = _LAPTOP | {"batch_size": 128, "epochs": 10, "momentum": 0.9}
+_RACE = _LAPTOP | {"batch_size": 64, "epochs": 10, "rates": (0.01, 0.03, 0.1, 0.3), "momentum": 0.9, "side": 14}
+_RACE |= {"warm_up": 100, "clip": 1.0, "chosen_by": "training loss"}
 _VGG = {"side": 32, "units": 256}
 
 
 def _race(kind, depth, shortcut, start=default_):
     """Return the experiment of a plain or residual network of one depth, width 8, on pictures of 14×14."""
     name, build = kind.replace(", ", "_").replace(" γ", "_gamma"), begun(start, cifar_resnet, depth, 8, shortcut)
-    return Experiment(f"{name}{depth}", FIVE, f"{kind}, {depth} layers", build, 64, 10, (0.01, 0.03, 0.1, 0.3), **_RACE)
+    return Experiment(f"{name}{depth}", FIVE, f"{kind}, {depth} layers", build, **_RACE)
 
 
 LAPTOP = (
-    Experiment(
-        "lenet_sigmoid", ONE, "LeNet, sigmoid", begun(xavier_, lenet), 256, 30, (0.3, 0.9, 1.8, 3.6), **_SMALL,
-    ),
-    Experiment(
-        "lenet_tanh", ONE, "LeNet, scaled tanh", begun(xavier_, lenet, ScaledTanh), 256, 30, (0.05, 0.1, 0.2, 0.4),
-        **_SMALL,
-    ),
-    Experiment(
-        "lenet_relu", ONE, "LeNet, ReLU", begun(xavier_, lenet, nn.ReLU), 256, 30, (0.05, 0.1, 0.2, 0.4), **_SMALL,
-    ),
-    Experiment(
-        "lenet_relu_max", ONE, "LeNet, ReLU, max pooling", begun(xavier_, lenet, nn.ReLU, nn.MaxPool2d), 256, 30,
-        (0.05, 0.1, 0.2, 0.4), **_SMALL,
-    ),
-    Experiment(
-        "mlp", ONE, "dense network, 256 hidden units", begun(xavier_, mlp), 256, 30, (0.1, 0.2, 0.4, 0.8), **_SMALL,
-    ),
-    _race("plain", 20, "none"),
-    _race("plain", 56, "none"),
-    _race("residual", 20, "projection"),
-    _race("residual", 56, "projection"),
-    Experiment(
-        "hand_made", TWO, "hand-made features, one dense layer", hand_made, 256, 30, (0.3, 1.0, 3.0, 9.0), **_SMALL,
-    ),
-    Experiment(
-        "alexnet_eighth", TWO, "AlexNet, an eighth, 81×81", begun(xavier_, alexnet, shrink=8, side=81), 128, 10,
-        (0.01, 0.02, 0.04, 0.08), side=81, **_MOMENTUM,
-    ),
-    Experiment(
-        "vgg11_quarter", THREE, "VGG-11, quarter width, 32×32", begun(kaiming_, vgg, QUARTER, **_VGG), 128, 10,
-        (0.01, 0.02, 0.04, 0.08), side=32, **_MOMENTUM,
-    ),
-    Experiment(
-        "vgg11_quarter_bn", FOUR, "VGG-11, quarter width, batch norm, 32×32",
-        begun(kaiming_, vgg, QUARTER, block=conv_bn_relu, **_VGG), 128, 10, (0.02, 0.04, 0.08, 0.16),
-        side=32, **_MOMENTUM,
-    ),
-    Experiment(
-        "resnet18_eighth", FIVE, "ResNet-18, an eighth, 3×3 stem", begun(kaiming_, small_resnet18), 128, 10,
-        (0.02, 0.05, 0.1, 0.2), **_MOMENTUM,
-    ),
-    _race("residual, zero γ", 20, "projection", zero_gamma_),
-    _race("residual, zero γ", 56, "projection", zero_gamma_),
-    _race("plain", 8, "none"),
-    _race("residual", 8, "projection"),
-    _race("plain", 32, "none"),
-    _race("residual", 32, "projection"),
+    Experiment("lenet_sigmoid", ONE, "LeNet, sigmoid", begun(xavier_, lenet), rates=(0.3, 0.9, 1.8, 3.6), **_LENET),
+    Experiment("lenet_tanh", ONE, "LeNet, scaled tanh", begun(xavier_, lenet, ScaledTanh),
+               rates=(0.05, 0.1, 0.2, 0.4), **_LENET),
+    Experiment("lenet_relu", ONE, "LeNet, ReLU", begun(xavier_, lenet, nn.ReLU), rates=(0.05, 0.1, 0.2, 0.4), **_LENET),
+    Experiment("lenet_relu_max", ONE, "LeNet, ReLU, max pooling", begun(xavier_, lenet, nn.ReLU, nn.MaxPool2d),
+               rates=(0.05, 0.1, 0.2, 0.4), **_LENET),
+    Experiment("mlp", ONE, "dense network, 256 hidden units", begun(xavier_, mlp),
+               rates=(0.1, 0.2, 0.4, 0.8), **_LENET),
+    *(_race(kind, depth, shortcut) for kind, shortcut in PLAIN_RESIDUAL for depth in (20, 56)),
+    Experiment("hand_made", TWO, "hand-made features, one dense layer", hand_made,
+               rates=(0.3, 1.0, 3.0, 9.0), **_LENET),
+    Experiment("alexnet_eighth", TWO, "AlexNet, an eighth, 81×81", begun(xavier_, alexnet, shrink=8, side=81), side=81,
+               rates=(0.01, 0.02, 0.04, 0.08), **_LARGE),
+    Experiment("vgg11_quarter", THREE, "VGG-11, quarter width, 32×32", begun(kaiming_, vgg, QUARTER, **_VGG), side=32,
+               rates=(0.01, 0.02, 0.04, 0.08), **_LARGE),
+    Experiment("vgg11_quarter_bn", FOUR, "VGG-11, quarter width, batch norm, 32×32",
+               begun(kaiming_, vgg, QUARTER, block=conv_bn_relu, **_VGG), side=32, rates=(0.02, 0.04, 0.08, 0.16),
+               **_LARGE),
+    Experiment("resnet18_eighth", FIVE, "ResNet-18, an eighth, 3×3 stem", begun(kaiming_, small_resnet18),
+               rates=(0.02, 0.05, 0.1, 0.2), **_LARGE),
+    *(_race("residual, zero γ", depth, "projection", zero_gamma_) for depth in (20, 56)),
+    *(_race(kind, depth, shortcut) for depth in (8, 32) for kind, shortcut in PLAIN_RESIDUAL),
 )  # fmt: skip

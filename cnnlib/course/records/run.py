@@ -7,7 +7,6 @@ by training pictures alone, and no run is stopped or left out for its test accur
 
 import datetime
 import json
-import math
 import platform
 import time
 from pathlib import Path
@@ -15,8 +14,7 @@ from pathlib import Path
 import torch
 from torch import nn
 
-from cnnlib.course.records import distributed
-from cnnlib.course.records.team import TeamTrainer
+from cnnlib.course.records.team import TeamTrainer, num_processes, process_number
 from cnnlib.machine.device import describe_device
 from cnnlib.machine.rng import borrowed_random, seed_all
 from cnnlib.page import storage
@@ -24,10 +22,10 @@ from cnnlib.probes import layer_table
 from cnnlib.training.checkpoint import Checkpoint
 from cnnlib.training.errors import DivergenceError
 
-FORMAT = "cnnlib record", 1
+NAME, FORMAT = "cnnlib record", 1
 MEAN = 20  # steps whose losses are kept as one number
 APART = 2**32  # between the seeds of two processes: their dropout masks differ
-FOREVER = -1  # for a lock
+COMMANDS = {"laptop": "make records", "full": "make full"}
 
 
 def run(experiment, seed, device, folder, *, rate=None, precision="float32", compile=False, say=lambda text: None):
@@ -50,7 +48,8 @@ def run(experiment, seed, device, folder, *, rate=None, precision="float32", com
     Returns
     -------
     dict
-        The record: settings, seed, hardware, versions, losses and accuracies of each epoch, seconds.
+        The record: settings, seed, hardware, versions, losses and accuracies of each epoch, seconds. Of a trial the
+        test accuracies are those on the training pictures that were held out.
 
     Raises
     ------
@@ -60,20 +59,23 @@ def run(experiment, seed, device, folder, *, rate=None, precision="float32", com
         If the folder has a run under this name that was made with other settings.
     """
     is_trial, compile, trials = rate is not None, compile and experiment.small, {}
-    how = {"precision": precision, "compile": compile, "say": say}
     if not is_trial:
-        rate, trials = choose_rate(experiment, device, folder, **how)
-    name = file_name(experiment, seed, rate if is_trial else None, precision, compile)
+        rate, trials = choose_rate(experiment, device, folder, precision=precision, compile=compile, say=say)
+    epochs = experiment.trial_epochs if is_trial else experiment.epochs
+    trial, processes = f"trial{rate:g}" if is_trial else "", num_processes()
+    parts = [experiment.size, experiment.name, precision if precision != "float32" else "", "compiled" * compile]
+    name = "-".join(filter(None, [*parts, f"{processes}processes" * (processes > 1), trial, str(seed)]))
     path, begun = folder / f"{name}.json", folder / f"{name}.pt"
-    lock = storage.hold(path, patience=FOREVER) if distributed.process_number() == 0 else None
+    lock = storage.hold(path, patience=-1) if process_number() == 0 else None  # it waits for ever
     try:
         if path.exists():
-            return _read_own(path, experiment, say)
-        epochs = experiment.trial_epochs if is_trial else experiment.epochs
+            say(f"{name}: there already")
+            return _read_own(path, experiment)
         say(f"{name}: {epochs} epochs at rate {rate:g} on {describe_device(device)}")
         with borrowed_random(device, seed):
-            trainer = _trainer(experiment, seed, rate, is_trial, device, precision, compile)
-            trainer.listeners += [_Follow(trainer, experiment, rate, epochs), _Reporter(name, say)]
+            data = experiment.trial_data(seed) if is_trial else experiment.data(seed)
+            trainer = _trainer(experiment, data, seed, rate, device, precision, compile)
+            trainer.listeners.append(_Follower(trainer, experiment, rate, epochs, lambda text: say(f"{name}: {text}")))
             try:
                 history = Checkpoint(begun).fit(trainer, epochs)
             except DivergenceError as error:
@@ -82,48 +84,44 @@ def run(experiment, seed, device, folder, *, rate=None, precision="float32", com
             raise KeyboardInterrupt
         record = _record(experiment, seed, device, history, trainer.net)
         record |= {"rate": rate, "trials": trials, "epochs": epochs}
-        if distributed.process_number() == 0:
+        if lock:
             storage.replace(path, json.dumps(record, ensure_ascii=False).encode())
             begun.unlink(missing_ok=True)
-        say(f"{name}: {history.summary()}")
         return record
     finally:
-        if lock is not None:
+        if lock:
             lock.release()
 
 
-def choose_rate(experiment, device, folder, **how):
-    """Return the rate of an experiment with the best trial, and what each trial came to: a dict from rate, as text."""
+def choose_rate(experiment, device, folder, **options):
+    """Return the rate with the best trial, and what each trial came to, None if it diverged: a dict from rate, as text.
+
+    The options are those of `run`.
+    """
     if len(experiment.rates) == 1:
         return experiment.rates[0], {}
+    column, sign = {"validation accuracy": ("test_acc", 1), "training loss": ("train_loss", -1)}[experiment.chosen_by]
     found = {}
     for rate in experiment.rates:
-        record = run(experiment, experiment.seeds[0], device, folder, rate=rate, **how)
-        found[rate] = _outcome(record, experiment.chosen_by)
-    sign = 1 if experiment.chosen_by == "validation accuracy" else -1
-    best = max(found, key=lambda rate: -math.inf if found[rate] is None else sign * found[rate])
-    return best, {f"{rate:g}": None if value is None else round(value, 4) for rate, value in found.items()}
+        trial = run(experiment, experiment.seeds[0], device, folder, rate=rate, **options)
+        found[rate] = trial[column][-1] if trial["ended"] == "finished" else None
+    best = max(found, key=lambda rate: -torch.inf if found[rate] is None else sign * found[rate])
+    return best, {f"{rate:g}": value for rate, value in found.items()}
 
 
-def _outcome(record, chosen_by):
-    """Return the number that a trial is judged by; None if it diverged."""
-    column = record["test_acc"] if chosen_by == "validation accuracy" else record["train_loss"]
-    return column[-1] if record["ended"] == "finished" else None
-
-
-class _Follow:
-    """A listener that gives the next step its rate, and counts the seconds of processor time in the record.
+class _Follower:
+    """A listener that gives each step its rate, counts the seconds of processor time, and says a line after each epoch.
 
     What it knows is the step and what the record says, so a run that goes on from its checkpoint goes on with both.
     """
 
-    def __init__(self, trainer, experiment, rate, epochs):
-        self.experiment, self.peak, self.steps = experiment, rate, epochs * trainer.num_batches
+    def __init__(self, trainer, experiment, peak, epochs, say):
+        self.experiment, self.peak, self.steps, self.say = experiment, peak, epochs * trainer.num_batches, say
         trainer.history.settings["cpu_seconds"] = 0.0
         self._cpu = time.process_time()
-        self._set(trainer)
+        self._set_rate(trainer)
 
-    def _set(self, trainer):
+    def _set_rate(self, trainer):
         if self.experiment.falling and trainer.step < self.steps:
             for group in trainer.optimizer.param_groups:  # as a scheduler of PyTorch does
                 group["lr"] = self.experiment.rate(self.peak, trainer.step, self.steps)
@@ -131,29 +129,19 @@ class _Follow:
     def __call__(self, trainer):
         before, self._cpu = self._cpu, time.process_time()
         trainer.history.settings["cpu_seconds"] += self._cpu - before
-        self._set(trainer)
+        self._set_rate(trainer)
+        if not trainer.batch or not trainer.running:
+            self.say(trainer.history.summary())
 
 
-class _Reporter:
-    """A listener that says a line after each epoch."""
-
-    def __init__(self, name, say):
-        self.name, self.say = name, say
-
-    def __call__(self, trainer):
-        if trainer.running and not trainer.batch:
-            self.say(f"{self.name}: {trainer.history.summary()}")
-
-
-def _trainer(experiment, seed, rate, is_trial, device, precision, compile):
-    train_iter, test_iter = experiment.trial_data(seed) if is_trial else experiment.data(seed)
+def _trainer(experiment, data, seed, rate, device, precision, compile):
     net = experiment.build()
-    if distributed.num_processes() > 1 and device.type == "cuda":
+    if num_processes() > 1 and device.type == "cuda":
         net = nn.SyncBatchNorm.convert_sync_batchnorm(net)
     options = {**experiment.options(), "device": device, "precision": precision, "compile": compile}
-    trainer = TeamTrainer(net, train_iter, test_iter, rate, **options)
-    if distributed.process_number():
-        seed_all(device, seed + distributed.process_number() * APART)
+    trainer = TeamTrainer(net, *data, rate, **options)
+    if process_number():
+        seed_all(device, seed + process_number() * APART)
     return trainer
 
 
@@ -161,26 +149,22 @@ def _record(experiment, seed, device, history, net):
     versions = {"python": platform.python_version(), "torch": str(torch.__version__)}
     if device.type == "cuda":
         versions |= {"cuda": torch.version.cuda, "cudnn": torch.backends.cudnn.version()}
-    side, options = experiment.side, f" RECORD_OPTIONS=--precision={history.settings['precision']}"
-    shown = {key: history.settings[key] for key in ("precision", "compiled", "processes", "parameters")}
     curve = [history.window(i, i + MEAN)[0] for i in range(0, history.steps, MEAN)]
-    columns = {key: _rounded(getattr(history, key)) for key in ("train_loss", "train_acc", "test_acc")}
-    command = {"laptop": "make records", "full": "make full"}[experiment.size]
+    seconds = {"seconds": history.seconds, "train_seconds": history.train_seconds}
+    seconds["cpu_seconds"] = history.settings["cpu_seconds"]
     return {
-        FORMAT[0]: FORMAT[1],
+        NAME: FORMAT,
         "settings": experiment.settings(),
         "seed": seed,
         "hardware": hardware(device),
         "versions": versions,
         "date": datetime.date.today().isoformat(),
-        "command": f"{command} NAMES={experiment.name}" + options * (history.settings["precision"] != "float32"),
-        **shown,
-        "multiply_adds": layer_table(net.cpu(), (1, side, side)).multiply_adds,
+        "command": f"{COMMANDS[experiment.size]} NAMES={experiment.name}",
+        **{key: history.settings[key] for key in ("precision", "compiled", "processes", "parameters")},
+        "multiply_adds": layer_table(net.cpu(), (1, experiment.side, experiment.side)).multiply_adds,
         "loss": _rounded(curve),
-        **columns,
-        "seconds": round(history.seconds, 1),
-        "train_seconds": round(history.train_seconds, 1),
-        "cpu_seconds": round(history.settings["cpu_seconds"], 1),
+        **{key: _rounded(getattr(history, key)) for key in ("train_loss", "train_acc", "test_acc")},
+        **{key: round(value, 1) for key, value in seconds.items()},
         "steps": history.steps,
         "ended": history.ended,
     }
@@ -196,17 +180,8 @@ def hardware(device):
     described, info = describe_device(device), Path("/proc/cpuinfo")
     if device.type == "cpu" and info.exists():
         names = [line.partition(":")[2].strip() for line in info.read_text().splitlines() if "model name" in line]
-        described += f", {names[0]}" if names else ""
+        described = ", ".join([described, *names[:1]])
     return described
-
-
-def file_name(experiment, seed, trial_rate, precision, compile):
-    """Return the name of a run's file, without its ending."""
-    processes = distributed.num_processes()
-    trial = "" if trial_rate is None else f"trial{trial_rate:g}"
-    parts = [experiment.size, experiment.name, "" if precision == "float32" else precision, "compiled" * compile]
-    parts += [f"{processes}processes" * (processes > 1), trial, str(seed)]
-    return "-".join(filter(None, parts))
 
 
 def read(path):
@@ -219,22 +194,18 @@ def read(path):
     """
     try:
         record = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise ValueError(
-            f"{path} is no record of a run, or is damaged: {error}. Delete it, and run it again."
-        ) from None
-    if not isinstance(record, dict) or record.get(FORMAT[0]) != FORMAT[1] or "settings" not in record:
-        raise ValueError(f"{path} is no record of a run, format {FORMAT[1]}. Delete it, and run it again.")
-    return record
+        if record[NAME] == FORMAT and record["settings"]:
+            return record
+    except (ValueError, TypeError, KeyError):
+        pass
+    raise ValueError(f"{path} is no record of a run, format {FORMAT}, or is damaged. Delete it, and run it again.")
 
 
-def _read_own(path, experiment, say):
+def _read_own(path, experiment):
     record = read(path)
     if record["settings"] != experiment.settings():
         raise ValueError(
             f"{path} was made with other settings than {experiment.name} has now. Move it away, or give another "
             "folder: --out."
         )
-    last = record["test_acc"][-1:] or [math.nan]
-    say(f"{path.stem}: there already, {'validation' if '-trial' in path.stem else 'test'} accuracy {last[0]:.3f}")
     return record

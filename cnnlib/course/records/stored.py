@@ -1,13 +1,13 @@
 """The runs that were recorded, kept as data in the library, for the chapters to show beside a reader's own."""
 
 import json
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 from cnnlib.course.records.experiments import SIZES
 from cnnlib.course.records.full import FULL
 from cnnlib.course.records.laptop import LAPTOP
-from cnnlib.course.records.run import MEAN, read
+from cnnlib.course.records.run import COMMANDS, MEAN, read
 from cnnlib.page import storage
 from cnnlib.page.escape import printable
 from cnnlib.page.table import Table
@@ -19,6 +19,7 @@ FOLDER = Path(__file__).parent / "data"
 EXPERIMENTS = (*LAPTOP, *FULL)
 NAMED = {(e.size, e.name): e for e in EXPERIMENTS}
 COMMON = ("settings", "hardware", "versions", "precision", "compiled", "processes")  # of runs that make one row
+HEAD = ["network", "trained on", "precision", "epochs", "runs", "train loss", "test accuracy", "seconds an epoch"]
 
 
 @dataclass(frozen=True)
@@ -61,19 +62,15 @@ class Recorded:
             rate += f", the best of {', '.join(first['trials'])} by {first['settings']['chosen_by']}"
         return (
             f"Recorded {max(run['date'] for run in self.runs)} on {first['hardware']}, PyTorch "
-            f"{first['versions']['torch']}: {first['epochs']} epochs, {rate}, {seeds}; "
-            f"test accuracy chose nothing. `{first['command']}`"
+            f"{first['versions']['torch']}: {first['epochs']} epochs, {rate}, {seeds}; test accuracy chose nothing. "
+            f"`{first['command']}`"
         )
 
-    def table(self):
-        """Return the runs as a Table of one row, or of several where they ran on different machines."""
-        return summary(self.runs)
-
     def _repr_markdown_(self):
-        return f"{self.table()._repr_markdown_()}\n\n{self.provenance}"
+        return f"{summary(self.runs)._repr_markdown_()}\n\n{self.provenance}"
 
     def __repr__(self):
-        return printable(f"{self.table()!r}\n\n{self.provenance}")
+        return printable(f"{summary(self.runs)!r}\n\n{self.provenance}")
 
 
 def recorded(name, size="laptop"):
@@ -98,8 +95,7 @@ def recorded(name, size="laptop"):
     names = tuple(e.name for e in EXPERIMENTS if e.size == Choice(SIZES)(size, "size"))
     runs = load(size, Choice(names)(name, "name"))
     if not runs:
-        command = "make records" if size == "laptop" else "make full"
-        raise ValueError(f"nothing of {name!r} has been recorded. `{command} NAMES={name}` does so.")
+        raise ValueError(f"nothing of {name!r} has been recorded. `{COMMANDS[size]} NAMES={name}` does so.")
     return Recorded(NAMED[size, name].title, runs)
 
 
@@ -127,8 +123,8 @@ def collect(folder, experiments):
     """
     records = []
     for experiment in experiments:
-        paths = sorted(folder.glob(f"{experiment.size}-{experiment.name}-*.json"))
-        runs = [read(path) for path in paths if "-trial" not in path.stem]
+        name = f"{experiment.size}-{experiment.name}"
+        runs = [read(path) for path in sorted(folder.glob(f"{name}-*.json")) if "-trial" not in path.stem]
         if any(run["settings"] != experiment.settings() for run in runs):
             raise ValueError(
                 f"a run of {experiment.name} in {folder} has other settings than the library's list: with --toy, or "
@@ -136,22 +132,19 @@ def collect(folder, experiments):
             )
         if runs:
             runs.sort(key=lambda run: (run["precision"], run["processes"], run["seed"]))
-            storage.replace(FOLDER / f"{experiment.size}-{experiment.name}.json", _packed(runs))
+            storage.replace(FOLDER / f"{name}.json", _packed(runs))
             records += runs
     if not records:
-        raise ValueError(f"there are no runs in {folder}. Run them first: make records, or make full.")
+        raise ValueError(f"there are no runs in {folder}. Run them first: {' or '.join(COMMANDS.values())}.")
     return records
 
 
 def _packed(runs):
     """Return records as JSON bytes: what is the same in all stands once, and each run on a line of its own."""
-    common = {key: value for key, value in runs[0].items() if all(run.get(key, runs) == value for run in runs)}
+    common = {key: value for key, value in runs[0].items() if all(run[key] == value for run in runs)}
     rest = [{key: value for key, value in run.items() if key not in common} for run in runs]
     lines = ",\n".join(json.dumps(run, ensure_ascii=False) for run in rest)
     return f'{{"common": {json.dumps(common, ensure_ascii=False)},\n"runs": [\n{lines}\n]}}\n'.encode()
-
-
-HEAD = ["network", "trained on", "precision", "epochs", "runs", "train loss", "test accuracy", "seconds an epoch"]
 
 
 def summary(records):
@@ -159,39 +152,39 @@ def summary(records):
     groups = {}
     for record in records:
         groups.setdefault(json.dumps([record[name] for name in COMMON], sort_keys=True), []).append(record)
-    return Table(HEAD, [_row_of(group) for group in groups.values()], left=3)
+    return Table(HEAD, list(map(_recorded_row, groups.values())), left=3)
 
 
-def _row_of(group):
-    first = group[0]
+def _recorded_row(runs):
+    first, settings = runs[0], runs[0]["settings"]
     where = first["hardware"] if first["processes"] == 1 else f"{first['processes']} × {first['hardware']}"
-    whole = [run for run in group if run["ended"] == "finished"]
-    runs = str(len(group)) if len(whole) == len(group) else f"{len(group)}, {len(group) - len(whole)} failed"
-    seconds = "cpu_seconds" if first["hardware"].startswith("CPU") else "seconds"
-    return [
-        NAMED[first["settings"]["size"], first["settings"]["name"]].title,
-        where,
-        first["precision"] + ", compiled" * first["compiled"],
-        str(first["settings"]["epochs"]),
-        runs,
-        spread([run["train_loss"][-1] for run in whole]),
-        spread([run["test_acc"][-1] for run in whole]),
-        spread([run[seconds] / len(run["test_acc"]) for run in whole]),
-    ]
+    how, clock = first["precision"] + ", compiled" * first["compiled"], "seconds"
+    if first["hardware"].startswith("CPU"):  # where other programs ran as well
+        clock = "cpu_seconds"
+    whole = [run for run in runs if run["ended"] == "finished"]
+    failed = f", {len(runs) - len(whole)} failed" * (len(whole) < len(runs))
+    count = f"{len(runs)}{failed}"
+    return _row(NAMED[settings["size"], settings["name"]].title, where, how, settings["epochs"], count, whole, clock)
+
+
+def _row(title, where, how, epochs, count, runs, clock="seconds"):
+    losses, accs = ([run[key][-1] for run in runs if run[key]] for key in ("train_loss", "test_acc"))
+    seconds = [run[clock] / len(run["train_loss"]) for run in runs if run["train_loss"]]
+    return [title, where, how, str(epochs), count, *map(spread, (losses, accs, seconds))]
 
 
 @dataclass(frozen=True)
 class FullResults:
-    """Shows itself as a table, below a sentence where there is something to say."""
+    """Shows itself as a table, or as a sentence where there is none."""
 
     table: Table | None
     note: str = ""
 
     def _repr_markdown_(self):
-        return "\n\n".join(filter(None, [self.note, self.table and self.table._repr_markdown_()]))
+        return self.table._repr_markdown_() if self.table else self.note
 
     def __repr__(self):
-        return printable("\n\n".join(filter(None, [self.note, self.table and repr(self.table)])))
+        return printable(repr(self.table) if self.table else self.note)
 
 
 @arguments(chapter=Choice(tuple(dict.fromkeys(e.chapter for e in FULL))), here=Dict(History | list | tuple))
@@ -231,14 +224,6 @@ def full_results(chapter, here=None):
 def _row_here(name, runs):
     if not runs or not all(isinstance(run, History) for run in runs):
         raise TypeError(f"here must be a dict from names to histories, as `train` returns them, got {runs!r}.")
-    ended = [run for run in runs if run.train_loss]
-    return [
-        name,
-        runs[0].settings.get("device", "–"),
-        runs[0].settings.get("precision", "float32"),
-        str(len(runs[0].epoch_ends)),
-        str(len(runs)),
-        spread([run.train_loss[-1] for run in ended]),
-        spread([run.test_acc[-1] for run in ended if run.test_acc]),
-        spread([run.seconds / len(run.epoch_ends) for run in ended]),
-    ]
+    set_up, epochs = runs[0].settings, len(runs[0].epoch_ends)
+    how = set_up.get("precision", "float32")
+    return _row(name, set_up.get("device", "–"), how, epochs, str(len(runs)), list(map(asdict, runs)))
