@@ -11,9 +11,11 @@ import pytest
 import torch
 
 from cnnlib import History
-from cnnlib.course.records import EXPERIMENTS, collect, find_experiments, full_results, recorded, stored
+from cnnlib.course.records import EXPERIMENTS, full_results, recorded, stored
 from cnnlib.course.records import run as engine
 from cnnlib.course.records.__main__ import main
+from cnnlib.course.records.catalogue import find_experiments
+from cnnlib.course.records.stored import collect
 from cnnlib.datasets import load_arrays
 from cnnlib.figures.recorded import draw_recorded
 from cnnlib.probes import layer_table

@@ -6,7 +6,7 @@ make full                           every experiment of the book's own size, on 
 make collect                        store what ended in the library
 """
 
-from cnnlib.course.records.experiments import Experiment, find_experiments
-from cnnlib.course.records.stored import EXPERIMENTS, collect, full_results, recorded, summary
+from cnnlib.course.records.catalogue import EXPERIMENTS
+from cnnlib.course.records.stored import full_results, recorded
 
-__all__ = ["EXPERIMENTS", "Experiment", "collect", "find_experiments", "full_results", "recorded", "summary"]
+__all__ = ["EXPERIMENTS", "full_results", "recorded"]

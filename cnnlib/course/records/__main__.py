@@ -14,9 +14,10 @@ from pathlib import Path
 
 import torch
 
-from cnnlib.course.records.command import run_named, say
-from cnnlib.course.records.experiments import SIZES, find_experiments
-from cnnlib.course.records.stored import EXPERIMENTS, collect, summary
+from cnnlib.course.records.catalogue import EXPERIMENTS, find_experiments
+from cnnlib.course.records.experiments import SIZES
+from cnnlib.course.records.run import run_named, say
+from cnnlib.course.records.stored import collect, summary
 from cnnlib.course.records.team import team
 from cnnlib.machine.device import PRECISIONS, has_bf16
 from cnnlib.machine.faults import DeviceError, OutOfMemoryError

@@ -127,21 +127,3 @@ def _clipped(kind, norm, parameters, lr):
     weights = [p for group in optimizer.param_groups for p in group["params"]]
     optimizer.register_step_pre_hook(lambda *_: nn.utils.clip_grad_norm_(weights, norm) and None)
     return optimizer
-
-
-def find_experiments(names, experiments):
-    """Return the experiments with these names, or of these chapters, in the order named; all if none is named.
-
-    Raises
-    ------
-    ValueError
-        If a name belongs to no experiment and no chapter.
-    """
-    known = {e.name for e in experiments} | {e.chapter for e in experiments}
-    for name in names:
-        if name not in known:
-            raise ValueError(
-                f"names must be experiments or chapters, got {name!r}. There are {', '.join(sorted(known))}."
-            )
-    found = [e for name in names for e in experiments if name in (e.name, e.chapter)]
-    return list(dict.fromkeys(found)) if names else list(experiments)

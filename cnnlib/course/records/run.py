@@ -8,16 +8,19 @@ by training pictures alone, and no run is stopped or left out for its test accur
 import datetime
 import json
 import platform
+import sys
 import time
 from pathlib import Path
 
 import torch
 from torch import nn
 
+from cnnlib.course.records.catalogue import NAMED
 from cnnlib.course.records.team import TeamTrainer, num_processes, process_number
 from cnnlib.machine.device import describe_device
 from cnnlib.machine.rng import borrowed_random, seed_all
 from cnnlib.page import storage
+from cnnlib.page.escape import printable
 from cnnlib.probes import layer_table
 from cnnlib.training.checkpoint import Checkpoint
 from cnnlib.training.errors import DivergenceError
@@ -209,3 +212,25 @@ def _read_own(path, experiment):
             "folder: --out."
         )
     return record
+
+
+def say(text):
+    """Write a line on standard output, from the first process only."""
+    if process_number() == 0:
+        sys.stdout.write(printable(f"{text}\n"))
+        sys.stdout.flush()
+
+
+def run_named(size, name, seed, device, folder, toy, precision, compile):
+    """Do one run and return its record. The experiment comes by name: what builds a network goes to no other process.
+
+    The number of threads stays as it was.
+    """
+    experiment, threads = NAMED[size, name], torch.get_num_threads()
+    if device == "cpu":
+        torch.set_num_threads(1)  # sums then come out alike however many cores there are
+    try:
+        options = {"precision": precision, "compile": compile, "say": say}
+        return run(experiment.toy() if toy else experiment, seed, torch.device(device), folder, **options)
+    finally:
+        torch.set_num_threads(threads)

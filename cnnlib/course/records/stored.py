@@ -4,9 +4,8 @@ import json
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
+from cnnlib.course.records.catalogue import EXPERIMENTS, FULL, NAMED
 from cnnlib.course.records.experiments import SIZES
-from cnnlib.course.records.full import FULL
-from cnnlib.course.records.laptop import LAPTOP
 from cnnlib.course.records.run import COMMANDS, MEAN, read
 from cnnlib.page import storage
 from cnnlib.page.escape import printable
@@ -16,8 +15,6 @@ from cnnlib.training.tables import spread
 from cnnlib.validation import Choice, Dict, arguments
 
 FOLDER = Path(__file__).parent / "data"
-EXPERIMENTS = (*LAPTOP, *FULL)
-NAMED = {(e.size, e.name): e for e in EXPERIMENTS}
 COMMON = ("settings", "hardware", "versions", "precision", "compiled", "processes")  # of runs that make one row
 HEAD = ["network", "trained on", "precision", "epochs", "runs", "train loss", "test accuracy", "seconds an epoch"]
 
