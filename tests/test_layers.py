@@ -85,6 +85,6 @@ def test_says_what_it_is(path):
 
 def test_training_knows_no_display():
     above = [f"cnnlib.{name}" for name in ("figures", "page.frontend", "widgets")]
-    for path in (ROOT / "validation.py", *(ROOT / "training").glob("*.py")):
+    for path in (*(ROOT / "validation").glob("*.py"), *(ROOT / "training").glob("*.py")):
         names = imports_of(path)
         assert not any(name.startswith(("matplotlib", "IPython", "ipywidgets", *above)) for name in names)

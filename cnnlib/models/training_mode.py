@@ -1,26 +1,25 @@
-"""Evaluation or training mode for a while."""
+"""Training or evaluation mode inside a `with` block."""
 
 from contextlib import contextmanager
 
-from torch import nn
+from cnnlib.validation import Network
 
 
 def evaluating(net):
-    """Put a network into evaluation mode for a while: `in_mode(net, training=False)`."""
+    """Put a network into evaluation mode inside a `with` block: `in_mode(net, training=False)`."""
     return in_mode(net, training=False)
 
 
 @contextmanager
 def in_mode(net, training):
-    """Put a network into training or evaluation mode, and every one of its modules back into its own afterwards.
+    """Put a network into training or evaluation mode inside a `with` block, then each module back into its own mode.
 
     Raises
     ------
     TypeError
         If `net` is no nn.Module.
     """
-    if not isinstance(net, nn.Module):
-        raise TypeError(f"net must be an nn.Module, got {type(net).__name__}. Build it first: lenet(), say.")
+    Network(abstract=True)(net)
     modes = [(module, module.training) for module in net.modules()]
     net.train(training)
     try:

@@ -81,7 +81,7 @@ def _training(t, row):
     paths = bad(T, None, 3, ["a"], NAN)
     row("Checkpoint", path=paths, every=RATES, same_start=SWITCHES)
     row("Checkpoint.of", value=paths)
-    row("Checkpoint.is_for", path=bad(T, None, [1], {}))
+    row("Checkpoint.keeps", path=bad(T, None, [1], {}))
     row("Checkpoint.fit", trainer=bad(T, None, 3, t.net, Trainer, words="Trainer"), num_epochs=POSITIVE)
     for name in ("Trainer.save", "Trainer.load", "History.save", "History.load"):
         row(name, path=paths)
