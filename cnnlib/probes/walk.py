@@ -6,7 +6,7 @@ shortcuts join.
 """
 
 import math
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, replace
 
 from torch import nn
 
@@ -18,10 +18,32 @@ from cnnlib.validation import Example, Network, arguments
 
 
 @dataclass(frozen=True)
-class Layer:
-    """One row of the walk. Shapes leave out the batch; `multiply_adds` are for one example.
+class Step:
+    """One call of a layer in a walk: a row of the layer table, and the arithmetic behind it.
 
-    `shared` is how many of its `parameters` a row before it has counted: a layer that runs twice, tied weights.
+    Attributes
+    ----------
+    name, kind : str
+    input_shape, output_shape : tuple of int
+        Without the batch.
+    parameters, multiply_adds : int
+        The multiply-adds are for one example.
+    shared : int
+        How many of the parameters an earlier row has counted: a layer that runs twice, tied weights.
+    number, first : int
+        Its place in the walk, and the place where the same module ran first; counted from 1.
+    module : nn.Module or None
+        None in a layer table, which may outlive the network.
+    windows : tuple of Window
+        One per axis, empty where the layer has none.
+    rule : str
+        What sets the output shape: "window", "dense", "flatten", "adaptive", "keep", or "" where nothing is known.
+    sizes : dict of str to str
+        Axis to formula, or to the words that say what sets it.
+    parameter_formula, multiply_add_formula : str
+        Empty where there is none.
+    patch : Patch or None
+        None where it is not defined.
     """
 
     name: str
@@ -31,10 +53,19 @@ class Layer:
     parameters: int
     multiply_adds: int
     shared: int
+    number: int
+    first: int
+    module: nn.Module | None
+    windows: tuple
+    rule: str
+    sizes: dict
+    parameter_formula: str
+    multiply_add_formula: str
+    patch: Patch | None
 
 
 class LayerTable(list):
-    """The layers of a network in the order in which they ran; shows as a table with a line of totals.
+    """The layers of a network as Steps, in the order in which they ran; shows as a table with a line of totals.
 
     `unused` is how many parameters no layer used.
     """
@@ -95,40 +126,7 @@ def layer_table(net, input_shape):
         If the network cannot take this shape, or has lazy layers.
     """
     walk = _walk(net, input_shape)
-    names = [field.name for field in fields(Layer)]  # without the modules, which would stay in memory
-    return LayerTable([Layer(**{name: getattr(step, name) for name in names}) for step in walk], walk.unused)
-
-
-@dataclass(frozen=True)
-class Step(Layer):
-    """A row of the layer table with the arithmetic behind it.
-
-    Attributes
-    ----------
-    number, first : int
-        Its place in the walk, and the place where the same module ran first; counted from 1.
-    module : nn.Module
-    windows : tuple of Window
-        One an axis, empty where the layer has none.
-    rule : str
-        What sets the output shape: "window", "dense", "flatten", "adaptive", "keep", or "" where nothing is known.
-    sizes : dict of str to str
-        Axis to formula, or to the words that say what sets it.
-    parameter_formula, multiply_add_formula : str
-        Empty where there is none.
-    patch : Patch or None
-        None where it is not defined.
-    """
-
-    number: int
-    first: int
-    module: nn.Module
-    windows: tuple
-    rule: str
-    sizes: dict
-    parameter_formula: str
-    multiply_add_formula: str
-    patch: Patch | None
+    return LayerTable([replace(step, module=None) for step in walk], walk.unused)
 
 
 class Walk(LayerTable):
