@@ -1,4 +1,4 @@
-"""The images the networks learn from, held in memory and handed out a batch at a time."""
+"""The images the networks learn from, held in memory and served in batches."""
 
 from cnnlib.datasets.batches import Batches
 from cnnlib.datasets.copies import Copies

@@ -1,6 +1,6 @@
 """Mini-batches cut from images that lie in memory: no worker processes, and the same order on every machine.
 
-The images stay `uint8` on one device. A batch is picked, resized and turned into float32 only when it is asked for;
+The images stay `uint8` on one device. A batch is selected, resized and converted to float32 only when it is needed;
 on two cores that costs less than a thousandth of the time that a loader with worker processes takes.
 """
 
@@ -10,8 +10,8 @@ from torch.nn import functional as F
 from cnnlib.page.escape import printable
 from cnnlib.validation import Bool, Callable, Count, Device, Tensor, arguments
 
-TOGETHER = 4  # pictures that share one draw of a random transform: 5 ms a batch of 128, against 22 one by one
-LANES = 4  # maps that PyTorch resizes side by side on a CPU, as if they were colours: in half the time or less
+TOGETHER = 4  # pictures that share one draw of a random transform: 5 ms per batch of 128, against 22 one by one
+LANES = 4  # maps that PyTorch resizes together on a CPU, as if they were colours, in half the time or less
 SEEDS = 2**43  # a larger seed, times the epochs, is no 64-bit number
 PLACE = Count(least=0, most=SEEDS)
 SIDES = 4096  # pixels: the largest side to resize to

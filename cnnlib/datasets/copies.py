@@ -66,7 +66,7 @@ class Copies:
         return X, X.clone()  # a network that begins in place must not change its target
 
     def __copy__(self):
-        return Copies(copy.copy(self.batches), self.low)  # or a reseeded copy would reseed the original
+        return Copies(copy.copy(self.batches), self.low)  # otherwise a reseeded copy would reseed the original
 
     def __repr__(self):
         return f"Copies in [{self.low:g}, 1] of {self.batches!r}"

@@ -1,7 +1,7 @@
 """Fashion-MNIST: 70,000 pictures of clothes, 28×28, ten classes (Xiao, Rasul & Vollgraf 2017, arXiv:1708.07747).
 
 The four files lie beside this one, so nothing is ever downloaded. Each is checked against its SHA-256 when it is
-read, and read once a session.
+read, once per session.
 """
 
 import hashlib
@@ -65,7 +65,7 @@ def load_data_fashion_mnist(batch_size, resize=None, *, num_train=None, num_test
     resize : int or (height, width), optional
         Resize each batch to this many pixels; 28×28 if left out.
     num_train, num_test : int, optional
-        Use only the first so many images (the file's order is already mixed); all 60,000 and 10,000 if left out.
+        Use only this many images from the front (the file's order is already mixed); all 60,000 and 10,000 if left out.
     transform : callable, optional
         Changes the training pictures each time they are used (see Batches); the test pictures stay as they are.
     seed : int
@@ -83,7 +83,7 @@ def load_data_fashion_mnist(batch_size, resize=None, *, num_train=None, num_test
     ValueError
         If a size is more than there are images, or `resize` neither a number nor a pair.
     """
-    with ThreadPoolExecutor(len(FILES)) as pool:  # unpacking leaves Python to the others
+    with ThreadPoolExecutor(len(FILES)) as pool:  # unpacking releases the GIL
         list(pool.map(read_idx, [FOLDER / name for name in FILES]))
     sets = []
     for prefix, number, shuffle in (("train", num_train, True), ("t10k", num_test, False)):

@@ -1,4 +1,4 @@
-"""Two convolutional autoencoders, alike but for one addition: from a picture through a bottleneck of 4 × 7 × 7 numbers
+"""Two convolutional autoencoders that differ in one addition: from a picture through a bottleneck of 4 × 7 × 7 numbers
 back to the picture. The second adds its input to what the decoder made of the code.
 """
 

@@ -132,7 +132,7 @@ def make_shortcut(kind, in_channels, out_channels, stride=1, norm=True):
 def is_block(module):
     """Return whether a module is built like a block of this book: two convolutions, and room for a shortcut.
 
-    Asked by attributes, not by class, so that a block that a reader has written anew counts as well.
+    Decided by attributes, not by class, so that a block that a reader has rewritten counts as well.
     """
     convolutions = all(isinstance(getattr(module, name, None), nn.Conv2d) for name in ("conv1", "conv2"))
     return convolutions and (hasattr(module, "shortcut") or hasattr(module, "conv3"))

@@ -1,4 +1,4 @@
-"""A copy of a network to try something on: of any network, parametrised, watched by hooks, or run a moment ago."""
+"""Copies of networks: of any network, parametrised, with hooks, or after a forward pass."""
 
 import copy
 
@@ -41,7 +41,7 @@ class _Results(TorchFunctionMode):
 
 
 def _find_uncopyable(net):
-    """Return words for the first attribute of a module that `copy.deepcopy` cannot copy."""
+    """Name the first attribute of a module that `copy.deepcopy` cannot copy."""
     part = net[0] if isinstance(net, tuple) else net  # with what belongs to it: an optimizer, say
     for name, module in part.named_modules() if isinstance(part, torch.nn.Module) else ():
         for attribute, value in vars(module).items():

@@ -1,4 +1,4 @@
-"""A deep plain network that computes what a shallow one does: built by hand, because no training finds it."""
+"""A deep plain network that computes what a shallow one does, built by hand because training does not find it."""
 
 import torch
 from torch import nn
@@ -44,7 +44,7 @@ def deepened(shallow, depth, X):
     ):
         raise ValueError('shallow must be a plain network of depth 8: cifar_resnet(8, width, "none").')
     with evaluating(shallow):
-        run_network(shallow, X)  # asks whether X fits, before random numbers are drawn
+        run_network(shallow, X)  # fails where X does not fit, before random numbers are drawn
     deep = cifar_resnet(depth, shallow[1].conv1.in_channels, "none").to(X.device)
     deep[0].load_state_dict(shallow[0].state_dict())
     deep[-1].load_state_dict(shallow[-1].state_dict())
@@ -64,7 +64,7 @@ def deepened(shallow, depth, X):
 
 
 def _undo(norm, args):
-    """Let a normalisation pass on what comes to it: γ and β are the deviation and the mean that it takes away."""
+    """Make a normalisation the identity for its input: γ and β are the deviation and the mean that it removes."""
     mean, var = args[0].mean((0, 2, 3)), args[0].var((0, 2, 3), correction=0)
     norm.running_mean.copy_(mean)
     norm.running_var.copy_(var)

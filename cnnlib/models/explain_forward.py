@@ -17,7 +17,7 @@ EXPLAINED = (RuntimeError, ValueError, TypeError, IndexError, NotImplementedErro
 
 
 def run_network(net, X, call=None):
-    """Return `net(X)`, computed as `call(X)` where that is given; a failure is explained by `explain_forward_error`."""
+    """Return `net(X)`, or `call(X)` if given; errors are explained by `explain_forward_error`."""
     try:
         return net(X) if call is None else call(X)
     except EXPLAINED as error:

@@ -7,7 +7,7 @@ from dataclasses import fields, is_dataclass
 import torch
 from torch.nn.utils import parametrize
 
-PLAIN = (int, float, str, torch.Size, torch.dtype, torch.device, type(None))  # what holds no tensor, asked for first
+PLAIN = (int, float, str, torch.Size, torch.dtype, torch.device, type(None))  # what holds no tensor, checked first
 
 
 def device_of(net):
@@ -16,7 +16,7 @@ def device_of(net):
 
 
 def class_name(module):
-    """Return the name of a module's class, of that before it was scripted or given parametrizations."""
+    """Return the name of a module's class: the one that it had before it was scripted or given parametrizations."""
     return getattr(module, "original_name", parametrize.type_before_parametrizations(module).__name__)
 
 
@@ -52,8 +52,8 @@ def watching(modules, after=None, before=None):
         `after(name, module, inputs, output)` when it has run: the tensors that it was given, by position or by
         keyword, and what it returned.
     before : callable, optional
-        `before(name, module, inputs)`, before any other hook of the module: what is given, before a layer in place
-        writes into it.
+        `before(name, module, inputs)`, before any other hook of the module, and so before a layer that works in place
+        writes into its inputs.
     """
     names = {module: name for name, module in modules.items() if not isinstance(module, torch.jit.ScriptModule)}
     hooks = []

@@ -1,4 +1,4 @@
-"""How the weights of a network begin, where PyTorch's own default is not what the book wants. All in place."""
+"""Initial weights, where PyTorch's default is not what the book wants. All functions work in place."""
 
 import torch
 from torch import nn
@@ -44,7 +44,7 @@ def kaiming_(net):
 @INITIALISES
 @torch.no_grad()
 def zero_gamma_(net):
-    """Let every residual block begin as its shortcut: set γ of its last normalisation to zero; return `net`.
+    """Make every residual block begin as its shortcut: set γ of its last normalisation to zero; return `net`.
 
     Goyal and others 2017 (arXiv:1706.02677, section 5.1). A pre-activation block has no normalisation behind its
     last convolution; there the convolution itself begins at zero. Blocks without a shortcut, which would pass
@@ -91,10 +91,10 @@ def scale_branches_(net, factor):
 @INITIALISES
 @torch.no_grad()
 def fixup_(net):
-    """Begin a residual network without normalisation so that it can be trained all the same; return `net`.
+    """Initialise a residual network so that it can be trained without normalisation; return `net`.
 
     Zhang, Dauphin & Ma 2019 (arXiv:1901.09321): He's weights, of which the first convolution of each of the L
-    residual branches is scaled by L^(-1/2); the second convolution of each and the dense layer at the end begin at
+    residual branches is scaled by L^(-1/2); the second convolution of each and the final dense layer begin at
     zero. The paper's scalar biases and multipliers, which begin at 0 and 1, are left out: at the start they change
     nothing.
 

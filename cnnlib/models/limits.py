@@ -1,4 +1,4 @@
-"""What the arguments of the networks must be, and how large they may become before memory is asked for.
+"""Bounds for the arguments of the networks, checked before any memory is allocated.
 
 The functions that a chapter shows are as short as there; `cnnlib.validation.arguments` puts their rules around them,
 behind each definition.

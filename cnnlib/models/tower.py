@@ -1,4 +1,4 @@
-"""Equal blocks, one behind the other: the plainest network in which depth can be measured. No block changes the shape,
+"""Equal blocks in a row: the simplest network in which depth can be measured. No block changes the shape,
 so every shortcut is the identity.
 """
 

@@ -32,8 +32,8 @@ def in_mode(net, training):
 def modules_in_evaluation(net):
     """Return the modules that are in evaluation mode in a network that is in training mode as a whole.
 
-    Someone put them there to be left as they are, such as the batch normalisations of a pretrained part. A network that
-    is in evaluation mode itself has none: it is to be trained as a whole.
+    They were set to evaluation on purpose, such as the batch normalisations of a pretrained part. A network that is in
+    evaluation mode itself has none: it is to be trained as a whole.
     """
     return [module for module in net.modules() if net.training and not module.training]
 

@@ -35,7 +35,7 @@ def vgg(arch, side=224, units=4096, dropout=0.5, block=vgg_block):
     Parameters
     ----------
     arch : sequence of (int, int)
-        One pair a block: number of convolutions, output channels. `VGG11`, `VGG13`, `VGG16` and `VGG19` are the
+        One pair per block: number of convolutions, output channels. `VGG11`, `VGG13`, `VGG16` and `VGG19` are the
         paper's.
     side : int
         Height and width of the images; each block halves it.

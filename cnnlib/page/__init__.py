@@ -1,1 +1,1 @@
-"""What is in front of the reader: the front end, escaping, screen readers, tables, and the files that keep progress."""
+"""The reader's side: the front end, escaping, screen readers, tables, and the files that keep progress."""

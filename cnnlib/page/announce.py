@@ -10,7 +10,7 @@ ALERT = "color:#b00020;background:white;padding:.2em .5em;font-size:1.1em"
 
 
 def has_reader():
-    """Return whether somebody has this notebook open; a program that only executes it is nobody.
+    """Return whether a reader has this notebook open; a program that only executes it does not count.
 
     CNNLIB_LIVE=0 or 1 decides otherwise, as it does for controls.
     """
@@ -20,14 +20,14 @@ def has_reader():
 
 
 def announced(markdown):
-    """Return Markdown that a screen reader speaks when it appears; as it was, where no reader is."""
+    """Return Markdown that a screen reader announces when it appears; unchanged where there is no reader."""
     return f'<div role="status">\n\n{markdown}\n\n</div>' if has_reader() else markdown
 
 
 def alert(trouble):
-    """Return HTML that a screen reader speaks at once: something went wrong.
+    """Return HTML that a screen reader announces at once: something went wrong.
 
-    `trouble` is a text, or an exception: a ValueError speaks for itself, any other kind is named. It is escaped.
+    `trouble` is a text or an exception, whose class is named unless it is a ValueError. It is escaped.
     """
     named = isinstance(trouble, Exception) and not isinstance(trouble, ValueError)
     text = f"{type(trouble).__name__}: {trouble}" if named else str(trouble)

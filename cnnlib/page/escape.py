@@ -1,6 +1,6 @@
-"""Text of somebody else (names, file names, messages of errors, what lies in a file) made fit for a page.
+"""Text from elsewhere (names, file names, error messages, contents of files), escaped for a page.
 
-Whatever it holds, it shows as text: it brings no element, no link and no code to HTML, SVG, Markdown or a chart.
+Whatever it holds, it shows as text: it adds no element, no link and no code to HTML, SVG, Markdown or a chart.
 """
 
 import codecs
@@ -11,7 +11,7 @@ import sys
 ELLIPSIS = "…"
 LONGEST = 2000  # characters of a message
 
-# control characters, marks that turn the direction of writing for what follows, halves of characters
+# control characters, marks that change the direction of writing, lone surrogates
 _UNSEEN = re.compile(
     "[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069\ud800-\udfff\ufffe\uffff]"
 )
@@ -20,7 +20,7 @@ _CODE = re.compile(r"(?<!`)(?P<fence>`+)(?!`)(?P<code>[^\n]*?[^`\n])(?P=fence)(?
 _HTML = re.compile(r"[&<>\[\]`\\]")
 
 
-# for an output that has not the sign itself: a terminal of Windows, a file in ASCII
+# for an output that lacks a character: a Windows terminal, a file in ASCII
 STAND_INS = {
     "✔": "[x]", "✓": "[x]", "✘": "[ ]", "✗": "[ ]", "○": "[ ]", "−": "-", "–": "-", "—": "-", "…": "...", "±": "+/-",
     "×": "x", "·": "*", "→": "->", "≤": "<=", "≥": ">=", "≈": "~", "⌊": "floor(", "⌋": ")", "“": '"', "”": '"',
@@ -29,7 +29,7 @@ STAND_INS = {
 
 
 def printable(text):
-    """Return a text in characters that standard output has: what shows an object must not fail to be printed."""
+    """Return a text in characters that standard output supports, so that a `repr` can always be printed."""
     encoding = getattr(sys.stdout, "encoding", None) or "utf-8"
     return text.encode(encoding, "cnnlib.stand_in").decode(encoding)
 
@@ -42,13 +42,13 @@ codecs.register_error("cnnlib.stand_in", _stand_in)
 
 
 def clean(text, longest=LONGEST):
-    """Return a text without control characters and marks of direction, cut where it is too long; lines stay lines."""
+    """Return a text without control and direction characters, truncated if too long; line breaks stay."""
     text = _UNSEEN.sub("", str(text))
     return text if len(text) <= longest else text[: longest - 1] + ELLIPSIS
 
 
 def one_line(text, longest=LONGEST):
-    """Return a text as one clean line, its white space as single blanks, cut where it is too long."""
+    """Return a text as one clean line with single spaces, truncated if too long."""
     return clean(" ".join(_UNSEEN.sub("", str(text)).split()), longest)
 
 
@@ -63,9 +63,9 @@ def markdown_text(text, longest=LONGEST):
 
 
 def inert_markdown(text, longest=LONGEST):
-    """Return Markdown without HTML and links, on one line, of a text that mixes ours with somebody else's.
+    """Return Markdown without HTML and links, on one line, of a text that mixes ours with text from elsewhere.
 
-    Emphasis and `code` stay what they are. A back quote too many in what is quoted leaves its quotes in place.
+    Emphasis and `code` stay what they are. An unmatched back quote stays as it is.
     """
     parts, end, text = [], 0, one_line(text, longest)
     for found in _CODE.finditer(text):

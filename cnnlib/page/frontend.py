@@ -1,4 +1,4 @@
-"""What the page in front of the reader can do: show pictures, and answer a slider while a cell runs."""
+"""What the front end can do: whether a slider is answered while a cell runs."""
 
 import os
 import sys
@@ -17,11 +17,11 @@ def kernel():
 
 
 def why_static():
-    """Say why controls cannot work while a cell runs here; return '' where they can.
+    """Return why controls cannot work while a cell runs here, or '' where they can.
 
-    Live control needs a Jupyter server with somebody in front of it (it sets JPY_SESSION_NAME; a program that only
-    executes notebooks does not) and a kernel that handles messages on a second thread, a "subshell".
-    CNNLIB_LIVE=0 or 1 decides otherwise.
+    Live control needs a Jupyter server with a reader (it sets JPY_SESSION_NAME; a program that only executes
+    notebooks does not) and a kernel that handles messages on a second thread, a "subshell".
+    CNNLIB_LIVE=0 or 1 overrides this.
     """
     choice = os.environ.get(VARIABLE)
     if choice == "1":
@@ -53,5 +53,5 @@ def subshell_is_open():
     channel = getattr(kernel(), "shell_channel_thread", None)
     try:
         return bool(channel.manager.list_subshell()) if channel is not None else True
-    except Exception:  # private to ipykernel: not knowing is no reason to warn
+    except Exception:  # private to ipykernel; no warning where it is unknown
         return True

@@ -1,7 +1,7 @@
-"""What a reader has solved and guessed, in a small JSON file of their own that they may read and delete.
+"""What a reader has solved and guessed, in a small JSON file that they may read and delete.
 
-What cannot be written waits for the next time. Noting never raises, because no answer may fail for want of a disk; and
-nothing is written where notebooks are run by a program, because that is no reader.
+What cannot be written is kept for the next time. Recording never raises, since no answer may fail because of a disk;
+and nothing is written where a program runs the notebooks, since that is no reader.
 """
 
 import os
@@ -17,12 +17,12 @@ from cnnlib.page.storage import as_json, check_replaceable, file_path, locked, r
 VARIABLE = "CNNLIB_PROGRESS"
 FORMAT = "cnnlib progress, 1"
 ABOUT = "What you solved and guessed in the cnnlib course. Nothing depends on this file: delete it to forget."
-WAITING = 1000  # changes that may wait for a disk
+WAITING = 1000  # changes that are kept until they can be written
 
-_pen = threading.RLock()  # guesses are noted in another thread than checks
+_pen = threading.RLock()  # guesses are recorded in another thread than checks
 _waiting = []  # changes that could not be written yet
-_remarks = []  # what there is to tell the reader
-_warned = False  # that progress is not kept, which is said once
+_remarks = []  # messages for the reader
+_warned = False  # whether the reader knows that progress is not kept
 
 
 def is_off():
@@ -31,16 +31,16 @@ def is_off():
 
 
 def place():
-    """Return the file's path: CNNLIB_PROGRESS, or `progress.json` in the folder where this system keeps such things."""
+    """Return the file's path: CNNLIB_PROGRESS, or `progress.json` in the user's data folder."""
     wish = os.environ.get(VARIABLE, "").strip()
     return file_path(wish or user_data_path("cnnlib", appauthor=False) / "progress.json").resolve()
 
 
-# What can be noted. What is shown to the reader next takes `remark()` along.
+# What can be recorded. Whatever is shown to the reader next includes `remark()`.
 
 
 def judged(chapter, name, tier, passed):
-    """Note that an answer to an exercise was judged; what comes after the first right one changes nothing."""
+    """Record an answer to an exercise; after the first right one, nothing changes."""
     now = _now()
 
     def change(known):
@@ -53,7 +53,7 @@ def judged(chapter, name, tier, passed):
 
 
 def helped(chapter, name, tier, hints=0, solution=False):
-    """Note that so many hints, or the solution, were looked at before an exercise was solved."""
+    """Record how many hints, or whether the solution, were looked at before an exercise was solved."""
 
     def change(known):
         entry = _entry(known, chapter, name, tier)
@@ -65,7 +65,7 @@ def helped(chapter, name, tier, hints=0, solution=False):
 
 
 def guessed(question, answer):
-    """Note a guess, a string or a float; one that has met its outcome stays as it was."""
+    """Record a guess, a string or a float; one whose outcome is known stays as it was."""
     now, chapter = _now(), _chapter()
 
     def change(known):
@@ -77,7 +77,7 @@ def guessed(question, answer):
 
 
 def revealed(question, answer, outcome, right):
-    """Note the outcome of a guess; `right` is True or False, or how far off a number was."""
+    """Record the outcome of a guess; `right` is True or False, or how far off a number was."""
     near = {"right": right} if isinstance(right, bool) else {"off_by": right}
     now, chapter = _now(), _chapter()
 
@@ -90,7 +90,7 @@ def revealed(question, answer, outcome, right):
 
 
 def known_progress():
-    """Return what is known of the reader, in the form of the file. Nothing is written."""
+    """Return the reader's progress in the format of the file. Nothing is written."""
     known = _empty()
     if has_reader() and not is_off():
         with _pen:
@@ -98,7 +98,7 @@ def known_progress():
                 path = place()
                 check_replaceable(path)
                 known = read_json(path, _is_sound) or known
-            except Exception as error:  # what is damaged is set aside by the next answer, under the lock
+            except Exception as error:  # a damaged file is set aside by the next answer, under the lock
                 _remarks.append(f"What was kept before cannot be read ({_reason(error)}).")
             for change in _waiting:
                 change(known)
@@ -106,7 +106,7 @@ def known_progress():
 
 
 def forget():
-    """Delete the file, and what waits for it; return how many exercises and guesses it held.
+    """Delete the file and unwritten changes; return how many exercises and guesses it held.
 
     Raises
     ------
@@ -125,7 +125,7 @@ def forget():
 
 
 def remark():
-    """Return what there is to tell the reader about the file, once: mostly nothing."""
+    """Return messages for the reader about the file, each once; usually ''."""
     text = " ".join(_remarks)
     _remarks.clear()
     return text
@@ -158,7 +158,7 @@ def _note(change):
 
 
 def _read_or_set_aside(path):
-    """Return what the file holds; a file that is damaged, or something else, is set aside."""
+    """Return what the file holds; a file that is damaged or of another kind is set aside."""
     try:
         return read_json(path, _is_sound) or _empty()
     except ValueError:
@@ -177,7 +177,7 @@ def _entry(known, chapter, name, tier):
 
 
 def _is_sound(known):
-    """Return whether this has the form of a progress file, whatever else may be in it."""
+    """Return whether this has the format of a progress file, whatever else it may hold."""
     if not isinstance(known, dict) or known.get("format") != FORMAT:
         return False
     chapters, guesses = known.get("exercises"), known.get("guesses")

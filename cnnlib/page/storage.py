@@ -1,7 +1,7 @@
-"""Files that are the old one or the new one at any moment, and that several programs may share under a lock.
+"""Atomic replacement of files, and locks for files that several programs share.
 
-One writer for everything that the package keeps: a part beside the file, flushed to the disk, takes its name. The
-lock of `filelock` ends with the program that holds it, so a crash blocks nobody.
+One writer for everything that the package keeps: a temporary file beside the target, flushed to the disk, takes its
+name. The lock of `filelock` ends with the program that holds it, so a crash leaves no lock behind.
 """
 
 import errno
@@ -14,14 +14,14 @@ from pathlib import Path
 
 from cnnlib.validation import in_words
 
-LARGEST = 2**22  # bytes; what is larger is not ours
+LARGEST = 2**22  # bytes; no file of ours is larger
 PATIENCE = 2.0  # seconds to wait for another program that is writing
 NO_LOCKS = (errno.ENOLCK, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP, errno.EINVAL)  # a file system that has none
 
 
 def file_path(path, name="path"):
     """Return a Path with `~` expanded; raise a TypeError for what is no path."""
-    if not isinstance(path, str | os.PathLike):  # a number would be one of the process's own open files
+    if not isinstance(path, str | os.PathLike):  # an int would be a file descriptor of the process
         raise TypeError(f"{name} must be a path, got {in_words(path)}. Try 'results/run.pt', or a pathlib.Path.")
     return Path(os.path.expanduser(path))
 
@@ -33,9 +33,9 @@ def check_replaceable(path):
 
 
 def hold(path, patience=None):
-    """Return the lock of a file, acquired until its `release()`; where the file system has no locks, do without.
+    """Return the lock of a file, acquired until its `release()`; on a file system without locks, an unacquired one.
 
-    Parts that killed programs left beside the file are removed.
+    Temporary files that killed programs left beside it are removed.
 
     Raises
     ------
@@ -64,7 +64,7 @@ def hold(path, patience=None):
 
 @contextmanager
 def locked(path):
-    """Hold the lock of a file for a while. Raises as `hold` does."""
+    """Hold the lock of a file inside a `with` block. Raises as `hold` does."""
     lock = hold(path)
     try:
         yield
@@ -83,7 +83,7 @@ def read_json(path, is_sound):
     Raises
     ------
     ValueError
-        If it is damaged, or something else.
+        If it is damaged or of another kind.
     """
     try:
         size = path.stat().st_size
@@ -101,7 +101,7 @@ def read_json(path, is_sound):
 
 
 def set_aside(path):
-    """Give a file another name, one that is free, and return it."""
+    """Rename a file to a free name, and return that."""
     number = 1
     while (aside := path.with_name(f"{path.name}.aside-{number}")).exists():
         number += 1
@@ -115,12 +115,12 @@ def as_json(value):
 
 
 def replace(path, data):
-    """Replace a file by bytes, its folder made if it is missing; until all are written, the old file is there.
+    """Write bytes to a file in place of its contents, atomically; a missing folder is created.
 
     Raises
     ------
     OSError
-        If it cannot be written: the disk is full, say. What was there before is still there.
+        If it cannot be written: the disk is full, say. The old file is then unchanged.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     check_replaceable(path)
@@ -136,7 +136,7 @@ def replace(path, data):
         with suppress(OSError):
             part.unlink(missing_ok=True)
         raise
-    with suppress(OSError):  # the file's new name outlasts a power cut as well, where the system offers that
+    with suppress(OSError):  # so that the new name survives a power cut, where the system supports that
         folder = os.open(path.parent, os.O_RDONLY)
         try:
             os.fsync(folder)

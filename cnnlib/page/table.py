@@ -1,4 +1,4 @@
-"""A small table that shows well in a notebook, on GitHub and in a terminal."""
+"""A small table for notebooks, GitHub and terminals."""
 
 from dataclasses import dataclass
 
@@ -7,7 +7,7 @@ from cnnlib.page.escape import markdown_text, printable
 
 @dataclass(frozen=True)
 class Table:
-    """Rows of plain text under a head. The first `left` columns are set to the left, the others to the right."""
+    """Rows of plain text under a head. The first `left` columns are aligned left, the others right."""
 
     head: list
     rows: list

@@ -18,7 +18,7 @@ from cnnlib.probes.receptive import Field
 from cnnlib.probes.trace import trace
 from cnnlib.validation import Bool, Count, Iterable, Network, Number, Tensor, Text, arguments, check_batch
 
-QUIET = (nn.Identity, nn.Dropout, nn.Dropout2d)  # in evaluation they give what they got: no layers to look at
+QUIET = (nn.Identity, nn.Dropout, nn.Dropout2d)  # identities in evaluation mode: nothing to look at
 ROOM = 2**23  # numbers in the largest map of a pass, 32 MB, if no layer has more than 64 maps of the picture's size
 
 
@@ -69,7 +69,7 @@ def layers_with_maps(net, X):
         calls = trace(net, batch_for(net, X, dtype_of(net)), example=False)
     layers, padded = {}, False
     for call in calls:
-        padded = padded or getattr(call.module, "padding_mode", "zeros") != "zeros"  # with pixels from elsewhere
+        padded = padded or getattr(call.module, "padding_mode", "zeros") != "zeros"  # it fills in pixels from elsewhere
         if call.name and not isinstance(call.module, (*QUIET, nn.Sequential)) and call.is_map:
             patch = call.patch
             straight = patch and not patch.joined and not padded and all(len(set(sides)) == 1 for sides in patch.sides)
@@ -116,13 +116,13 @@ def strongest_places(net, batches, layer, count=9, num=500, one_each=False, seco
     layer : str
         As `net.named_modules()` calls it.
     count : int
-        How many places a channel; there are fewer where the maps have fewer.
+        How many places per channel; fewer where the maps have fewer.
     num : int
-        Look at the first so many pictures.
+        How many pictures to look at.
     one_each : bool
         Take the largest place of a picture alone, so that all places lie in different pictures.
     seconds : float
-        Look at no further pictures after so many seconds; at some in any case.
+        Stop after this time; the first pictures are looked at in any case.
 
     Returns
     -------
@@ -132,8 +132,8 @@ def strongest_places(net, batches, layer, count=9, num=500, one_each=False, seco
     Raises
     ------
     TypeError, ValueError
-        If the network has no layer of that name, the pictures do not pass it, a batch is none, there is no picture,
-        the layer gives no maps, or `seconds` is no number of at least 0.
+        If the network has no layer of that name or does not use it, a batch is not a pair of tensors, there is no
+        picture, the layer gives no maps, or `seconds` is not a number of at least 0.
     """
     seconds = seconds if seconds == math.inf else Number(least=0)(seconds, "seconds")
     best, seen, ends = None, 0, time.perf_counter() + seconds
@@ -156,7 +156,7 @@ def strongest_places(net, batches, layer, count=9, num=500, one_each=False, seco
 
 
 class _Enough(Exception):
-    """The layer has answered: what comes behind it need not be computed."""
+    """The layer has run; the layers behind it need not be computed."""
 
 
 def _pass(net, X, layer, maps_alone=False):

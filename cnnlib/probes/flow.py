@@ -17,11 +17,11 @@ WRITTEN_OVER = (
 
 @arguments(net=Network(abstract=True), layers=Names(), every=Count())
 class FlowProbe:
-    """Measure layers by hooks, in one training step of several.
+    """Measure layers by hooks, in every n-th training step.
 
     Between `with FlowProbe(net) as probe:` and the end of the block every pass forward with gradients is counted, and
     each `every`-th is read, the first among them. A reading replaces the one before it. The probe keeps no tensor of
-    the network: on a GPU its numbers wait there, one a layer, until somebody asks.
+    the network: on a GPU its numbers stay there, one per layer, until they are read.
 
     Parameters
     ----------
@@ -29,7 +29,7 @@ class FlowProbe:
     layers : iterable of str, optional
         Names as `net.named_modules()` gives them; the direct children of `net` if left out.
     every : int
-        Read one pass in so many, at least 1.
+        Read every n-th pass.
 
     Attributes
     ----------
@@ -70,7 +70,7 @@ class FlowProbe:
         self.remove()
 
     def remove(self):
-        """Take the hooks away; what was read stays."""
+        """Remove the hooks; what was read stays."""
         for hook in (*self._hooks, *self._leaves):
             hook.remove()
         self._hooks, self._leaves, self._reading = [], [], False
@@ -116,7 +116,7 @@ class FlowProbe:
         name = call_name(name, self._calls)
         self._forward[name] = _root_mean_square(output)
         if output.requires_grad:
-            gradients = self._backward  # of this reading: a pass backward that comes late writes to its own
+            gradients = self._backward  # of this reading: a late backward pass writes to its own
             view = ()
             if output._is_view():
                 view = self._views[name] = _version_of(output)
@@ -131,7 +131,7 @@ class FlowProbe:
 
 
 class _Hook:
-    """Call a function for one module, not for a copy of it: a copy of the network is not watched."""
+    """Call a function for one module and not for its copies, which copy its hooks."""
 
     def __init__(self, module, function, *more):
         self.module, self.function, self.more = module, function, more
@@ -145,7 +145,7 @@ class _Hook:
 
 
 def _version_of(view):
-    """Return a tensor without numbers that counts what is written into a view and its base, and the count so far."""
+    """Return an empty tensor that shares the version counter of a view and its base, and the version so far."""
     counter = view.detach()
     counter.data = view.detach().new_empty(0)
     return counter, counter._version
@@ -168,6 +168,6 @@ def _root_mean_square(tensor):
 
 
 def _numbers(tensors):
-    """Turn 0-d tensors into numbers, with one wait for the device."""
+    """Turn 0-d tensors into numbers, synchronising with the device once."""
     values = torch.stack(list(tensors.values())).tolist() if tensors else []
     return dict(zip(tensors, values, strict=True))

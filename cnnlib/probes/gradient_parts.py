@@ -27,7 +27,7 @@ SEQUENCE = Kind(nn.Sequential, "It is made of stem, blocks and head: try tower(8
 
 @dataclass(frozen=True)
 class GradientParts:
-    """The gradient at the input of a block, and the parts that are said to add up to it.
+    """The gradient at the input of a block, and the parts that should add up to it.
 
     Attributes
     ----------
@@ -109,7 +109,7 @@ def gradient_parts(net, X, y, block=1, last=None):
     """
     Network()(net)
     check_scored(X, y)
-    net = copy_network(net)  # running statistics move with every pass
+    net = copy_network(net)  # a pass in training mode updates running statistics
     first = next((i for i, layer in enumerate(net) if is_block(layer)), len(net))
     count = sum(map(is_block, net))
     last = count if last is None else last
@@ -125,7 +125,7 @@ def gradient_parts(net, X, y, block=1, last=None):
     with torch.inference_mode(False), torch.enable_grad():
         start = run_network(net[: first + block - 1], X.clone()).detach().requires_grad_()
         inputs, branches, x = [], [], start
-        for one in blocks:  # each is given a copy: what follows may work in place, and x must stay what it was
+        for one in blocks:  # on copies: what follows may work in place, and x must stay as it was
             inputs.append(x)
             branches.append(one.residual(x.clone()))
             x = one(x.clone())

@@ -58,7 +58,7 @@ def present_gradients(net):
     Returns
     -------
     dict of str to float
-        As `gradient_norms` does; empty if there has been no backward pass. One wait for the device in all.
+        As `gradient_norms` does; empty if there has been no backward pass. The device is synchronised once.
     """
     named = [(name, p.grad) for name, p in net.named_parameters() if p.dim() > 1 and p.grad is not None]
     if not named:

@@ -1,4 +1,4 @@
-"""Take a part out of a trained network, or swap two, and see what is left (Veit, Wilber & Belongie 2016, "Residual
+"""Remove a part of a trained network, or swap two, and see what is left (Veit, Wilber & Belongie 2016, "Residual
 networks behave like ensembles of relatively shallow networks", arXiv:1605.06431, section 4).
 """
 
@@ -30,7 +30,7 @@ class Site:
 
 @arguments(net=Network(abstract=True))
 def lesion_sites(net):
-    """Find the parts of a network that can be taken out: those whose output has the shape of their input.
+    """Find the parts of a network that can be removed: those whose output has the shape of their input.
 
     A block with or without a shortcut is one part; elsewhere, a convolution with the normalisation and the ReLU
     behind it is.

@@ -73,19 +73,19 @@ def innermost(net):
 
 @contextmanager
 def looking(net, training=False):
-    """Put a network into a mode for a while, without gradients; the modes and the random numbers are put back."""
+    """Put a network into a mode inside a `with` block, without gradients; then restore modes and random numbers."""
     with torch.no_grad(), in_mode(net, training), random_kept(net):
         yield
 
 
 def random_kept(net):
-    """Return a context after which the generators of random numbers that a network may use are as before."""
+    """Return a context after which the random numbers that a network may draw are as before."""
     return nullcontext() if _left_alone.get() else borrowed_random(device_of(net))
 
 
 @contextmanager
 def random_left_alone():
-    """Let probes leave the generators as a pass leaves them: to set them back would rewind a run in another thread."""
+    """Keep probes from restoring random numbers, which would rewind a run in another thread."""
     token = _left_alone.set(True)
     try:
         yield

@@ -1,5 +1,5 @@
-"""One forward pass, written down call by call: shapes, the weights that were used, multiply-adds, and the patch of the
-picture that one output sees. What counts layers or follows receptive fields stands on this one walk.
+"""One forward pass, recorded call by call: shapes, the weights that were used, multiply-adds, and the patch of the
+picture that one output sees. Whatever counts layers or follows receptive fields uses this one walk.
 """
 
 from contextlib import nullcontext
@@ -34,7 +34,7 @@ class Call:
     is_map : bool
         Whether the output is maps, (N, C, H, W).
     windows : tuple of Window
-        One an axis, empty for a layer without any.
+        One per axis, empty for a layer without any.
     weights : list of nn.Parameter
         Of an innermost module all that it has, else those that its own code uses.
     multiply_adds : int
@@ -68,8 +68,8 @@ class Call:
 def trace(net, X, calls=None, example=True):
     """Send a batch through a network as it stands, and return its Calls in the order in which they ended.
 
-    `calls` is the list to note them in, for whoever wants to know how far a pass got that failed. `example` says
-    that X is one example, for which multiply-adds are counted, and which is refused without channels.
+    `calls` is the list to note them in, so that a caller knows how far a failed pass got. `example` means that X is
+    one example: multiply-adds are counted, and an example without channels is refused.
     """
     calls, leaves = [] if calls is None else calls, set(innermost(net).values())
     running = [Call("", net, False, (), None)]  # the innermost last; the first stands for code outside of modules
@@ -114,7 +114,7 @@ def trace(net, X, calls=None, example=True):
 
 
 def trace_example(net, input_shape):
-    """Send one example of zeros through a network in evaluation mode; return its Calls. Nothing else is changed.
+    """Send one example of zeros through a network in evaluation mode; return its Calls. The network is left as it was.
 
     Raises
     ------
@@ -139,7 +139,7 @@ def trace_example(net, input_shape):
 
 
 class NoChannels(Exception):
-    """PyTorch takes the batch for the channels where they are missing, and goes on."""
+    """The channels are missing: PyTorch would take the batch for them, and go on."""
 
 
 class _Counting(TorchDispatchMode):

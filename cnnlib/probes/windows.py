@@ -35,7 +35,7 @@ class Window:
 
     @property
     def span(self):
-        """How many numbers the window reaches over."""
+        """How many numbers the window spans."""
         return self.dilation * (self.kernel - 1) + 1
 
     @property
@@ -72,8 +72,8 @@ class Patch:
     """What one place of a map sees of the picture; each field is (height, width).
 
     `sizes` are the patch's sides in pixels, `strides` the distance to the neighbour's patch, `starts` where the patch
-    of place 0 begins (negative in the padding), `counts` how many places the map has. `joined` tells that several
-    paths met: it is the patch that holds all of theirs.
+    of place 0 begins (negative in the padding), `counts` how many places the map has. `joined` means that several
+    paths met: the patch holds all of theirs.
     """
 
     sizes: tuple
@@ -111,7 +111,7 @@ class Patch:
         return replace(self, sizes=sizes, strides=(0,) * len(sizes), counts=(1,) * len(sizes))
 
     def padded(self, before, behind):
-        """Return the patch where so many places of padding are put before and behind, or cut off if negative."""
+        """Return the patch after padding by these numbers before and behind, or cropping where they are negative."""
         sides = zip(self.counts, before, behind, strict=True)
         return self.through([Window(size, 1, padding=pair) for size, *pair in sides])
 
@@ -129,7 +129,7 @@ def axes_of(module):
 
 
 def windows_of(module, incoming):
-    """Return one Window an axis for a convolution or pooling that is given an example of this shape, else ()."""
+    """Return one Window per axis for a convolution or pooling of an example of this shape, else ()."""
     axes = axes_of(module)
     if not axes or len(incoming) != axes + 1:
         return ()
@@ -159,16 +159,16 @@ def sides_of_pad(pad):
 
 
 class PatchTracker(TorchFunctionMode):
-    """Note, for every tensor that a forward pass makes from X, the patch of the picture that one place of it sees.
+    """Record, for every tensor that a forward pass makes from X, the patch of the picture that one place of it sees.
 
-    `weigh` is called with each parameter from which a tensor is made.
+    `weigh` is called with each parameter that an operation uses.
     """
 
     def __init__(self, X, weigh):
         super().__init__()
         sides = tuple(X.shape[2:])
         self._weigh = weigh
-        # with the tensor itself: else its id would be given to another
+        # with the tensor itself, so that its id is not reused
         self._seen = {id(X): (X, Patch.of_pixels(sides) if len(sides) == 2 else None)}
 
     def patch(self, tensor):
@@ -187,7 +187,7 @@ class PatchTracker(TorchFunctionMode):
                 if isinstance(tensor, nn.Parameter):
                     self._weigh(tensor)
         if known and (name == "setitem" or output is args[0]) and (name not in POINTWISE or len(known) > 1):
-            for whole in (args[0], args[0]._base):  # others' numbers stand in a part of it
+            for whole in (args[0], args[0]._base):  # a part of it now holds other numbers
                 if whole is not None:
                     self._seen[id(whole)] = whole, None
         for tensor in made if known else ():

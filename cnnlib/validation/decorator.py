@@ -13,7 +13,7 @@ def arguments(together=None, **rules):
     Parameters
     ----------
     together : callable, optional
-        Called as `together(**arguments)` after the rules, of what has to fit one another.
+        Called as `together(**arguments)` after the rules, to check arguments that depend on one another.
     **rules : Rule
         By the names of the parameters. Each is called as `rule(value, name)`; what it returns is passed on.
 

@@ -108,7 +108,7 @@ def check_labels(y, num_classes):
     """Raise unless the labels `y` are whole numbers in 0 … `num_classes` - 1.
 
     Cross-entropy would skip a label of -100 in silence and, on a GPU, end the whole process on one that is too
-    large; so the question is asked first.
+    large; so it is checked first.
     """
     if y.dtype not in (torch.int64, torch.uint8) and y.dim() != 2:
         numbers = y.is_floating_point() and bool((y != y.round()).any())
@@ -126,7 +126,7 @@ def check_labels(y, num_classes):
         wrong = low if low < 0 else high
         raise ValueError(
             f"labels must lie in 0 … {num_classes - 1}, because the network has {num_classes} outputs, got the "
-            f"label {wrong}. Give the last layer as many outputs as there are classes, or mend the labels."
+            f"label {wrong}. Give the last layer as many outputs as there are classes, or correct the labels."
             f"{ONE_LOGIT if num_classes == 1 else ''}"
         )
 
@@ -135,7 +135,7 @@ EXAMPLES = "A data set gives one example at a time: DataLoader(data, batch_size=
 
 
 def check_batch(batch):
-    """Return the `X` and `y` of a batch; raise unless they are tensors of as many examples, at least one."""
+    """Return the `X` and `y` of a batch; raise unless they are tensors of as many examples each, at least one."""
     pair = isinstance(batch, list | tuple) and len(batch) == 2
     if not pair or not all(isinstance(part, torch.Tensor) for part in batch):
         parts = batch if isinstance(batch, list | tuple) and len(batch) < 5 else [batch]
