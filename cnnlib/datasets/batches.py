@@ -62,7 +62,7 @@ class Batches:
             )
         self.images, self.labels = images, labels
         self.batch_size = batch_size
-        self.resize = _size(resize)
+        self.resize = _sides(resize)
         self.transform = transform
         self.shuffle = shuffle
         self.reseed(seed)
@@ -137,7 +137,7 @@ def _resized(images, size):
     return torch.cat([part.flatten(0, 1) for part in resized]).unflatten(0, images.shape[:2])
 
 
-def _size(resize):
+def _sides(resize):
     if resize is None:
         return None
     if isinstance(resize, list | tuple):
