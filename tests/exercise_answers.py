@@ -16,6 +16,7 @@ from torch import nn
 from torch.nn import functional as F
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
+from cnnlib.exercises.modules import exchanged
 from cnnlib.models import (
     VGG11,
     VGG16,
@@ -31,13 +32,6 @@ from cnnlib.models import (
     vgg,
     vgg_block,
 )  # fmt: skip
-
-
-def changed(net, **layers):
-    """Return a Sequential with layers exchanged: changed(net, _0=nn.Identity())."""
-    for name, layer in layers.items():
-        net[int(name[1:])] = layer
-    return net
 
 
 def no_return(*args):
@@ -63,35 +57,8 @@ class LeNet(nn.Module):
         return self.out(self.act(self.f6(self.act(self.f5(X.view(len(X), -1))))))
 
 
-class FirstOnly(LeNet):
-    """A network that forgets the batch."""
-
-    def forward(self, X):
-        return super().forward(X[:1]).expand(len(X), -1) if len(X) > 1 else super().forward(X)
-
-
-class Listed(nn.Module):
-    """A network whose layers sit in a plain list."""
-
-    def __init__(self):
-        super().__init__()
-        self.layers = list(changed(lenet(), _0=nn.Conv2d(1, 6, 5)))
-
-    def forward(self, X):
-        for layer in self.layers:
-            X = layer(X)
-        return X
-
-
-def lazy_lenet(classes=10, padding=2, activation=nn.Sigmoid, pool=nn.AvgPool2d):
-    return nn.Sequential(
-        nn.LazyConv2d(6, 5, padding=padding), activation(), pool(2), nn.LazyConv2d(16, 5), activation(), pool(2),
-        nn.Flatten(), nn.LazyLinear(120), activation(), nn.LazyLinear(84), activation(),
-        nn.LazyLinear(classes))  # fmt: skip
-
-
-def relu_max(**layers):
-    return changed(lenet(nn.ReLU, nn.MaxPool2d), **layers)
+def relu_max(layers):
+    return exchanged(lenet(nn.ReLU, nn.MaxPool2d), layers)
 
 
 def conv(X, K):
@@ -101,13 +68,6 @@ def conv(X, K):
 def conv_numpy(X, K):
     windows = np.lib.stride_tricks.sliding_window_view(X.detach().numpy(), tuple(K.shape))
     return torch.from_numpy((windows * K.detach().numpy()).sum((2, 3)))
-
-
-def conv_square(X, K):
-    size = K.shape[0]
-    rows, columns = X.shape[0] - size + 1, X.shape[1] - size + 1
-    sums = [(X[i : i + size, j : j + size] * K).sum() for i in range(rows) for j in range(columns)]
-    return torch.stack(sums).reshape(rows, columns)
 
 
 def pool_steps(X, size):
@@ -122,27 +82,27 @@ def confusion(y_hat, y, k):
 # --- chapter 2 ---
 
 
-def tanhs(**layers):
-    return changed(alexnet(nn.Tanh, shrink=8, side=112), **layers)
+def tanhs(layers):
+    return exchanged(alexnet(nn.Tanh, shrink=8, side=112), layers)
 
 
-def pooled(**layers):
-    poolings = dict.fromkeys(("_2", "_5", "_12"), nn.MaxPool2d(2))
-    return changed(alexnet(shrink=8, side=112), **{**poolings, "_14": nn.Linear(288, 512), **layers})
+def pooled(layers=()):
+    right = {nn.MaxPool2d: nn.MaxPool2d(2), 14: nn.Linear(288, 512)}
+    return exchanged(alexnet(shrink=8, side=112), {**right, **dict(layers)})
 
 
 class ByHand(nn.Module):
     """A dropout by hand, with a mask that may have fewer random numbers than values."""
 
-    def __init__(self, p=0.5, one_mask=False, scale=True, always=False):
+    def __init__(self, p=0.5, one_mask=False, always=False):
         super().__init__()
-        self.p, self.one_mask, self.scale, self.always = p, one_mask, scale, always
+        self.p, self.one_mask, self.always = p, one_mask, always
 
     def forward(self, X):
         if not (self.training or self.always):
             return X
         kept = torch.rand(X.shape[1:] if self.one_mask else X.shape) > self.p
-        return X * kept / (1 - self.p if self.scale else 1)
+        return X * kept / (1 - self.p)
 
 
 def drop(X, p, training):
@@ -250,8 +210,8 @@ def mix(old, new, momentum):
     return old + momentum * (new - old)
 
 
-def fold(conv, bn, scale=lambda bn: bn.weight / (bn.running_var + bn.eps).sqrt(), bias=None):
-    s, b = scale(bn), 0 if conv.bias is None else conv.bias
+def fold(conv, bn, bias=None):
+    s, b = bn.weight / (bn.running_var + bn.eps).sqrt(), 0 if conv.bias is None else conv.bias
     folded = copy.deepcopy(conv)
     folded.weight = nn.Parameter((s.view(-1, 1, 1, 1) * conv.weight).detach())
     folded.bias = nn.Parameter((bias(b, s, bn) if bias else (b - bn.running_mean) * s + bn.bias).detach())
@@ -264,35 +224,26 @@ def fold(conv, bn, scale=lambda bn: bn.weight / (bn.running_var + bn.eps).sqrt()
 class Basic(nn.Module):
     """A residual block as a class, with mistakes to order."""
 
-    def __init__(self, a, b, stride, norm=nn.BatchNorm2d, join="add relu", bias=False, container=nn.ModuleList):
+    def __init__(self, a, b, stride, norm=nn.BatchNorm2d, join="add relu", bias=False):
         super().__init__()
         self.c1, self.c2 = nn.Conv2d(a, b, 3, stride, 1, bias=bias), nn.Conv2d(b, b, 3, 1, 1, bias=bias)
         self.n1, self.n2, self.join = norm(b), norm(b), join
         around = [nn.Conv2d(a, b, 1, stride, bias=False), norm(b)] if (a, stride) != (b, 1) else []
-        self.around = container(around)
+        self.around = nn.Sequential(*around)
 
     def forward(self, X):
-        Y = self.n2(self.c2(F.relu(self.n1(self.c1(X)))))
-        for layer in self.around:
-            X = layer(X)
+        Y, X = self.n2(self.c2(F.relu(self.n1(self.c1(X))))), self.around(X)
         for step in self.join.split():
             Y = Y + X if step == "add" else torch.relu(Y)
         return Y
 
 
-def each_block(net, change):
-    for block in net[1:-1]:
-        change(block)
-    return net
-
-
-def set_identity(block, gamma=lambda n: (n.running_var + n.eps).sqrt(), beta=lambda n: n.running_mean, convs=2):
+def set_identity(block, convs=2):
     with torch.no_grad():
         for c in (block.conv1, block.conv2)[:convs]:
             c.weight.zero_()[range(len(c.weight)), range(len(c.weight)), 1, 1] = 1
         for n in (block.norm1, block.norm2):
-            g, b = gamma(n), beta(n)
-            n.weight.copy_(g), n.bias.copy_(b)
+            n.weight.copy_((n.running_var + n.eps).sqrt()), n.bias.copy_(n.running_mean)
     return block
 
 
@@ -304,17 +255,8 @@ def reset_identity(block):
     return set_identity(block)
 
 
-class Without(nn.Module):
-    """A network that goes around one of its blocks."""
-
-    def __init__(self, net, number):
-        super().__init__()
-        self.net, self.number = net, number
-
-    def forward(self, X):
-        for i, part in enumerate(self.net):
-            X = part.shortcut(X) if i == self.number else part(X)
-        return X
+def around(net, number):
+    return nn.Sequential(*(part.shortcut if i == number else part for i, part in enumerate(net)))
 
 
 # --- chapter 6 ---
@@ -376,22 +318,21 @@ RIGHT = {
     ],
     "lenet.most_multiply_adds": ["3", 3.0],
     "lenet.without_padding": [
-        lambda: LeNet(padding=0), lambda: lazy_lenet(padding=0), lambda: LeNet(padding="valid").double().eval(),
+        lambda: LeNet(padding="valid").double().eval(), lambda: exchanged(lenet(), {0: nn.LazyConv2d(6, 5)}),
         lambda: (lambda: LeNet(padding=0)), lambda: (LeNet(padding=0),), lambda: LeNet(padding=0).half(),
     ],
     "lenet.relu_and_max_pooling": [
         lambda: LeNet(activation=lambda X: X.clamp(min=0), pool=F.max_pool2d),
-        lambda: lazy_lenet(activation=nn.ReLU, pool=nn.MaxPool2d),
-        lambda: relu_max(_8=nn.Sequential(nn.ReLU(), nn.ReLU()), _1=nn.ReLU(inplace=True)).bfloat16(),
+        lambda: relu_max({8: nn.Sequential(nn.ReLU(), nn.ReLU()), 1: nn.ReLU(inplace=True)}).bfloat16(),
     ],
-    "lenet.colours_and_classes": [lambda: LeNet(3, 100, "same"), lambda: lazy_lenet(100)],
+    "lenet.colours_and_classes": [lambda: LeNet(3, 100, "same")],
     "lenet.conv2d": [conv, conv_numpy, lambda X, K: conv(X, K).double()],
     "lenet.avg_pool2d": [pool_steps],
     "lenet.confusion_matrix": [confusion],
-    "alexnet.with_tanh": [lambda: tanhs(_16=ByHand(), _19=ByHand()).double()],
+    "alexnet.with_tanh": [lambda: tanhs({16: ByHand(), 19: ByHand()}).double()],
     "alexnet.pooling_without_overlap": [
-        lambda: pooled(_16=ByHand()), lambda: pooled(_2=nn.MaxPool2d((2, 2)), _12=nn.AdaptiveMaxPool2d(3)),
-        lambda: pooled(_15=nn.Dropout(), _16=nn.ReLU()),  # for a ReLU the order is the same
+        lambda: pooled({16: ByHand()}), lambda: pooled({2: nn.MaxPool2d((2, 2)), 12: nn.AdaptiveMaxPool2d(3)}),
+        lambda: pooled({15: nn.Dropout(), 16: nn.ReLU()}),  # for a ReLU the order is the same
     ],
     "alexnet.dropout": [
         drop, lambda X, p, t: drop(X.double(), p, t),
@@ -400,12 +341,13 @@ RIGHT = {
     "alexnet.max_pool2d": [max_pool],
     "alexnet.grouped_conv2d": [grouped, lambda X, w, g: grouped(X.double(), w.double(), g).float()],
     "vgg.for_small_pictures": [
-        lambda: changed(small(), _8=ByHand(), _11=ByHand()).double(), lambda: small(block=Block),
-        lambda: changed(small(), _7=nn.Dropout(), _8=nn.ReLU()),  # dropout before the ReLU is the same
-        lambda: changed(small(), _5=nn.Identity(), _6=nn.Sequential(nn.Conv2d(64, 256, 1), nn.Flatten())),
+        lambda: exchanged(small(), {8: ByHand(), 11: ByHand()}).double(), lambda: small(block=Block),
+        lambda: exchanged(small(), {7: nn.Dropout(), 8: nn.ReLU()}),  # dropout before the ReLU is the same
+        lambda: exchanged(small(), {5: nn.Identity(), 6: nn.Sequential(nn.Conv2d(64, 256, 1), nn.Flatten())}),
     ],
     "vgg.average_pooling": [
-        lambda: Block(2, 8, 16, pool=F.avg_pool2d), lambda: changed(vgg_block(2, 8, 16), _4=nn.AdaptiveAvgPool2d(6)),
+        lambda: Block(2, 8, 16, pool=F.avg_pool2d),
+        lambda: exchanged(vgg_block(2, 8, 16), {4: nn.AdaptiveAvgPool2d(6)}),
     ],
     "vgg.block": [
         Block, lambda n, a, b: vgg_block(n, a, b).eval().double(), lambda n, a, b: nn.Sequential(*[
@@ -429,14 +371,14 @@ RIGHT = {
     "resnet.fitting_shortcut": [lambda: nn.Sequential(Residual(16, 32, True, 2).double().eval())],
     "resnet.plain_twin": [
         lambda: cifar_resnet(20, 8, shortcut="none", block=PreActivation),  # without shortcuts it is the same
-        lambda: each_block(cifar_resnet(20, 8), lambda block: setattr(block, "shortcut", None)),
+        lambda: exchanged(cifar_resnet(20, 8), {tuple(f"{i}.shortcut" for i in range(1, 10)): lambda shortcut: None}),
     ],
     "resnet.free_shortcuts": [
         lambda: cifar_resnet(14, 8, "identity", PreActivation, activation=partial(nn.Threshold, 0, 0)).double(),
     ],
     "resnet.residual_block": [Basic, PostActivation, partial(Basic, norm=OwnNorm), partial(Basic, norm=BatchNorm)],
     "resnet.identity_": [set_identity, reset_identity],
-    "resnet.without_block": [Without, lambda net, k: Without(copy.deepcopy(net), k).eval()],
+    "resnet.without_block": [around, lambda net, k: around(copy.deepcopy(net), k).eval()],
     "gradients.y_of_the_block": [[6.0, -4.0], torch.tensor([[6], [-4]]), np.array([6, -4]), ((6, -4),)],
     "gradients.slope_of_fifty": [11.5, 11.4, Fraction(23, 2)],
     "gradients.jacobian_of_the_block": [
@@ -473,15 +415,14 @@ WRONG = {
     ],
     "lenet.without_padding": [
         (lambda: lenet(), "layer '7', Linear, got an input of shape (4, 576)"), (lambda: LeNet(padding=1), "padding=1"),
-        (lambda: changed(lenet(), _0=nn.Conv2d(1, 6, 7, padding=1)), "(6, 1, 7, 7), expected (6, 1, 5, 5)"),
-        (lambda: FirstOnly(padding=0), "scores are off"), (lambda: Listed, "plain Python list"),
+        (lambda: exchanged(lenet(), {0: nn.Conv2d(1, 6, 7, padding=1)}), "(6, 1, 7, 7), expected (6, 1, 5, 5)"),
         (lambda: nn.Sequential(LeNet(padding=0), nn.Softmax(1)), "softmax"), (lambda: no_return, "your code stops"),
         (lambda: nn.Sequential(LeNet(padding=0), nn.Dropout()), "training mode"),
     ],
     "lenet.relu_and_max_pooling": [
-        (lambda: LeNet(), "unchanged LeNet"), (lambda: relu_max(_10=nn.Identity()), "four ReLUs"),
+        (lambda: LeNet(), "unchanged LeNet"), (lambda: relu_max({10: nn.Identity()}), "four ReLUs"),
         (lambda: lenet(nn.ReLU6, nn.MaxPool2d), "four ReLUs"), (lambda: lenet(nn.ReLU).half(), "still takes averages"),
-        (lambda: relu_max(_11=nn.Linear(84, 10, bias=False)), "of 10 numbers"),
+        (lambda: relu_max({11: nn.Linear(84, 10, bias=False)}), "of 10 numbers"),
     ],
     "lenet.colours_and_classes": [
         (lambda: LeNet(3, 99), "(4, 99), expected (4, 100)"), (lambda: LeNet(3, 100, 0), "do not get through"),
@@ -490,9 +431,9 @@ WRONG = {
     "lenet.conv2d": [
         (lambda X, K: conv(X, K.flip(0, 1)), "kernel is flipped"), (lambda X, K: conv(X.mul_(2), K), "its own input"),
         (lambda X, K: F.conv2d(X[None, None], K[None, None])[0, 0], "`conv2d`"), (no_return, "returns None"),
-        (conv_square, "X of shape (6, 8) and K of shape (3, 2)"), (lambda X, K: conv(X, K).long(), "whole numbers"),
+        (lambda X, K: conv(X, K[:, : len(K)]), "X of shape (9, 4) and K of shape (2, 3)"),
+        (lambda X, K: conv(X, K).long(), "whole numbers"), (lambda X, K: conv(X, K).half(), "torch.float16, too few"),
         (lambda X, K: conv(X, K).detach() + (X.sum() + K.sum()) * 0, "gradient of X is off"),
-        (lambda X, K: conv(X, K).half(), "torch.float16, too few digits"),
     ],
     "lenet.avg_pool2d": [
         (F.max_pool2d, "You take the maximum"), (F.avg_pool2d, "`avg_pool2d`"), (lambda X: X, "TypeError"),
@@ -507,14 +448,14 @@ WRONG = {
     "alexnet.kept_unit": [(2.25, "3 · (1 − p)")],
     "alexnet.grouped_weights": [(614_400, "That is one group"), ([153_600, 153_600], "several numbers")],
     "alexnet.with_tanh": [
-        (lambda: tanhs(_15=nn.ReLU(), _18=nn.ReLU()), "dense layers still"),
-        (lambda: tanhs(_16=ByHand(one_mask=True), _19=ByHand(one_mask=True)), "in training mode they are off"),
-        (lambda: tanhs(_16=ByHand(always=True)), "`self.training`"), (lambda: nn.Tanh, "expected (4, 10)"),
+        (lambda: tanhs({15: nn.ReLU(), 18: nn.ReLU()}), "dense layers still"),
+        (lambda: tanhs({16: ByHand(one_mask=True), 19: ByHand(one_mask=True)}), "in training mode they are off"),
+        (lambda: tanhs({16: ByHand(always=True)}), "`self.training`"), (lambda: nn.Tanh, "expected (4, 10)"),
     ],
     "alexnet.pooling_without_overlap": [
         (lambda: alexnet(shrink=8, side=112), "(512, 128), expected (512, 288)"), (lambda: [pooled()], "`list`"),
-        (lambda: pooled(_16=nn.Identity(), _19=nn.Identity()), "nothing is dropped"),
-        (lambda: pooled(_19=ByHand(0.3)), "in training mode they are off"),
+        (lambda: pooled({16: nn.Identity(), 19: nn.Identity()}), "nothing is dropped"),
+        (lambda: pooled({19: ByHand(0.3)}), "in training mode they are off"),
     ],
     "alexnet.dropout": [
         (lambda X, p, t: drop(X, 1 - p, t), "to drop or to keep"), (drop_exactly, "the same number"),
@@ -541,7 +482,7 @@ WRONG = {
         (lambda: vgg(SMALL), "waits for images of side 224 and has 4,096"), (lambda: small(dropout=0.3), "2.04 times"),
         (lambda: small(dropout=0), "drops nothing"),
         (lambda: small(units=128), "`6.weight` has the shape (128, 64), expected (256, 64)"),
-        (lambda: changed(small(), _8=ByHand(one_mask=True), _11=ByHand(one_mask=True)), "the dropout is not"),
+        (lambda: exchanged(small(), {8: ByHand(one_mask=True), 11: ByHand(one_mask=True)}), "the dropout is not"),
     ],
     "vgg.average_pooling": [
         (lambda: vgg_block(2, 8, 16)[:-1], "no pooling"),
@@ -614,7 +555,7 @@ WRONG = {
     ],
     "resnet.without_block": [
         (lambda net, k: setattr(net, str(k), net[k].shortcut) or net, "changes the given network"),
-        (lambda net, k: Without(net, k + 1), "block after it"),
+        (lambda net, k: around(net, k + 1), "block after it"),
     ],
     "gradients.y_of_the_block": [
         ((5, -3), "What does the shortcut add"), ((6, 4), "first number is right"), (6, "two"),

@@ -3,16 +3,14 @@ verdict and its ground, and the cell that it names is there and shows it.
 """
 
 import re
-from pathlib import Path
 
-import nbformat
 import pytest
 import torch
+from chapter_pages import ROOT, cells_of
 from nbval.plugin import get_sanitize_patterns
 
 from cnnlib.course.claims import VERDICTS, claim, claims_table, count_claims, load_claims
 
-NOTEBOOKS = Path(__file__).parents[1] / "notebooks"
 CLAIMS = load_claims()
 SHOWN = [one for one in CLAIMS if one["chapter"]]
 
@@ -42,7 +40,7 @@ def test_a_claim_prints_its_size(capsys, given, bounds, line):
 @pytest.mark.parametrize("words, line", [(given[0], line) for given, _, line in LINES])
 def test_nbval_leaves_out_what_was_measured_and_nothing_else(words, line):
     """As nbval reads the file and uses it: a bound, a verdict, words and how many seeds there were are compared."""
-    ((pattern, instead),) = get_sanitize_patterns((Path(__file__).parent / "nbval.cfg").read_text())
+    ((pattern, instead),) = get_sanitize_patterns((ROOT / "tests" / "nbval.cfg").read_text())
     text = f"before 1 2, 3\n{line}\nplain line 0.5: True\n"
     rest = re.search(r"( \(n = \d+\))?, (over|under|between).*", line)[0]
     assert re.sub(pattern, instead, text) == text.replace(line, f"{words} …{rest}")
@@ -56,39 +54,23 @@ def test_a_claim_that_says_nothing(given, bounds):
         claim(*given, **bounds)
 
 
-def cells_of_sections(chapter):
-    """Return the sources of a chapter's code cells under the number of their section."""
-    cells, number = {}, ""
-    for cell in nbformat.read(NOTEBOOKS / f"{chapter}.ipynb", as_version=4).cells:
-        if cell.cell_type == "markdown":
-            headings = re.findall(r"^## (\d+\.\d+) ", cell.source, re.MULTILINE)
-            number = headings[-1] if headings else number
-        else:
-            cells.setdefault(number, []).append(cell.source)
-    return cells
-
-
 def test_every_claim_is_judged():
     assert {one["verdict"] for one in CLAIMS} == set(VERDICTS)
     assert [one["article"] for one in CLAIMS] == sorted(one["article"] for one in CLAIMS)
     for one in CLAIMS:
         assert one["claim"] and None not in one.values()
         assert one["because"] or one["verdict"] == "holds", "a verdict with a but needs its ground"
+        if not one["chapter"]:
+            assert one["because"] and not one["cell"] and not one["section"], "what no cell shows needs it in words"
 
 
 @pytest.mark.parametrize("chapter", sorted({one["chapter"] for one in SHOWN}))
 def test_the_cell_that_shows_it_is_there(chapter):
-    sections = cells_of_sections(chapter)
     for one in SHOWN:
         if one["chapter"] == chapter:
-            places = [number for number, sources in sections.items() for s in sources if one["cell"] in s]
+            cells = cells_of(int(chapter[:2]))
+            places = [section for section, cell in cells if cell.cell_type == "code" and one["cell"] in cell.source]
             assert places == [one["section"]], one
-
-
-def test_what_no_cell_shows_has_its_ground_in_words():
-    for one in CLAIMS:
-        if not one["chapter"]:
-            assert one["because"] and not one["cell"] and not one["section"]
 
 
 def test_tables():

@@ -5,18 +5,16 @@ import os
 import subprocess
 import sys
 import time
-from pathlib import Path
 
 import nbformat
 import pytest
 import torch
+from chapter_pages import CHAPTERS, ROOT
 
 from cnnlib import time_contract
 from cnnlib.course import times as contract
 from cnnlib.course.times import FILE, WORKLOADS, calibrate, find_chapter
 
-ROOT = Path(__file__).parents[1]
-NOTEBOOKS = ROOT / "notebooks"
 sys.path.insert(0, str(ROOT / "tools"))
 from times import sections_of  # noqa: E402
 
@@ -38,10 +36,12 @@ def steps(monkeypatch):
 
 
 def test_every_chapter_and_section_has_its_times():
-    chapters = {path.stem: path for path in NOTEBOOKS.glob("[0-9]*.ipynb")}
+    chapters = {path.stem: path for path in CHAPTERS}
     assert set(chapters) == set(WORKLOADS) == set(STORED), "run make times after adding a chapter"
     for name, path in chapters.items():
-        headings = set(sections_of(nbformat.read(path, as_version=4))) - {None}
+        notebook = nbformat.read(path, as_version=4)
+        assert [i for i, cell in enumerate(notebook.cells) if "time_contract(" in cell.source] == [2]
+        headings = set(sections_of(notebook)) - {None}
         assert set(STORED[name]) == {"1", "2"}
         for cores in "12":
             assert set(STORED[name][cores]["sections"]) == headings, f"{name}: run make times {name}"
@@ -50,27 +50,17 @@ def test_every_chapter_and_section_has_its_times():
         assert set(named) < {heading.partition(" ")[0] for heading in headings} and len(set(named)) == len(named)
 
 
-@pytest.mark.parametrize("name", WORKLOADS)
-def test_every_chapter_begins_with_its_contract(name):
-    cells = nbformat.read(NOTEBOOKS / f"{name}.ipynb", as_version=4).cells
-    places = [i for i, cell in enumerate(cells) if "time_contract(" in cell.source]
-    assert places == [2] and cells[2].source == f'time_contract("{name}")'
-
-
-def test_a_machine_like_the_books_gets_the_books_times(steps):
-    there = STORED["01_lenet"]["2"]
-    steps({name: {1: 2 * seconds, 2: seconds} for name, seconds in there["steps"].items()})
-    here = time_contract("01")
-    assert here.sections == pytest.approx(there["sections"]) and here.threads == 2 == torch.get_num_threads()
-    assert here.seconds == pytest.approx(sum(there["sections"].values()))
-
-
-def test_a_machine_of_half_the_speed_takes_twice_the_time(steps):
-    there = STORED["05_resnet"]["2"]
-    steps({name: {1: 2 * seconds, 2: 3 * seconds} for name, seconds in there["steps"].items()})
-    here = time_contract("05_resnet")
-    assert here.seconds == pytest.approx(2 * sum(there["sections"].values()))
-    assert here.threads == 1 == torch.get_num_threads(), "two threads were slower"
+@pytest.mark.parametrize(
+    ("chapter", "times_as_long", "two_threads", "threads"), [("01_lenet", 1, 1, 2), ("05_resnet", 2, 3, 1)]
+)
+def test_times_scale_with_the_machine(steps, chapter, times_as_long, two_threads, threads):
+    """A machine like the book's gets the book's times; one of half the speed, where two threads are slower, twice."""
+    there = STORED[chapter]["2"]
+    steps({name: {1: 2 * seconds, 2: two_threads * seconds} for name, seconds in there["steps"].items()})
+    here = time_contract(chapter[:2])
+    wanted = {heading: times_as_long * seconds for heading, seconds in there["sections"].items()}
+    assert here.sections == pytest.approx(wanted) and here.seconds == pytest.approx(sum(wanted.values()))
+    assert here.threads == threads == torch.get_num_threads()
 
 
 def test_a_section_scales_with_a_network_of_its_kind(steps):
@@ -92,12 +82,6 @@ def test_threads_are_chosen_for_the_whole_chapter(steps):
         times[1][large] *= 1 + factor
         steps({name: {n: times[n][name] for n in times} for name in there["steps"]})
         assert time_contract("05").threads == (1 if factor < others / own else 2)
-
-
-def test_one_core_is_held_against_one_core(steps):
-    there = STORED["03_vgg"]["1"]
-    steps({name: {1: seconds} for name, seconds in there["steps"].items()})
-    assert time_contract("03").sections == pytest.approx(there["sections"])
 
 
 def test_it_says_what_it_measured(steps):
@@ -122,16 +106,7 @@ def test_a_chapter_that_was_not_measured_yet_says_so(steps, monkeypatch, tmp_pat
 
 
 @pytest.mark.parametrize(
-    ("seconds", "words"),
-    [
-        (0.2, "1 s"),
-        (3.4, "3 s"),
-        (12.4, "10 s"),
-        (58, "60 s"),
-        (88, "90 s"),
-        (100, "1.7 minutes"),
-        (1_234, "21 minutes"),
-    ],  # fmt: skip
+    ("seconds", "words"), [(0.2, "1 s"), (3.4, "3 s"), (12.4, "10 s"), (88, "90 s"), (100, "1.7 minutes")]
 )
 def test_times_are_rounded_as_they_are_known(seconds, words):
     assert contract._rounded(seconds) == words

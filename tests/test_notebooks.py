@@ -3,24 +3,20 @@
 import ast
 import builtins
 import importlib
-import math
 import re
 import runpy
-import symtable
-from pathlib import Path
 
 import nbformat
 import other_seeds
 import pytest
 import torch
+from chapter_pages import CHAPTERS, ROOT, names_in
 
 import cnnlib
 from cnnlib.course.claims import claim
 from cnnlib.exercises.core import Exercise
 
-ROOT = Path(__file__).parents[1]
 library_source = runpy.run_path(str(ROOT / "tools" / "refresh.py"))["library_source"]
-CHAPTERS = sorted((ROOT / "notebooks").glob("[0-9]*.ipynb"))
 REASONS = (
     "fit(", "time_epoch(", "animator", "draw_confusions", "show_images(pictures[surest]",
     "growth_table(", "full_results(", "Playground(", "compare(", ".reveal(round(", "time_contract(",
@@ -44,10 +40,6 @@ def without_docstrings(source):
         if isinstance(node, ast.FunctionDef | ast.ClassDef) and ast.get_docstring(node):
             del node.body[0]
     return ast.dump(tree)
-
-
-def test_there_is_a_chapter():
-    assert CHAPTERS
 
 
 @chapters
@@ -120,17 +112,8 @@ def test_exercises_stand_on_the_page_as_the_library_asks_them(path):
 
 def names_missing(source, page):
     """Return the names that a solution uses, and that neither it nor the page above it makes."""
-    table = symtable.symtable(source, "solution", "exec")
-    used, tables = set(), [table]
-    while tables:
-        here = tables.pop()
-        tables += here.get_children()
-        used |= {s.get_name() for s in here.get_symbols() if s.is_referenced() and s.is_global()}
-    made = {s.get_name() for s in table.get_symbols() if s.is_assigned()}
-    for cell in page:
-        table = symtable.symtable(cell, "cell", "exec")
-        made |= {s.get_name() for s in table.get_symbols() if s.is_assigned() or s.is_imported()}
-    return used - made - set(dir(builtins))
+    made = set().union(*(names_in(piece)[0] for piece in (source, *page)))
+    return names_in(source)[1] - made - set(dir(builtins))
 
 
 @chapters
@@ -193,8 +176,8 @@ def test_claims_are_read_from_what_is_printed(capsys):
 
 
 def test_a_claim_is_close_to_its_bound_if_it_lies_elsewhere_with_each_seed():
-    assert other_seeds.spreads([1.0, 2.0, 3.0]) == 2 and other_seeds.spreads([2.0, 2.0, 2.0]) == math.inf
-    assert other_seeds.spreads([-1.0, 0.0, 1.0]) == 0 and other_seeds.spreads([-1.0, -1.0, -1.0]) == -math.inf
+    assert other_seeds.spreads([1.0, 2.0, 3.0]) == 2 and other_seeds.spreads([-1.0, 0.0, 1.0]) == 0
+    assert other_seeds.spreads([2.0] * 3) == float("inf") and other_seeds.spreads([-1.0] * 3) == -float("inf")
 
 
 @chapters

@@ -1,7 +1,6 @@
 """Progress: kept for a reader, in a file that two kernels, a full disk and a foreign hand cannot spoil."""
 
 import errno
-import importlib
 import json
 import os
 import re
@@ -9,8 +8,8 @@ import subprocess
 import sys
 from pathlib import Path
 
-import nbformat
 import pytest
+from chapter_pages import CHAPTERS as PAGES
 from nbclient import NotebookClient
 from nbformat.v4 import new_code_cell, new_notebook
 
@@ -22,8 +21,6 @@ from cnnlib.page import progress_file
 from cnnlib.page import storage as shared_file
 from cnnlib.widgets import guess, predict
 from cnnlib.widgets.page_script import SPOKEN
-
-NOTEBOOKS = Path(__file__).parents[1] / "notebooks"
 
 
 @pytest.fixture(autouse=True)
@@ -69,12 +66,6 @@ def test_tries_are_counted_up_to_the_first_right_answer(path):
     assert entry(path) == first
 
 
-def test_no_answer_leaves_no_trace(path):
-    lenet.output_size.check()
-    lenet.output_size.check(...)
-    assert not path.exists()
-
-
 def test_help_counts_if_it_came_before(path):
     lenet.output_size.hint()
     lenet.output_size.check(55)
@@ -85,12 +76,6 @@ def test_help_counts_if_it_came_before(path):
     assert entry(path, "block", "vgg")["solution"] is True and entry(path, "block", "vgg")["solved"] is None
 
 
-def test_a_verdict_is_the_same_with_and_without_a_file(path, monkeypatch):
-    with_file = [repr(lenet.output_size.check(a)) for a in (55, 54, ...)]
-    monkeypatch.setenv("CNNLIB_PROGRESS", "off")
-    assert [repr(lenet.output_size.check(a)) for a in (55, 54, ...)] == with_file
-
-
 def test_a_verdict_is_spoken_where_a_reader_is(path, monkeypatch):
     verdict = lenet.output_size.check(55)
     assert verdict._repr_markdown_().startswith('<div role="status">\n\n**✔ Right.**')
@@ -98,21 +83,30 @@ def test_a_verdict_is_spoken_where_a_reader_is(path, monkeypatch):
     assert verdict._repr_markdown_() == "**✔ Right.**"
 
 
-def test_exercises_of_others_are_not_noted(path):
+def test_what_leaves_no_trace(path):
     mine = exercise("recall", question="?", hints=("a", "b"), check=lambda answer, solve: None)(lambda: 0)
     mine.check(0)
     mine.hint()
+    lenet.output_size.check()
+    lenet.output_size.check(...)
+    guess("How many?", ["one", "two"]).reveal("two")
     assert not path.exists()
 
 
 # --- guesses ---
 
 
-def test_the_first_guess_that_meets_its_outcome_stays(path):
-    g = guess("How many?", ["one", "two"])
+def guessed(question, choices, *answers):
+    """Return a guess in which a reader has chosen answers, one after the other."""
+    g = guess(question, choices)
     g._build()
-    for answer in ("two", "one"):
+    for answer in answers:
         g._widget.children[1].value = answer
+    return g
+
+
+def test_the_first_guess_that_meets_its_outcome_stays(path):
+    g = guessed("How many?", ["one", "two"], "two", "one")
     assert kept(path)["guesses"]["How many?"]["guess"] == "one"
     g.reveal("two")
     g._widget.children[1].value = "two"
@@ -122,25 +116,15 @@ def test_the_first_guess_that_meets_its_outcome_stays(path):
 
 
 def test_how_near_a_number_was(path):
-    g = guess("How much?", (0, 1))
-    g._build()
-    g._widget.children[1].value = 0.25
-    g.reveal(0.75)
+    guessed("How much?", (0, 1), 0.25).reveal(0.75)
     assert kept(path)["guesses"]["How much?"]["off_by"] == 0.5
     assert "You said 0.25: it was 0.75, off by 0.5." in repr(progress(1))
 
 
 def test_a_guess_says_what_it_noted_aloud(path):
-    g = guess("How many?", ["<b>one</b>", "two"])
-    g._build()
-    g._widget.children[1].value = "<b>one</b>"
+    g = guessed("How many?", ["<b>one</b>", "two"], "<b>one</b>")
     assert SPOKEN in g._note._dom_classes and "&lt;b&gt;one&lt;/b&gt;" in g._note.value
     assert g.reveal("two")._repr_markdown_().startswith('<div role="status">')
-
-
-def test_without_a_guess_nothing_is_noted(path):
-    guess("How many?", ["one", "two"]).reveal("two")
-    assert not path.exists()
 
 
 # --- nobody there ---
@@ -222,36 +206,29 @@ def test_a_lock_that_is_held_for_too_long(path, monkeypatch):
     assert entry(path)["tries"] == 3, "what had to wait was lost"
 
 
-@pytest.mark.parametrize(
-    "text",
-    [
-        "{", "[]", "null", '"cnnlib"', "\x00\x01", '{"format": "cnnlib progress, 2", "exercises": {}, "guesses": {}}',
-        '{"my thesis": 1}', "[" * 100_000,
-        '{"format": "cnnlib progress, 1", "exercises": {"lenet": {"output_size": {"tries": "3"}}}, "guesses": {}}',
-        '{"format": "cnnlib progress, 1", "exercises": {"lenet": []}, "guesses": {}}',
-        '{"format": "cnnlib progress, 1", "exercises": {}, "guesses": {"?": {"chapter": 1}}}',
-        '{"format": "cnnlib progress, 1", "exercises": {}}',
-    ],
-    ids=range(12),
-)  # fmt: skip
-def test_a_damaged_or_foreign_file_is_set_aside(path, text):
+HEADER = b'{"format": "cnnlib progress, 1", "exercises": '
+DAMAGED = [
+    b"{", b"[]", b"null", b'"cnnlib"', b"\x00\x01", b"\xff\xfe\x80", b'{"my thesis": 1}', b"[" * 100_000,
+    b'{"format": "cnnlib progress, 2", "exercises": {}, "guesses": {}}',
+    HEADER + b'{"lenet": {"output_size": {"tries": "3"}}}, "guesses": {}}', HEADER + b'{"lenet": []}, "guesses": {}}',
+    HEADER + b'{}, "guesses": {"?": {"chapter": 1}}}', HEADER + b"{}}",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("damaged", DAMAGED, ids=range(len(DAMAGED)))
+def test_a_damaged_or_foreign_file_is_set_aside(path, damaged):
     path.parent.mkdir()
-    path.write_text(text)
-    assert "cannot be read" in repr(progress("01")) and path.read_text() == text, "a look changes nothing"
+    path.write_bytes(damaged)
+    assert "cannot be read" in repr(progress("01")) and path.read_bytes() == damaged, "a look changes nothing"
+    lenet.output_size.hint()  # swallows nothing of what is to be said
     verdict = lenet.output_size.check(55)
     aside = path.with_name("progress.json.aside-1")
-    assert verdict.passed and str(aside) in repr(verdict) and aside.read_text() == text
+    assert verdict.passed and str(aside) in repr(verdict) and aside.read_bytes() == damaged
     assert entry(path)["tries"] == 1
     assert not lenet.output_size.check(54).aside, "said once"
     path.write_text("another")
     lenet.output_size.check(55)
-    assert path.with_name("progress.json.aside-2").read_text() == "another" and aside.read_text() == text
-
-
-def test_bytes_that_are_no_text(path):
-    path.parent.mkdir()
-    path.write_bytes(b"\xff\xfe\x80")
-    assert lenet.output_size.check(55).passed and entry(path)["solved"]
+    assert path.with_name("progress.json.aside-2").read_text() == "another" and aside.read_bytes() == damaged
 
 
 def test_an_empty_file_is_as_good_as_none(path):
@@ -284,13 +261,6 @@ def test_a_disk_that_takes_nothing_is_mentioned_once_and_loses_nothing(path, mon
         assert not path.exists()
     lenet.shape_at_flatten.check(0)
     assert entry(path)["tries"] == 2 and entry(path, "shape_at_flatten")["tries"] == 1
-
-
-def test_a_hint_does_not_swallow_what_is_to_be_said(path):
-    path.parent.mkdir()
-    path.write_text("{")
-    lenet.output_size.hint()
-    assert "aside-1" in lenet.output_size.check(55).aside
 
 
 def test_what_is_no_file_is_not_replaced(path, monkeypatch):
@@ -337,14 +307,13 @@ def test_where_it_is_without_a_wish(monkeypatch, tmp_path):
 
 
 def test_the_table_lists_what_the_chapters_ask():
-    for name, (module, title) in CHAPTERS.items():
-        text = "\n".join(cell.source for cell in nbformat.read(NOTEBOOKS / f"{name}.ipynb", as_version=4).cells)
-        exercises = vars(importlib.import_module(f"cnnlib.exercises.{module}"))
-        asked = [key for key, e in exercises.items() if isinstance(e, Exercise) and f"exercises.{key}.check(" in text]
-        lines = repr(progress(name)).splitlines()
-        assert lines[0] == f"Chapter {name[:2]}, {title}: 0 of {len(asked)} solved"
-        assert [line.split()[0] for line in lines[2 : 2 + len(asked)]] == asked
-    assert set(CHAPTERS) == {path.stem for path in NOTEBOOKS.glob("[0-9]*.ipynb")}
+    assert set(CHAPTERS) == {path.stem for path in PAGES}
+    for path in PAGES:
+        module, title = CHAPTERS[path.stem]
+        asked = re.findall(r"exercises\.(\w+)\.check\(", path.read_text(encoding="utf-8"))
+        lines = repr(progress(path.stem)).splitlines()
+        assert lines[0] == f"Chapter {path.stem[:2]}, {title}: 0 of {len(asked)} solved"
+        assert [line.split()[0] for line in lines[2 : 2 + len(asked)]] == list(dict.fromkeys(asked))
 
 
 def test_the_table_says_what_is_solved_in_words(path):
@@ -363,10 +332,7 @@ def test_the_table_says_what_is_solved_in_words(path):
 
 def test_the_page_gets_a_table_with_heads_and_no_markup_of_strangers(path, monkeypatch):
     monkeypatch.setenv("CNNLIB_PROGRESS", str(path.with_name("<b>.json")))
-    g = guess("<script>alert(1)</script>", ["<i>a</i>", "b"])
-    g._build()
-    g._widget.children[1].value = "<i>a</i>"
-    g.reveal("b")
+    guessed("<script>alert(1)</script>", ["<i>a</i>", "b"], "<i>a</i>").reveal("b")
     page = progress("01")._repr_html_()
     assert "<script>" not in page and "<i>" not in page and "<b>" not in page
     assert page.count("<th scope='col'") == 5 and page.count("<th scope='row'") == 10 and page.count("<caption") == 1

@@ -8,12 +8,10 @@ import importlib
 import json
 import math
 import re
-import symtable
 from functools import cache
-from pathlib import Path
 
-import nbformat
 import pytest
+from chapter_pages import CHAPTERS, ROOT, cells_of, names_in
 from torch import nn
 
 from cnnlib.exercises.core import Exercise
@@ -23,14 +21,12 @@ from cnnlib.widgets import GradientSum, Lesions, Playground, explore_features, e
 from cnnlib.widgets.live import Controls
 from cnnlib.widgets.run_chart import RunChart
 
-ROOT = Path(__file__).parents[1]
 PAGE = (ROOT / "docs" / "teaching.md").read_text(encoding="utf-8")
 PARTS = ("45 minutes", "90 minutes", "Short of time", "Misconceptions", "Questions and answers", "Exercises",
          "What may go wrong")  # fmt: skip
 COLUMNS = ("Minute", "Show", "Ask", "Move", "They see", "Wait")
 MAKEFILE = (ROOT / "Makefile").read_text(encoding="utf-8")
 INSTRUMENTS = ("explore_shapes", "explore_features")
-SLACK = 1.5  # how far a stored time may lie above the wait that the page names: a busy machine stores longer ones
 PART = 2  # how far a whole section may lie above the waits of its rows: the longer plan leaves a little out
 
 # What the page says, taken apart
@@ -75,21 +71,6 @@ def bullets(text):
 # What the chapters say
 
 
-@cache
-def cells_of(number):
-    """Return a chapter's cells as (section, cell); what stands before the first section has the section ''."""
-    (path,) = (ROOT / "notebooks").glob(f"{number:02d}_*.ipynb")
-    section, cells = "", []
-    for cell in nbformat.read(path, as_version=4).cells:
-        if cell.cell_type == "markdown":
-            for piece in re.split(r"^(?=## \d+\.\d+ )", cell.source, flags=re.MULTILINE):
-                section = (re.findall(r"^## (\d+\.\d+) ", piece) or [section])[0]
-                cells.append((section, nbformat.v4.new_markdown_cell(piece)))
-        else:
-            cells.append((section, cell))
-    return cells
-
-
 def titles(number):
     return [section for section in dict.fromkeys(section for section, _ in cells_of(number)) if section]
 
@@ -120,14 +101,7 @@ def needs(number):
     owner, need = {}, {}
     for section, cell in cells_of(number):
         if cell.cell_type == "code":
-            top = symtable.symtable(cell.source, section, "exec")
-            made = {s.get_name() for s in top.get_symbols() if s.is_assigned() or s.is_imported() or s.is_namespace()}
-            used, tables = set(), [top]
-            while tables:
-                table = tables.pop()
-                used |= {s.get_name() for s in table.get_symbols()
-                         if s.is_referenced() and (table is top or s.is_global())}  # fmt: skip
-                tables += table.get_children()
+            made, used = names_in(cell.source)
             found = {owner[name] for name in used - made if name in owner}
             need.setdefault(section, set()).update(found - {"", section})
             owner |= dict.fromkeys(made, section)
@@ -140,15 +114,6 @@ def measured(number):
     times = json.loads((ROOT / "cnnlib" / "course" / "times.json").read_text(encoding="utf-8"))
     (chapter,) = (times[name] for name in times if name.startswith(f"{number:02d}_"))
     return {heading.split(" ")[0]: seconds for heading, seconds in chapter["1"]["sections"].items()}
-
-
-def stored_seconds(number):
-    """Return how long the chapter's own network trained, by the table that grows; None where there is none."""
-    for _, cell in cells_of(number):
-        if re.search(r"^growth_table\(", cell.source, re.MULTILINE):
-            rows = cell.outputs[0].data["text/plain"].splitlines()[1:]
-            return int(re.search(r"(\d+) s\b", rows[min(number, len(rows)) - 1])[1])
-    return None
 
 
 def words_of(widget):
@@ -240,14 +205,12 @@ def check_minutes(number, text):
 
 
 def check_waits(number, text):
-    found, stored = [], stored_seconds(number)
+    found = []
     for row in (row for minutes in (45, 90) for row in plan_of(text, minutes)):
         start, end = map(int, row["Minute"].split("–"))
         wait = 0 if row["Wait"] == "–" else int(row["Wait"].removesuffix(" s"))
         if wait > 30 * (end - start):
             found.append(f"{row['Minute']}: {wait} s of waiting is more than half of it")
-        if "`fit(`" in row["Show"] and stored > SLACK * wait:
-            found.append(f"{row['Minute']}: {wait} s, but the stored run took {stored} s")
     planned, took = {}, measured(number)
     for row in plan_of(text, 90):
         if not row["Show"].startswith("Read") and row["Wait"] != "–":
@@ -330,22 +293,12 @@ def check_exercises(number, text):
     return found + ([] if 0 < taken <= time else [f"{taken} minutes of exercises in {time} of the longer plan"])
 
 
-def check_instruments(number, text):
-    """Where a chapter shows a network walk or a feature explorer, a plan uses it."""
-    rows = [row["Show"] for minutes in (45, 90) for row in plan_of(text, minutes)]
-    shown = [(section, name) for section, cell in cells_of(number) for name in INSTRUMENTS
-             if cell.cell_type == "code" and cell.source.startswith(f"{name}(")]  # fmt: skip
-    return [f"no plan uses {name} in §{section}" for section, name in shown
-            if not any(f"`{name}`" in row and section in sections_in(row) for row in rows)]  # fmt: skip
-
-
 CHECKS = (check_parts, check_sections, check_minutes, check_waits, check_order, check_quotes, check_numbers,
-          check_controls, check_exercises, check_instruments)  # fmt: skip
+          check_controls, check_exercises)  # fmt: skip
 
 
 def test_every_chapter_is_there():
-    notebooks = sorted((ROOT / "notebooks").glob("[0-9]*.ipynb"))
-    assert list(chapters_of(PAGE)) == [int(path.name[:2]) for path in notebooks]
+    assert list(chapters_of(PAGE)) == [int(path.name[:2]) for path in CHAPTERS]
 
 
 @pytest.mark.parametrize("check", CHECKS, ids=lambda check: check.__name__)
@@ -356,34 +309,19 @@ def test_page_keeps_to_the_chapter(check, number):
 
 SPOILT = [
     (check_parts, 2, "### Misconceptions", "### Mistakes"),
-    (check_parts, 2, "**Question.**", "Question:"),
     (check_parts, 2, "| They see |", "| See |"),
     (check_sections, 1, "Leave out §1.6", "Leave out §1.16"),
-    (check_sections, 3, "| §3.1 `alexnet(side=32)`", "| §2.2 `alexnet`"),
-    (check_minutes, 1, "| 42–45 |", "| 42–46 |"),
     (check_minutes, 1, "| 6–10 |", "| 7–10 |"),
-    (check_minutes, 1, "| 0–6 |", "| 1–6 |"),
     (check_waits, 5, "| 35 s |", "| 300 s |"),
-    (check_waits, 1, "into the orange band | 65 s |", "into the orange band | 10 s |"),
     (check_waits, 1, "at the left edge | 60 s |", "at the left edge | 5 s |"),
-    (check_instruments, 1, "`explore_features`, `draw_confusions`", "`draw_confusions`"),
-    (check_order, 1, "§1.1 `shift_guess`, then", "§1.8 `draw_filters`, then"),
     (check_order, 6, "§6.2 `through`", "§6.1 `jacobian`"),
-    (check_quotes, 1, "`150` against", "`151` against"),
     (check_quotes, 1, "`150` against", "`15` against"),
     (check_quotes, 4, "`rate_guess`, `by_rate`", "`rate_guess`, `rates_by`"),
-    (check_quotes, 6, "`count_claims`", "`claims_count`"),
-    (check_quotes, 5, "`Lesions`", "`Surgery`"),
     (check_numbers, 1, "`150` against", "150 against"),
-    (check_numbers, 2, "`92%` of them", "92 % of them"),
-    (check_controls, 1, "**learning rate** up", "**rate of learning** up"),
     (check_controls, 2, "**dropout** to 0", "**drop-out** to 0"),
-    (check_controls, 3, "**convolutions a block**", "**convolutions per block**"),
     (check_controls, 6, "*post-activation*", "*after-activation*"),
     (check_exercises, 1, "| `output_size` | recall |", "| `output_shape` | recall |"),
-    (check_exercises, 1, "| `output_size` | recall |", "| `output_size` | build |"),
     (check_exercises, 1, "| `conv2d` | build | 15 | homework |", "| `conv2d` | build | 15 | class |"),
-    (check_exercises, 1, "| `conv2d` | build | 15 | homework |", "| `conv2d` | build | 15 | never |"),
 ]
 
 
@@ -394,12 +332,6 @@ def test_each_check_can_fail(check, number, old, new):
     assert check(number, text.replace(old, new, 1))
 
 
-def test_an_exercise_cannot_be_left_out():
-    text = chapters_of(PAGE)[1]
-    lines = [line for line in text.splitlines() if "`conv2d`" not in line]
-    assert check_exercises(1, "\n".join(lines)) == ["the page leaves out conv2d"]
-
-
 # The general part
 
 
@@ -407,18 +339,11 @@ def general():
     return PAGE.split("## Chapter 1")[0]
 
 
-def targets_of(makefile):
-    """Return the targets that a Makefile has a rule for, each with what it needs made first."""
-    rules = re.findall(r"^([\w$()/-][\w$()/ -]*):(?!=)([^=\n]*)$", makefile, re.MULTILINE)
-    return {target: needed.split() for names, needed in rules for target in names.split()}
-
-
 def check_commands(text):
     """Targets, variables, chapters and names that the general part tells the teacher to use."""
-    targets = targets_of(MAKEFILE)
     library = "".join(path.read_text(encoding="utf-8") for path in (ROOT / "cnnlib").rglob("*.py"))
     named = re.findall(r"`(?:CNNLIB_\w+=\w+ )?make ([\w-]+)", text)
-    found = [f"no target {name}" for name in named if name not in targets]
+    found = [f"no target {name}" for name in named if not re.search(rf"^{name}\b.*:", MAKEFILE, re.MULTILINE)]
     found += [f"no variable {name}" for name in re.findall(r"\bCNNLIB_\w+", text) if f'"{name}"' not in library]
     given = re.findall(r"`make [\w-]+ (\w+)=", text)
     found += [f"no variable {name}" for name in given if f"$({name})" not in MAKEFILE]
@@ -446,23 +371,6 @@ def check_places(text):
     return found
 
 
-def missing_rules(text, makefile):
-    """Return what the page's commands need made first and the Makefile does not make."""
-    targets = targets_of(makefile)
-    named = set(re.findall(r"`(?:CNNLIB_\w+=\w+ )?make ([\w-]+)", text)) & set(targets)
-    return sorted({need for name in named for need in targets[name]} - set(targets))
-
-
-def test_what_the_commands_need_can_be_made():
-    assert missing_rules(general(), MAKEFILE) == []
-
-
-def test_a_missing_rule_is_found():
-    makefile = "VENV := .venv\nlab: $(VENV)/lab\n\tjupyter lab\n\n$(VENV)/lab:\n\ttouch $@\n"
-    assert missing_rules("`make lab`", makefile) == []
-    assert missing_rules("`make lab`", makefile.replace("$(VENV)/lab:", "$(VENV)/laboratory:")) == ["$(VENV)/lab"]
-
-
 @pytest.mark.parametrize("check", [check_commands, check_general_controls, check_places])
 def test_general_part_names_what_there_is(check):
     assert check(general()) == []
@@ -474,16 +382,9 @@ def test_general_part_names_what_there_is(check):
         (check_commands, "`make lab`", "`make laboratory`"),
         (check_commands, "`CNNLIB_BUDGET=laptop make lab`", "`CNNLIB_MONEY=laptop make lab`"),
         (check_commands, "CHAPTER=01_lenet", "CHAPTER=07_lenet"),
-        (check_commands, "`make slides CHAPTER=", "`make slides LESSON="),
-        (check_commands, "`make deck`", "`make desk`"),
-        (check_commands, "`make book`", "`make books`"),
-        (check_commands, "`explore_shapes`", "`explore_forms`"),
         (check_commands, "`progress(forget=True)`", "`advance(forget=True)`"),
         (check_general_controls, "**Stop**", "**Halt**"),
-        (check_general_controls, "**quiz: hide the output shape**", "**quiz**"),
-        (check_general_controls, "**one place a picture**", "**one place each**"),
         (check_places, "§1.2, §2.2", "§1.2, §2.3"),
-        (check_places, "§1.8, §5.6", "§1.8"),
     ],
 )
 def test_each_general_check_can_fail(check, old, new):
