@@ -27,10 +27,12 @@ def run(kind, **task):
     -------
     dict
         'seconds' of the call that trains; 'step' and 'loss', seconds of a later step and the mean training loss of
-        the last epoch; 'test_acc'; 'display', the seconds within that went to the display, where that can be told.
+        the last epoch; 'test_acc'; 'display', the seconds within that went to the display, where that is known.
     """
     os.environ[LARGE_PAGES] = "1" if kind.startswith("cnnlib") or kind == "bare loop" else "0"  # no tensor is there yet
-    importlib.import_module("torch._dynamo")  # the first optimizer of a process loads it: a second of nobody's work
+    importlib.import_module(
+        "torch._dynamo"
+    )  # the first optimizer of a process loads it: a second that no benchmark is about
     task = Task(**task)
     started, build = [], task.net
 

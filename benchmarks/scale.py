@@ -37,7 +37,7 @@ SAID = {
 
 
 def memory():
-    """Return the bytes that this process uses 'now' and the 'most' that it ever did; None where it cannot be told."""
+    """Return the bytes that this process uses 'now' and the 'most' that it ever did; None where unknown."""
     status = Path("/proc/self/status")
     if status.exists():
         sizes = dict(line.split(":", 1) for line in status.read_text().splitlines())
@@ -118,7 +118,7 @@ def _alone(net, batches, seconds, steps, device):
 
 
 def _side_by_side(build, batches, number, seconds, steps, device):
-    """Time a few steps, then as many as fit into the time: nobody may listen to runs that go side by side."""
+    """Time a few steps, then as many as fit into the time: runs that go side by side take no listeners."""
 
     def run(steps):
         started = time.perf_counter()

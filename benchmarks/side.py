@@ -58,7 +58,7 @@ def measure(module, function, settings, place, folder=None, patience=0):
     place : str
         One of `PLACES`.
     folder : Path, optional
-        The working folder of the kernel or process; this folder unless told.
+        The working folder of the kernel or process; this folder by default.
     patience : float
         For how many seconds to wait for a quiet machine. A run during which other programs used more than 5 % of the
         cores is then repeated, up to three times: beside one busy program, two threads of PyTorch on two cores are
@@ -67,7 +67,7 @@ def measure(module, function, settings, place, folder=None, patience=0):
     Returns
     -------
     dict
-        With 'others' added: which part of the cores other programs used; None where nobody counts.
+        With 'others' added: which part of the cores other programs used; None where the system does not count it.
 
     Raises
     ------
@@ -108,7 +108,7 @@ def _run(module, function, settings, place, folder):
 
 
 def run_in_kernel(code, folder, env):
-    """Run cells in a fresh kernel, as a notebook that somebody looks at does, and return the `result` of the last.
+    """Run cells in a fresh kernel, as an open notebook does, and return the `result` of the last.
 
     `result` must be a dict of plain values; 'shown' is added, the number of pictures that the page was sent.
     """
@@ -147,7 +147,7 @@ def _wait_until_quiet(patience):
 
 
 def _busy_seconds():
-    """Return for how long all cores together have been busy since the machine started; None where nobody counts."""
+    """Return for how long all cores together have been busy since the machine started; None if unknown."""
     if not Path("/proc/stat").exists():
         return None
     user, nice, system, _, _, irq, softirq, *_ = map(int, Path("/proc/stat").read_text().split("\n")[0].split()[1:])

@@ -110,7 +110,7 @@ def table(runs, what):
 
 
 def share(done):
-    """Return the part of a run that its display takes, a median; None where that cannot be told."""
+    """Return the part of a run that its display takes, a median; None where that is not known."""
     shares = [run["display"] / run["seconds"] for run in done if "display" in run]
     return statistics.median(shares) if shares else None
 

@@ -96,8 +96,9 @@ def test_the_best_trial_decides(tmp_path, monkeypatch, chosen_by, best):
         return {"train_loss": [loss], "test_acc": [acc], "ended": ended}
 
     monkeypatch.setattr(engine, "run", run)
+    trials = {"0.1": 0.6, "0.2": 0.7} if chosen_by == "validation accuracy" else {"0.1": 0.5, "0.2": 0.6}
     experiment = replace(CHOSEN, chosen_by=chosen_by, rates=tuple(found))
-    assert engine.choose_rate(experiment, CPU, tmp_path)[0] == best
+    assert engine.choose_rate(experiment, 1, CPU, tmp_path) == (best, {"0.05": None, **trials})
 
 
 def test_names(capsys):

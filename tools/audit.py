@@ -1,7 +1,7 @@
 """Look up known vulnerabilities of everything that is installed here: `make audit`, or `python tools/audit.py`.
 
-pip-audit asks for each package by name and version. Where it is not answered, it says that all is well, but for what it
-had to skip; so here a package that could not be looked up is a fault, too. Nothing of this is needed to use the course.
+pip-audit asks for each package by name and version. Where it gets no answer, it reports success, but for what it had
+to skip; so here a package that could not be looked up counts as a fault, too. The course itself needs nothing of this.
 """
 
 import json
@@ -40,8 +40,8 @@ def judge(answers):
     lines = []
     for name, (version, vulns) in sorted(known.items()):
         for one in vulns:
-            mended = ", ".join(one.get("fix_versions", ())) or "no version yet"
-            lines.append(f"{name} {version}: {one['id']}, mended in {mended}")
+            fixed = ", ".join(one.get("fix_versions", ())) or "no version yet"
+            lines.append(f"{name} {version}: {one['id']}, fixed in {fixed}")
     if not known:
         return UNKNOWN, [
             "Nothing could be looked up: this machine does not reach the lists of known vulnerabilities. "

@@ -40,7 +40,7 @@ LOOK = 30.0  # seconds between two looks at the page and the kernel
 RERUNS = 50 / 30  # how often in a minute the cell is run again
 LOST = 15.0  # seconds after which a move that has not arrived is lost
 REFUSED = ("has no residual block", "zero γ needs blocks")
-SETTLED = 3.0  # seconds in which a panel that was ended lets go: a timer of two seconds may run
+SETTLED = 3.0  # seconds within which a closed panel releases everything: a timer of two seconds may be running
 BLOCKS = 12  # the second half is cut in so many pieces: neighbouring samples resemble each other, their means less so
 # What may grow in a minute. An hour's lesson would then take 60 MB, or 6,000 elements of a page that has some 3,000.
 LIMITS = {"kernel": 1.0, "page": 1.0, "elements": 100.0}
@@ -319,7 +319,7 @@ class Soak:
 
 
 def report(soak):
-    """Print what came of it, and return all figures as what goes to a file."""
+    """Print the verdict, and return all figures for the file."""
     slopes, wrong = soak.verdict()
     delays = sorted(soak.reader.delays) or [0.0]
     print(f"{soak.reader.moves.total()} moves; the panel's cell was run {len(soak.rests)} times")

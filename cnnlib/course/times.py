@@ -39,7 +39,7 @@ class Workload:
     Attributes
     ----------
     name : str
-        What the reader is told that it is.
+        How the contract names it.
     build : callable
         Returns the network.
     batch : tuple

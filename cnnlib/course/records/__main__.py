@@ -9,6 +9,7 @@ import argparse
 import os
 import sys
 from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from multiprocessing import get_context
 from pathlib import Path
 
@@ -72,7 +73,7 @@ def main(given=None):
             else:
                 with ProcessPoolExecutor(wanted.jobs, get_context("spawn")) as pool:
                     records = list(pool.map(run_named, *zip(*tasks, strict=True)))
-        except KeyboardInterrupt:
+        except (KeyboardInterrupt, BrokenProcessPool):  # the latter where the other processes were
             say("Interrupted. The same command goes on from here.")
             return 130
         say(f"\n{summary(records)}\n\nThe runs are in {wanted.out}.")

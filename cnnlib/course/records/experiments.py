@@ -1,4 +1,4 @@
-"""What an experiment is: a network, its data and how it is trained, as plain values beside one function."""
+"""What an experiment is: a network, its data and how it is trained, as plain values and one function."""
 
 import math
 from collections.abc import Callable
@@ -79,7 +79,7 @@ class Experiment:
     num_test: int | None = None
 
     def settings(self):
-        """Return as plain values what decides how a run with a given seed and rate goes, beside the network."""
+        """Return the settings that determine a run with a given network, seed and rate, as plain values."""
         aside = ("build", "seeds", "chapter", "title", "source", "small")
         plain = {name: value for name, value in asdict(self).items() if name not in aside}
         return plain | {"rates": list(self.rates)}

@@ -7,9 +7,11 @@ by training pictures alone, and no run is stopped or left out for its test accur
 
 import datetime
 import json
+import os
 import platform
 import sys
 import time
+from multiprocessing import parent_process
 from pathlib import Path
 
 import torch
@@ -63,13 +65,13 @@ def run(experiment, seed, device, folder, *, rate=None, precision="float32", com
     """
     is_trial, compile, trials = rate is not None, compile and experiment.small, {}
     if not is_trial:
-        rate, trials = choose_rate(experiment, device, folder, precision=precision, compile=compile, say=say)
+        rate, trials = choose_rate(experiment, seed, device, folder, precision=precision, compile=compile, say=say)
     epochs = experiment.trial_epochs if is_trial else experiment.epochs
     trial, processes = f"trial{rate:g}" if is_trial else "", num_processes()
     parts = [experiment.size, experiment.name, precision if precision != "float32" else "", "compiled" * compile]
     name = "-".join(filter(None, [*parts, f"{processes}processes" * (processes > 1), trial, str(seed)]))
     path, begun = folder / f"{name}.json", folder / f"{name}.pt"
-    lock = storage.hold(path, patience=-1) if process_number() == 0 else None  # it waits for ever
+    lock = storage.hold(path, patience=-1) if process_number() == 0 else None  # without a limit
     try:
         if path.exists():
             say(f"{name}: there already")
@@ -96,20 +98,21 @@ def run(experiment, seed, device, folder, *, rate=None, precision="float32", com
             lock.release()
 
 
-def choose_rate(experiment, device, folder, **options):
+def choose_rate(experiment, seed, device, folder, **options):
     """Return the rate with the best trial, and what each trial came to, None if it diverged: a dict from rate, as text.
 
-    The options are those of `run`.
+    All trials have the experiment's first seed. Processes with other seeds begin with other trials, so that none waits
+    for another for long. The options are those of `run`.
     """
-    if len(experiment.rates) == 1:
-        return experiment.rates[0], {}
+    rates, found = experiment.rates, {}
+    if len(rates) == 1:
+        return rates[0], {}
     column, sign = {"validation accuracy": ("test_acc", 1), "training loss": ("train_loss", -1)}[experiment.chosen_by]
-    found = {}
-    for rate in experiment.rates:
+    for rate in sorted(rates, key=lambda rate: (rates.index(rate) - seed) % len(rates)):
         trial = run(experiment, experiment.seeds[0], device, folder, rate=rate, **options)
         found[rate] = trial[column][-1] if trial["ended"] == "finished" else None
-    best = max(found, key=lambda rate: -torch.inf if found[rate] is None else sign * found[rate])
-    return best, {f"{rate:g}": value for rate, value in found.items()}
+    best = max(rates, key=lambda rate: -torch.inf if found[rate] is None else sign * found[rate])
+    return best, {f"{rate:g}": found[rate] for rate in rates}
 
 
 class _Follower:
@@ -179,7 +182,7 @@ def _rounded(values):
 
 
 def hardware(device):
-    """Describe a device in one phrase, with the processor's own name where the system tells it."""
+    """Describe a device in one phrase, with the processor's name where the system gives it."""
     described, info = describe_device(device), Path("/proc/cpuinfo")
     if device.type == "cpu" and info.exists():
         names = [line.partition(":")[2].strip() for line in info.read_text().splitlines() if "model name" in line]
@@ -222,7 +225,9 @@ def say(text):
 
 
 def run_named(size, name, seed, device, folder, toy, precision, compile):
-    """Do one run and return its record. The experiment comes by name: what builds a network goes to no other process.
+    """Do one run and return its record.
+
+    The experiment comes by name: a function that builds a network cannot be sent to another process.
 
     The number of threads stays as it was.
     """
@@ -232,5 +237,9 @@ def run_named(size, name, seed, device, folder, toy, precision, compile):
     try:
         options = {"precision": precision, "compile": compile, "say": say}
         return run(experiment.toy() if toy else experiment, seed, torch.device(device), folder, **options)
+    except KeyboardInterrupt:
+        if parent_process() is not None:  # one of several, which would begin another run before it hears of the end
+            os._exit(130)
+        raise
     finally:
         torch.set_num_threads(threads)
