@@ -107,14 +107,6 @@ def test_an_order_for_loaders_is_the_librarys_own():
             assert torch.equal(mine, theirs) and torch.equal(labels, others)
 
 
-def test_pictures_that_do_not_fit_are_refused():
-    task = Task("alexnet", "seed")
-    task.train_iter.images = torch.empty(0, 1, 28, 28, dtype=torch.uint8).expand(0, 1, 28, 28)
-    task.setting = type(task.setting)(task.setting.build, 10_000, 128, 0.1)
-    with pytest.raises(ValueError, match="--steps"):
-        task.tensors()
-
-
 @pytest.mark.parametrize("settings", [LAPTOP, SEED], ids=["laptop", "seed"])
 def test_networks_take_their_pictures(settings):
     with torch.device("meta"):

@@ -247,7 +247,8 @@ def test_what_is_shipped_is_whole_and_small():
         runs, experiment = stored.load(*path.stem.split("-")), NAMED[path.stem]
         with torch.device("meta"):
             cost = layer_table(experiment.build(), (1, experiment.side, experiment.side))
-        assert [run["seed"] for run in runs] == sorted({run["seed"] for run in runs})
+        keys = [(run["precision"], run["processes"], run["seed"]) for run in runs]
+        assert keys == sorted(set(keys))
         for run in runs:
             assert run["settings"] == experiment.settings(), path
             assert (run["parameters"], run["multiply_adds"]) == (cost.parameters, cost.multiply_adds), path
@@ -271,15 +272,15 @@ def test_the_command_with_two_processes(tmp_path):
 
 
 def test_recorded_runs_are_drawn_with_the_readers_own_over_them():
-    runs = {
-        name: stored.Recorded(name, [made_up("laptop-plain56", s) for s in (0, 1)]) for name in ("plain", "residual")
-    }
+    two = [made_up("laptop-plain56", seed) for seed in (0, 1)]
+    runs = {name: stored.Recorded(name, two) for name in ("plain", "residual")}
     own = History(loss=[2.0] * 30, correct=[1] * 30, size=[4] * 30, lr=[0.1] * 30, test_acc=[0.75], epoch_ends=[30])
-    (axes,) = draw_recorded(runs, here={"plain": own}).figure.axes
+    figure = draw_recorded(runs, here={"plain": own}).figure
+    (axes,), (words,) = figure.axes, figure.texts
+    assert words.get_text() == "thin: recorded today on a GPU, PyTorch x, one line a seed; thick: trained here"
     thin, thick = [[line for line in axes.lines if (line.get_linewidth() > 2) == is_own] for is_own in (False, True)]
-    assert [list(line.get_xdata()) for line in thin] == 4 * [[20, 40, 50]] and len(
-        {line.get_color() for line in thin}
-    ) == 2
+    assert [list(line.get_xdata()) for line in thin] == 4 * [[20, 40, 50]]
+    assert len({line.get_color() for line in thin}) == 2, "a colour an experiment"
     assert list(thick[0].get_xdata()) == [20, 30] and thick[0].get_color() == thin[0].get_color()
     (axes,) = draw_recorded(runs, "test_error", {"plain": [own]}).figure.axes
     assert axes.lines[-1].get_linewidth() < 2 and axes.lines[2].get_ydata() == [0.25]

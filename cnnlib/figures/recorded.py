@@ -63,7 +63,8 @@ def draw_recorded(runs, quantity="loss", here=None, text=None):
     if not by_step:
         axes.locator_params(axis="x", integer=True)
     rows = put_legend_above(axes, runs)
-    words = "thin: recorded, one line a seed" + "; thick: trained here" * bool(here)
+    origin = next(iter(runs.values())).provenance.partition(":")[0].replace("Recorded", "recorded", 1)
+    words = f"thin: {origin}, one line a seed" + "; thick: trained here" * bool(here)
     figure.text(0.985, 0.015, words, ha="right", va="bottom", fontsize=FONT - 2, color=FAINT)
     figure.subplots_adjust(0.08, 0.2, 0.985, 0.95 - 0.07 * rows)
     return Picture(figure, text or f"Recorded {LABELS[quantity]} of {', '.join(runs)}")
