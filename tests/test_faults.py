@@ -15,7 +15,6 @@ import pytest
 import torch
 from panels import go, marks, rest, step_of, threads, until
 from panels import panel as panel
-from panels import pictures as pictures
 from torch import nn
 
 import cnnlib
@@ -147,6 +146,7 @@ def test_every_way_to_say_that_the_memory_is_full(noise, dense, where):
     ):
         evaluate_accuracy(net, noise())
     assert net.training
+    assert "one example already" in str(faults.explain_fault(MemoryError(), batch_size=1))
 
 
 def test_memory_that_really_runs_out(noise):
@@ -156,12 +156,6 @@ def test_memory_that_really_runs_out(noise):
 
     with pytest.raises(OutOfMemoryError, match="at step 1 .*allocate memory.*16 examples instead of 32"):
         Trainer(Greedy(nn.Flatten(), nn.Linear(784, 10)), noise(), lr=0.1).fit(1)
-
-
-@pytest.mark.parametrize("size, words", [(1, "one example already"), (None, "Take smaller batches"), (7, "3 .* of 7")])
-def test_half_of_what_batch(size, words):
-    with pytest.raises(OutOfMemoryError, match=words):
-        raise faults.explain_fault(MemoryError(), "at step 1", size)
 
 
 @pytest.mark.parametrize("where", ["forward", "loss", "backward", "evaluation"])
@@ -185,16 +179,6 @@ def test_what_filled_the_memory_is_given_back(noise, dense, where):
     finally:
         gc.enable()
     assert where == "evaluation" or all(p.grad is None for p in net.parameters())
-
-
-def test_only_a_gpu_has_a_cache_to_empty(monkeypatch):
-    emptied = []
-    module = SimpleNamespace(empty_cache=lambda: emptied.append(1))
-    monkeypatch.setattr(torch, "get_device_module", lambda device: module)
-    faults.release_memory("cpu")
-    assert emptied == []
-    faults.release_memory("cuda:0")
-    assert emptied == [1]
 
 
 # A GPU that fails
@@ -251,26 +235,11 @@ def test_a_card_that_cannot_compute_is_not_used_and_said_once(card, noise, dense
         assert cnnlib.Trainer(dense(), noise(), lr=0.1).fit(1).ended == "finished"
 
 
-def test_a_card_that_is_only_listed(card):
-    """Nothing is faked but the list: PyTorch finds no driver at the first computation."""
-    if torch.cuda.is_available():
-        pytest.skip("this machine has a GPU that computes")
-    with pytest.warns(RuntimeWarning, match="is not used"):
-        assert cnnlib.try_gpu() == torch.device("cpu")
-
-
 def test_a_card_that_computes_is_used_and_tried_once(card):
     tries = []
     card(tries.append)
     assert cnnlib.try_gpu() == cnnlib.try_gpu() == torch.device("cuda", 0) and len(tries) == 1
     assert cnnlib.try_gpu(5).type != "cuda"
-
-
-def test_the_first_computation_is_right_and_draws_nothing():
-    before = torch.get_rng_state()
-    with torch.no_grad():
-        device.compute(torch.device("cpu"))
-    assert torch.equal(torch.get_rng_state(), before)
 
 
 # In the panel
@@ -315,22 +284,24 @@ def test_a_view_that_runs_out_of_memory_costs_no_run(panel, dense):
     assert pg.runner.trainer is trainer and pg.runner.state == "paused" and step_of(pg) == 9
 
 
-def test_a_panel_whose_network_does_not_fit_at_all(panel, dense):
+def failing(error):
     def build(s):
-        raise FULL["a GPU"]
+        raise error
 
+    return build
+
+
+@pytest.mark.parametrize("build, words", [
+    (failing(FULL["a GPU"]), ("CUDA out of memory", "OutOfMemoryError")),
+    (lambda s: Weak(nn.Sequential(nn.Flatten(), nn.Linear(784, 10)), "forward", 2, raising(OLD_CARD)),
+     ("DeviceError", "no kernel image")),
+], ids=["no room for the network", "the GPU fails"])  # fmt: skip
+def test_a_panel_whose_machine_fails(panel, build, words):
     pg = panel(build)
     pg.start.click()
     rest(pg)
-    assert pg.runner.state == "failed" and "CUDA out of memory" in pg.status.value
-    assert "OutOfMemoryError" in pg.status.value and pg.runner.error.__traceback__ is None
-
-
-def test_a_panel_whose_gpu_fails(panel, dense):
-    pg = panel(lambda s: Weak(dense(), "forward", 2, raising(OLD_CARD)))
-    pg.start.click()
-    rest(pg)
-    assert pg.runner.state == "failed" and "DeviceError" in pg.status.value and "no kernel image" in pg.status.value
+    assert pg.runner.state == "failed" and pg.runner.error.__traceback__ is None
+    assert all(one in pg.status.value for one in words)
 
 
 # A training that diverges
@@ -386,14 +357,6 @@ def test_bad_data_is_named_and_leaves_no_trace(noise, step):
     if step == 1:  # nothing came before
         assert all(map(torch.equal, all_of(trainer), states[0]))
     assert (trainer.history.steps, trainer.batch) == (step - 1, step - 1)
-
-
-def test_an_infinite_loss_at_the_very_first_step_changes_nothing(noise):
-    trainer = Trainer(normed(), noise(), lr=0.1, loss=lambda scores, y: scores.sum() + torch.inf)
-    before = all_of(trainer)
-    with pytest.raises(DivergenceError, match="the loss became inf at step 1"):
-        trainer.fit(1)
-    assert all(map(torch.equal, all_of(trainer), before)) and trainer.history.marks == [(1, "loss inf")]
 
 
 def overflow_statistics(net):
@@ -453,7 +416,7 @@ def test_an_accuracy_that_means_nothing_is_said_so(noise, dense):
         evaluate_accuracy(net, noise())
 
 
-@pytest.mark.parametrize("bad", range(4, 12))
+@pytest.mark.parametrize("bad", [4, 6, 7, 9, 11])
 def test_where_losses_are_looked_at_only_now_and_then(noise, dense, bad):
     """As on a GPU: a bad loss is found some steps later, and the run goes on where the record ends."""
     trainer = Trainer(dense(), noise(32 * 6), noise(shuffle=False), lr=0.01)
@@ -506,6 +469,7 @@ def test_the_panel_offers_the_rate_that_went_well(panel):
     rest(pg)
     trainer, steps = pg.runner.trainer, step_of(pg)
     assert pg.runner.state == "diverged" and pg.slower.layout.display is None
+    assert marks(pg)[-1].startswith(("loss", "weights")) and pg.chart._marks == len(marks(pg)), "the chart shows where"
     assert pg.slower.description == "Go on with learning rate 0.1", "a tenth of 1e30 diverges at once"
     pg.runner.error.lr = 0.0002  # below the slider's end
     pg.slower.click()
@@ -515,13 +479,3 @@ def test_the_panel_offers_the_rate_that_went_well(panel):
     assert pg.runner.trainer is trainer and pg.runner.state == "finished" and pg.slower.layout.display == "none"
     assert trainer.lr == pytest.approx(0.0002) and pg.inputs["lr"].value == pytest.approx(0.0002)
     assert trainer.history.lr[-1] == pytest.approx(0.0002) and trainer.history.steps > steps
-
-
-def test_the_chart_shows_where_it_diverged(panel, pictures, dense):
-    pg = panel(lambda s: dense(), lr=0.1)
-    go(pg, 3)
-    pg.set("lr", 1e38)
-    pg.start.click()
-    rest(pg)
-    assert marks(pg)[-1].startswith(("loss", "weights"))
-    assert pg.chart._marks == len(marks(pg)) and pg.image.value[:4] == b"\x89PNG"

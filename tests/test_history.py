@@ -2,12 +2,11 @@
 
 import json
 import math
-import os
 from dataclasses import asdict
 
 import pytest
 
-from cnnlib import DivergenceError, History, Trainer, compare
+from cnnlib import History, Trainer, compare
 
 
 @pytest.fixture
@@ -36,13 +35,6 @@ def test_round_trip(history, tmp_path):
     assert (again.train_acc, again.examples_per_second) == (history.train_acc, history.examples_per_second)
 
 
-def test_run_that_diverged_can_be_saved(noise, dense, tmp_path):
-    with pytest.raises(DivergenceError) as caught:
-        Trainer(dense(), noise(), lr=1e30).fit(3)
-    history = caught.value.history
-    assert History.load(history.save(tmp_path / "run.json")) == history
-
-
 def text_of(history, **changes):
     return json.dumps({"cnnlib history": 1, **asdict(history), **changes})
 
@@ -51,7 +43,7 @@ DAMAGED = {
     "truncated": lambda h: text_of(h)[:-20],
     "empty": lambda h: "",
     "another file": lambda h: '{"nbformat": 4}',
-    "a list": lambda h: "[1, 2, 3]",
+    "bytes": lambda h: bytes(range(256)).decode("latin-1"),
     "a text": lambda h: "loss, accuracy\n1, 2\n",
     "a later format": lambda h: text_of(h, **{"cnnlib history": 2}),
     "a column missing": lambda h: text_of(h).replace('"loss"', '"losses"', 1),
@@ -64,42 +56,24 @@ DAMAGED = {
 @pytest.mark.parametrize("damage", DAMAGED)
 def test_file_that_is_no_record_is_named(history, tmp_path, damage):
     path = tmp_path / "run.json"
-    path.write_text(DAMAGED[damage](history), encoding="utf-8")
+    path.write_text(DAMAGED[damage](history), encoding="latin-1")
     with pytest.raises(ValueError, match="no history of cnnlib|damaged") as caught:
         History.load(path)
     assert str(path) in str(caught.value)
 
 
-def test_binary_file_is_named(tmp_path):
-    path = tmp_path / "run.json"
-    path.write_bytes(bytes(range(256)))
-    with pytest.raises(ValueError, match="no history of cnnlib") as caught:
-        History.load(path)
-    assert str(path) in str(caught.value)
+def test_what_cannot_be_written_leaves_the_old_file_whole(history, tmp_path):
+    path = record([1, 2]).save(tmp_path / "run.json")
+    before = path.read_bytes()
+    history.settings["seed"] = object()  # which is no JSON; a disk that is full is in test_survival.py
+    with pytest.raises(TypeError):
+        history.save(path)
+    assert path.read_bytes() == before
 
 
 def test_missing_file_is_missing(tmp_path):
     with pytest.raises(FileNotFoundError):
         History.load(tmp_path / "run.json")
-
-
-@pytest.mark.parametrize("failing", ["write", "replace", "text"])
-def test_failing_write_leaves_the_old_file_whole(history, tmp_path, monkeypatch, failing):
-    path = record([1, 2]).save(tmp_path / "run.json")
-    before = path.read_bytes()
-
-    def full(*args, **options):
-        raise OSError("No space left on device")
-
-    if failing == "write":
-        monkeypatch.setattr(os, "fsync", full)
-    elif failing == "replace":
-        monkeypatch.setattr(os, "replace", full)
-    else:
-        history.settings["seed"] = object()  # cannot be written as JSON
-    with pytest.raises((OSError, TypeError)):
-        history.save(path)
-    assert path.read_bytes() == before and os.listdir(tmp_path) == ["run.json"]
 
 
 # What a record tells

@@ -5,7 +5,6 @@ And what a run has written itself is never called damaged, whatever its loader, 
 
 import gc
 import multiprocessing
-import os
 import signal
 import subprocess
 import sys
@@ -189,17 +188,6 @@ def test_the_listeners_hold_one_keeper_of_a_file(path, tmp_path):
 # Afterwards: the same run goes on, others are told what differs
 
 
-def test_the_same_cell_again_goes_on(path):
-    def half(trainer):
-        if trainer.step == 4:
-            trainer.stop()
-
-    straight = train(path.with_name("straight.pt"), 3)
-    assert train(path, 3, listeners=[half]).steps == 4
-    history = train(path, 3)
-    assert history.loss == straight.loss and history.ended == "finished"
-
-
 def test_the_same_network_goes_on_from_where_it_stands(path):
     net = build()
     train(path, 1, net)
@@ -250,20 +238,14 @@ def test_data_of_the_library_and_of_pytorch_is_told_apart(path, noise):
         train(second, 2, data=loader(1 - X))
 
 
-def test_what_goes_on_after_a_divergence_takes_another_file(path):
+def test_other_places_and_files_are_told(path):
     with pytest.raises(cnnlib.DivergenceError, match="checkpoint=another file"):
         train(path, 9, lr=1e30)
-
-
-def test_runs_with_several_seeds_take_no_file(path):
     with pytest.raises(TypeError, match="train_over_seeds keeps no files.*for each seed"):
         cnnlib.train_over_seeds(build, BATCHES, None, 1, 0.1, device="cpu", checkpoint=path)
-
-
-def test_other_places_and_files_are_told(path):
     with pytest.raises(IsADirectoryError, match="is a folder. Name a file in it"):
         train(path.parent)
-    torch.save(build(), path)
+    torch.save(build(), path)  # in place of the run that diverged
     with pytest.raises(ValueError, match="nothing in it was executed: Weights only load failed. Delete it") as caught:
         train(path)
     assert str(caught.value).isprintable()
@@ -303,19 +285,6 @@ class Loader:
         return (BATCHES[i % 3] for i in range(self.given))
 
 
-def rows(parameters, lr):
-    return torch.optim.Adafactor(parameters, lr=lr)
-
-
-class Preconditioned(torch.optim.SGD):
-    """Keep memory of shapes of its own, as Shampoo and others do, and numbers of NumPy."""
-
-    def step(self, closure=None):
-        super().step(closure)
-        for p in self.param_groups[0]["params"]:
-            self.state[p] = {"left": torch.eye(7), "rank": np.int64(3), "sizes": [1, 2], "flat": torch.zeros(p.numel())}
-
-
 class Extra(nn.Flatten):
     def get_extra_state(self):
         return {"calls": 3, "scale": np.float64(0.5)}
@@ -331,8 +300,7 @@ def of_numpy(parameters, lr):
 OWN = {
     "a loader that stops early": {"data": Loader(4, 3)},
     "a loader that goes on": {"data": Loader(4, 6)},
-    "Adafactor": {"optimizer": rows},
-    "an optimizer of one's own": {"optimizer": Preconditioned},
+    "Adafactor": {"optimizer": torch.optim.Adafactor},
     "numbers of NumPy": {"optimizer": of_numpy},
     "a layer with more state": {"layers": [Extra()]},
 }
@@ -408,11 +376,10 @@ def test_a_tilde_is_the_home_folder_wherever_a_path_is_taken(home):
     assert not (home / "~").exists()
 
 
-@pytest.mark.parametrize("call", [Checkpoint, History.load, History().save, storage.file_path])
-@pytest.mark.parametrize("path", [3, None, b"run.pt", ["run.pt"]])
-def test_what_is_no_path_is_told(call, path):
-    with pytest.raises(TypeError, match="path must be a path, got"):
-        call(path)
+@pytest.mark.parametrize("call", [Checkpoint, History.load, History().save])
+def test_what_is_no_path_is_told(call):
+    with pytest.raises(TypeError, match="path must be a path, got 3"):
+        call(3)
 
 
 def test_a_link_stays_a_link_and_has_one_lock(path, tmp_path):
@@ -425,25 +392,7 @@ def test_a_link_stays_a_link_and_has_one_lock(path, tmp_path):
         train(link, 2)
 
 
-def test_writers_at_once_leave_a_whole_file_and_nothing_else(tmp_path):
-    path, texts = tmp_path / "record.json", [str(n).encode() * 200_000 for n in range(4)]
-    threads = [threading.Thread(target=lambda t=t: [storage.replace(path, t) for _ in range(20)]) for t in texts]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert path.read_bytes() in texts and os.listdir(tmp_path) == ["record.json"]
-
-
 def test_parts_of_killed_programs_are_cleared_away(path):
     (left := path.with_name(".run.pt.123-456.part")).write_bytes(b"half")
     train(path)
     assert not left.exists() and {p.name for p in path.parent.iterdir()} == {"run.pt", ".run.pt.lock"}
-
-
-def test_a_file_has_the_rights_that_the_reader_gives_to_files(path):
-    before = os.umask(0o022)
-    try:
-        assert storage.replace(path, b"x") is None and path.stat().st_mode & 0o777 == 0o644
-    finally:
-        os.umask(before)

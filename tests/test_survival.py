@@ -12,13 +12,11 @@ import pickle
 import random
 import re
 import resource
-import shutil
 import signal
 import subprocess
 import sys
 import threading
 import time
-import warnings
 import zipfile
 from contextlib import contextmanager
 from functools import partial
@@ -87,7 +85,7 @@ def child(source, *arguments):
 
 
 def same(a, b):
-    """Tell whether two states are equal to the last bit; times are not part of it."""
+    """Return whether two states are equal to the last bit; times are not part of it."""
     if isinstance(a, torch.Tensor):
         return torch.equal(a, b)
     if isinstance(a, dict):
@@ -160,54 +158,30 @@ def test_a_second_call_goes_on_and_a_third_has_nothing_to_do(noise, dense, tmp_p
     assert set(os.listdir(path.parent)) == {"run.pt", ".run.pt.lock"}
 
 
-def test_the_learning_rate_and_its_marks_are_in_the_file(noise, dense, tmp_path):
-    def drop(trainer):
-        if trainer.step == 4:
-            trainer.lr = 0.01
-
-    run = partial(cnnlib.train, device="cpu", checkpoint=tmp_path / "run.pt", listeners=[drop, stop_at(4)])
-    run(copy.deepcopy(net := dense()), noise(), None, 2, 0.1)
-    history = run(net, noise(), None, 2, 0.1)
-    assert history.lr == [0.1] * 4 + [0.01] * 2 and history.marks == [(5, "lr 0.01")]
-
-
 # Interrupt, kill -9
 
-KILLED = """
-import itertools
+INTERRUPTED = """
 net, data = parts()
 def note(trainer):
     print(trainer.step)
     time.sleep(0.01)
 torch.manual_seed(1)
-checkpoint = cnnlib.Checkpoint(sys.argv[1], every=0.02)
 adam = torch.optim.Adam
-history = cnnlib.train(net, data, None, 100, 0.001, "cpu", optimizer=adam, checkpoint=checkpoint, listeners=[note])
+history = cnnlib.train(net, data, None, 100, 0.001, "cpu", optimizer=adam, checkpoint=sys.argv[1], listeners=[note])
 print(history.ended, history.steps)
 """
 
 
-@pytest.mark.parametrize(
-    "number",
-    [pytest.param(signal.SIGINT, id="SIGINT"), pytest.param(signal.SIGKILL, id="SIGKILL", marks=pytest.mark.thorough)],
-)
-def test_a_script_that_is_interrupted_or_killed_keeps_its_run(parts, tmp_path, number):
+def test_a_script_that_is_interrupted_keeps_its_run(parts, tmp_path):
     path = tmp_path / "run.pt"
-    with child(KILLED, path) as process:
-        done = 0
-        while done < 8:
-            done = int(process.stdout.readline())
-        process.send_signal(number)
-        rest, errors = process.communicate(timeout=60)
-        last_line = rest.split("\n")[-2] if rest else str(done)
+    with child(INTERRUPTED, path) as process:
+        while int(process.stdout.readline()) < 8:
+            pass
+        process.send_signal(signal.SIGINT)
+        said, errors = process.communicate(timeout=60)
     state = torch.load(path, weights_only=True)
     kept = state["epoch"] * 3 + state["batch"]
-    if number == signal.SIGINT:
-        assert process.returncode == 0 and not errors
-        assert last_line == f"interrupted {kept}"  # the very last step
-    else:
-        assert process.returncode == -signal.SIGKILL
-        assert 3 <= kept <= int(last_line)  # the last epoch's end at the latest
+    assert process.returncode == 0 and not errors and said.split("\n")[-2] == f"interrupted {kept}"  # the last step
     straight, resumed = parts.trainer(), parts.trainer()
     straight.fit(5 + kept // 3)
     torch.rand(3)
@@ -287,42 +261,26 @@ def test_a_step_that_a_second_interrupt_tore_apart_is_not_saved(noise, dense, tm
 
 
 @contextmanager
-def no_room(folder):
+def no_room():
     """Let no file in this process grow beyond 4 KB, as on a full disk."""
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (4096, before[1]))
     try:
-        yield folder
+        yield
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, before)
 
 
-@contextmanager
-def tiny_disk(folder):
-    """Mount a file system of 32 KB where this user may; elsewhere a limit has to do."""
-    mount = ["mount", "-t", "tmpfs", "-o", "size=32k", "tmpfs", str(folder)]
-    if not shutil.which("mount") or subprocess.run(mount, capture_output=True).returncode:
-        with no_room(folder):
-            yield folder
-        return
-    try:
-        yield folder
-    finally:
-        subprocess.run(["umount", str(folder)], check=True)
-
-
-@pytest.mark.parametrize("disk", [no_room, tiny_disk])
-def test_a_full_disk_ends_no_run(noise, dense, tmp_path, disk):
+def test_a_full_disk_ends_no_run(noise, dense, tmp_path):
     straight = Trainer(copy.deepcopy(net := dense()), noise(), lr=0.1).fit(3)
-    with disk(tmp_path) as folder:
-        keeper = Checkpoint(folder / "run.pt", every=1e-9)
-        with pytest.warns(RuntimeWarning, match="could not be saved") as caught:
-            history = cnnlib.train(net, noise(), None, 3, 0.1, "cpu", checkpoint=keeper)
-        assert set(os.listdir(folder)) <= {".run.pt.lock"}, "no half file stays behind"
+    keeper = Checkpoint(tmp_path / "run.pt", every=1e-9)
+    with no_room(), pytest.warns(RuntimeWarning, match="could not be saved") as caught:
+        history = cnnlib.train(net, noise(), None, 3, 0.1, "cpu", checkpoint=keeper)
+    assert set(os.listdir(tmp_path)) <= {".run.pt.lock"}, "no half file stays behind"
     assert history.loss == straight.loss and history.ended == "finished"
     assert len(caught) == 1, "once, not every time"
     assert "Nothing is saved of this run" in keeper.note and keeper.failing
-    assert "File too large" in keeper.note or "No space left" in keeper.note
+    assert "File too large" in keeper.note
 
 
 @pytest.mark.parametrize("call", ["fsync", "replace"])
@@ -354,11 +312,9 @@ def test_a_save_that_is_asked_for_says_what_is_wrong(noise, dense, tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(OSError):
         trainer.save(tmp_path / "file" / "run.pt")
-    with warnings.catch_warnings():
-        warnings.simplefilter("error")  # even then the run is worth more
-        run = partial(cnnlib.train, device="cpu", checkpoint=tmp_path / "file" / "run.pt")
-        with pytest.raises(OSError):  # but a place that can never be one is told at once
-            run(dense(), noise(), None, 1, 0.1)
+    run = partial(cnnlib.train, device="cpu", checkpoint=tmp_path / "file" / "run.pt")
+    with pytest.raises(OSError):  # a place that can never be one is told at once
+        run(dense(), noise(), None, 1, 0.1)
 
 
 def test_nobody_saves_in_the_middle_of_a_step(noise, dense, tmp_path):
@@ -478,26 +434,20 @@ def test_a_file_of_another_setup_is_told_by_what_differs(noise, dense, tmp_path)
     Trainer(dense(), noise(), lr=0.1, optimizer=momentum).save(path)
     wide = nn.Sequential(nn.Flatten(), nn.Linear(784, 17), nn.ReLU(), nn.Linear(17, 10))
     cases = [
-        (wide, noise(), momentum, "'1.weight' is (16, 784) there and (17, 784) here"),
-        (dense(), noise(seed=3), momentum, "seed of the data is 0 there and 3 here"),
-        (dense(), noise(batch_size=31), momentum, "batch size is 32 there and 31 here"),
-        (dense(), noise(num=90), momentum, "examples is 80 there and 90 here"),
-        (dense(), noise(resize=14), momentum, "picture size is [28, 28] there and [14, 14] here"),
-        (dense(), noise(shuffle=False), momentum, "shuffled is True there and False here"),
-        (dense(), noise(), torch.optim.Adam, "optimizer is SGD there and Adam here"),
-        (dense(), noise(), torch.optim.SGD, "momentum is 0.9 there and 0 here"),
+        (wide, noise(), "'1.weight' is (16, 784) there and (17, 784) here"),
+        (dense(), noise(seed=3), "seed of the data is 0 there and 3 here"),
+        (dense(), noise(batch_size=31), "batch size is 32 there and 31 here"),
+        (dense(), noise(num=90), "examples is 80 there and 90 here"),
+        (dense(), noise(resize=14), "picture size is [28, 28] there and [14, 14] here"),
+        (dense(), noise(shuffle=False), "shuffled is True there and False here"),
     ]
-    for net, batches, optimizer, words in cases:
-        trainer = Trainer(net, batches, lr=0.1, optimizer=optimizer)
+    for net, batches, words in cases:
+        trainer = Trainer(net, batches, lr=0.1, optimizer=momentum)
         before = trainer.state()
         with pytest.raises(ValueError) as caught:
             trainer.load(path)
         assert words in str(caught.value)
         assert same(trainer.state(), before)
-    content = path.read_bytes()
-    with pytest.raises(ValueError, match="begun with the learning rate 0.1, not 0.2.*delete this one"):
-        cnnlib.train(dense(), noise(), None, 1, 0.2, "cpu", optimizer=momentum, checkpoint=path)
-    assert path.read_bytes() == content
 
 
 # A kernel: interrupt, sleep, restart, kill -9
@@ -663,12 +613,6 @@ def test_a_panel_that_is_made_again_with_other_controls_says_what_it_cannot_go_b
     rest(again)
     assert "cannot be gone back to" in again.book.note.value and "depth" in again.book.note.value
     assert again.runner.settings["width"] == 2 and again.runner.trainer is None
-
-
-def test_a_panel_that_trained_nothing_leaves_nothing(panel):
-    panel()
-    again = panel()
-    assert again.book.runs == [] and again.status.value.startswith("Ready. Press Start.")
 
 
 # Clocks after a sleep
