@@ -1,4 +1,4 @@
-"""Large tensors lie in large pages, a step reuses freed memory, what rests keeps none, and idle threads keep no helpers.
+"""Tensors lie in large pages, a step reuses freed memory, what rests keeps none, and idle threads keep no helpers.
 
 Each is asked of the system, in a process of its own.
 """

@@ -185,7 +185,11 @@ def hardware(device):
     """Describe a device in one phrase, with the processor's name where the system gives it."""
     described, info = describe_device(device), Path("/proc/cpuinfo")
     if device.type == "cpu" and info.exists():
-        names = [line.partition(":")[2].strip() for line in info.read_text().splitlines() if "model name" in line]
+        names = [
+            line.partition(":")[2].strip()
+            for line in info.read_text(encoding="utf-8").splitlines()
+            if "model name" in line
+        ]
         described = ", ".join([described, *names[:1]])
     return described
 
