@@ -119,9 +119,10 @@ def main(names, moves):
                 if margin is not None:
                     margins.setdefault((name, number, claim), []).append(margin)
     for (name, _, claim), values in margins.items():
-        listed = ", ".join(f"{value:.3g}" for value in sorted(values))
-        close = len(values) > 2 and spreads(values) < CLOSE
-        print(f"{'CLOSE TO ITS BOUND: ' * close}{name}, {claim}: holds by {listed}")
+        listed, far = ", ".join(f"{value:.3g}" for value in sorted(values)), ""
+        if len(values) > 1:
+            far = f"{spreads(values):.1f} spreads from its bound; " + "CLOSE; " * (spreads(values) < CLOSE)
+        print(f"{name}, {claim}: {far}holds by {listed}")
     return failed
 
 
