@@ -1,8 +1,8 @@
 """What is trained: one entry a network, at full size and at laptop size.
 
-At full size, on a GPU, the settings are those of the listings that the course began with. Where those train a network,
-they are theirs to the last number; where they only show it, the settings are those of "Dive into Deep Learning", whose
-code they use, or of the chapter itself; `source` says which.
+At full size, on a GPU, the settings are those of the listings that the course began with, to the last number. Of the
+networks that those only show, LeNet with batch norm and ResNet-18 have the settings of "Dive into Deep Learning", and
+`vgg11_he`, `vgg11_bn` and the plain and residual networks those of their chapters.
 
 At laptop size, all 60,000 pictures are trained on, with a falling rate, until the curves are flat. Both sides of a
 comparison see the same pictures, batches and number of epochs, and each has the best of its own rates (see
@@ -92,14 +92,13 @@ def small_resnet18(width=8):
 
 
 QUARTER = narrower(VGG11, 4)
-D2L, CHAPTER = "Dive into Deep Learning", "the chapter"
 ONE, TWO, THREE, FOUR, FIVE, SIX = (
     "01_lenet", "02_alexnet", "03_vgg", "04_batch_norm", "05_resnet", "06_residual_gradients"
 )  # fmt: skip
 PLAIN_RESIDUAL = (("plain", "none"), ("residual", "projection"))
 _LENET = {"batch_size": 256, "epochs": 10, "small": True}
 _VGG = {"batch_size": 128, "epochs": 10, "side": 224, "rates": (0.05,)}
-_DEPTHS = {"batch_size": 64, "epochs": 10, "rates": (0.03,), "momentum": 0.9, "small": True, "source": CHAPTER}
+_DEPTHS = {"batch_size": 64, "epochs": 10, "rates": (0.03,), "momentum": 0.9, "small": True}
 _COPIES = {"batch_size": 64, "epochs": 1, "rates": (0.001,), "adam": True, "low": -1.0, "small": True}
 _VGG_BN = {"dropout": 0, "block": conv_bn_relu}
 
@@ -107,12 +106,11 @@ FULL = (
     Experiment("lenet", ONE, "LeNet", begun(xavier_, lenet), rates=(0.9,), **_LENET),
     Experiment("alexnet", TWO, "AlexNet", begun(xavier_, alexnet), 128, 5, (0.01,), side=224),
     Experiment("vgg11", THREE, "VGG-11, quarter width", begun(xavier_, vgg, QUARTER), **_VGG),
-    Experiment("vgg11_he", THREE, "VGG-11, quarter width, He's weights", begun(kaiming_, vgg, QUARTER), **_VGG,
-               source=CHAPTER),
-    Experiment("lenet_bn", FOUR, "LeNet, batch norm", begun(xavier_, lenet_bn), rates=(1.0,), **_LENET, source=D2L),
+    Experiment("vgg11_he", THREE, "VGG-11, quarter width, He's weights", begun(kaiming_, vgg, QUARTER), **_VGG),
+    Experiment("lenet_bn", FOUR, "LeNet, batch norm", begun(xavier_, lenet_bn), rates=(1.0,), **_LENET),
     Experiment("vgg11_bn", FOUR, "VGG-11, quarter width, batch norm", begun(kaiming_, vgg, QUARTER, **_VGG_BN), **_VGG,
-               momentum=0.9, source=CHAPTER),
-    Experiment("resnet18", FIVE, "ResNet-18", begun(xavier_, resnet18), 256, 10, (0.05,), side=96, source=D2L),
+               momentum=0.9),
+    Experiment("resnet18", FIVE, "ResNet-18", begun(xavier_, resnet18), 256, 10, (0.05,), side=96),
     *(Experiment(f"{kind}{depth}", FIVE, f"{kind}, {depth} layers", begun(default_, cifar_resnet, depth, 16, shortcut),
                  **_DEPTHS)
       for kind, shortcut in PLAIN_RESIDUAL for depth in (20, 56)),
@@ -120,7 +118,7 @@ FULL = (
     Experiment("residual_autoencoder", SIX, "autoencoder with a shortcut", ResidualConvAutoencoder, **_COPIES),
 )  # fmt: skip
 
-_LAPTOP = {"size": "laptop", "falling": True, "source": CHAPTER}
+_LAPTOP = {"size": "laptop", "falling": True}
 _LONG = _LAPTOP | {"batch_size": 256, "epochs": 30, "trial_epochs": 6}
 _LARGE = _LAPTOP | {"batch_size": 128, "epochs": 10, "momentum": 0.9}
 _RACE = _LAPTOP | {"batch_size": 64, "epochs": 10, "rates": (0.01, 0.03, 0.1, 0.3), "momentum": 0.9, "side": 14}

@@ -49,8 +49,6 @@ class Experiment:
         Where the pictures are their own targets: the value of black.
     small : bool
         Whether a GPU would mostly wait for its next command.
-    source : str
-        Where the settings are from.
     num_train, num_test : int or None
         Only so many pictures; all if None.
     """
@@ -74,13 +72,12 @@ class Experiment:
     side: int = SIDE
     low: float | None = None
     small: bool = False
-    source: str = "the listing"
     num_train: int | None = None
     num_test: int | None = None
 
     def settings(self):
         """Return the settings that determine a run with a given network, seed and rate, as plain values."""
-        aside = ("build", "seeds", "chapter", "title", "source", "small")
+        aside = ("build", "seeds", "chapter", "title", "small")
         plain = {name: value for name, value in asdict(self).items() if name not in aside}
         return plain | {"rates": list(self.rates)}
 
