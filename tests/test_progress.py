@@ -20,7 +20,6 @@ from cnnlib.page import announce as reader
 from cnnlib.page import progress_file
 from cnnlib.page import storage as shared_file
 from cnnlib.widgets import guess, predict
-from cnnlib.widgets.page_script import SPOKEN
 
 
 @pytest.fixture(autouse=True)
@@ -96,35 +95,32 @@ def test_what_leaves_no_trace(path):
 # --- guesses ---
 
 
-def guessed(question, choices, *answers):
-    """Return a guess in which a reader has chosen answers, one after the other."""
-    g = guess(question, choices)
-    g._build()
-    for answer in answers:
-        g._widget.children[1].value = answer
-    return g
-
-
 def test_the_first_guess_that_meets_its_outcome_stays(path):
-    g = guessed("How many?", ["one", "two"], "two", "one")
+    g = guess("How many?", ["one", "two"])
+    for answer in (1, 0):
+        g._set(answer)
     assert kept(path)["guesses"]["How many?"]["guess"] == "one"
     g.reveal("two")
-    g._widget.children[1].value = "two"
+    g._set(1)
     g.reveal("two")
     noted = kept(path)["guesses"]["How many?"]
     assert noted.pop("when") and noted == {"chapter": "01_lenet", "guess": "one", "outcome": "two", "right": False}
 
 
 def test_how_near_a_number_was(path):
-    guessed("How much?", (0, 1), 0.25).reveal(0.75)
+    g = guess("How much?", (0, 1))
+    g._set(0.25)
+    g.reveal(0.75)
     assert kept(path)["guesses"]["How much?"]["off_by"] == 0.5
     assert "You said 0.25: it was 0.75, off by 0.5." in repr(progress(1))
 
 
-def test_a_guess_says_what_it_noted_aloud(path):
-    g = guessed("How many?", ["<b>one</b>", "two"], "<b>one</b>")
-    assert SPOKEN in g._note._dom_classes and "&lt;b&gt;one&lt;/b&gt;" in g._note.value
-    assert g.reveal("two")._repr_markdown_().startswith('<div role="status">')
+def test_without_a_guess_nothing_is_noted(path):
+    g = guess("How many?", ["one", "two"])
+    g.reveal("two")
+    assert not path.exists()
+    g._set(0)  # after the experiment
+    assert kept(path)["guesses"]["How many?"]["right"] is False
 
 
 # --- nobody there ---
@@ -332,7 +328,9 @@ def test_the_table_says_what_is_solved_in_words(path):
 
 def test_the_page_gets_a_table_with_heads_and_no_markup_of_strangers(path, monkeypatch):
     monkeypatch.setenv("CNNLIB_PROGRESS", str(path.with_name("<b>.json")))
-    guessed("<script>alert(1)</script>", ["<i>a</i>", "b"], "<i>a</i>").reveal("b")
+    g = guess("<script>alert(1)</script>", ["<i>a</i>", "b"])
+    g._set(0)
+    g.reveal("b")
     page = progress("01")._repr_html_()
     assert "<script>" not in page and "<i>" not in page and "<b>" not in page
     assert page.count("<th scope='col'") == 5 and page.count("<th scope='row'") == 10 and page.count("<caption") == 1

@@ -225,7 +225,7 @@ def damaged_upload(evil):
 def a_guess(evil):
     asked = guess(evil, [evil, "b"])
     asked._build()
-    asked._set({"new": evil})
+    asked._set(0)
     return asked
 
 
@@ -308,9 +308,9 @@ PLACES = {
     "a drawing": lambda evil: Drawing([Words(1, 2, evil), Words(3, 4, evil, turned=True)], 9, 9, evil).svg(),
     "a list of runs": lambda evil: values(book_with(evil).widget).split("Save: ")[0],
     "a damaged run": damaged_upload,
-    "a guess": lambda evil: values(a_guess(evil)._widget),
-    "a question": lambda evil: rendered(a_guess(evil)._markdown()),
-    "an outcome": lambda evil: rendered(a_guess(evil).reveal(evil)._repr_markdown_()),
+    "a guess": lambda evil: a_guess(evil)._widget.children[0].html,
+    "a question": lambda evil: a_guess(evil).card(),
+    "an outcome": lambda evil: a_guess(evil).card(a_guess(evil).reveal(evil, evil)._result()),
     "the feature explorer": explored,
     "the shape walk": walked,
     "a view that fails": a_failing_view,

@@ -141,7 +141,8 @@ def words_on_pages():
     for widget in (question, lesions, parts, walk, maps):
         widget._build()
     words = {
-        "fit(": words_of(controls.box), "Playground(": words_of(panel.box), "= guess(": words_of(question._widget),
+        "fit(": words_of(controls.box), "Playground(": words_of(panel.box),
+        "= guess(": ({"your guess"}, set(question.options)),
         "Lesions(": words_of(lesions._widget), "GradientSum(": words_of(parts._widget),
         "explore_shapes(": words_of(walk._widget), "explore_features(": words_of(maps._widget),
     }  # fmt: skip

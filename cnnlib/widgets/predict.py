@@ -1,161 +1,321 @@
-"""Predict, then run: the reader commits a guess, the experiment answers, both are shown together.
+"""Predict, then run: the reader commits a guess, the experiment answers, and a card shows both together.
 
-Nothing waits for the guess. Where nobody is there to make one, the question stays on the page as text. Where a reader
-is, the first guess that meets its outcome is noted in their own file, see `cnnlib.page.progress_file`.
+Nothing waits for the guess. A card without one stays open, and the result stays folded behind "Show the answer"; it is
+HTML and CSS, so that it works on a page without a kernel as well. Where a reader is, the first guess that meets its
+outcome is noted in their own file, see `cnnlib.page.progress_file`.
 """
 
+import math
+import zlib
+from numbers import Real
+from pathlib import Path
+
+import anywidget
 import ipywidgets
+import traitlets
 
 from cnnlib.page import progress_file
-from cnnlib.page.announce import announced
-from cnnlib.page.escape import html_text, inert_markdown, markdown_text, printable
+from cnnlib.page.escape import html_text, printable
 from cnnlib.page.frontend import kernel
-from cnnlib.validation import List, Number, Pair, Text, arguments, in_words
+from cnnlib.validation import Callable, Choice, Dict, List, Number, Pair, Text, arguments, in_words
 from cnnlib.widgets.display import widget_bundle
-from cnnlib.widgets.page_script import SPOKEN
 from cnnlib.widgets.subshells import answer_in_subshell
 
+FILE = Path(__file__)
+MOST = 6  # options: as many as the rules in predict.css show an answer for
 
-@arguments(question=Text(), options=List())
-def guess(question, options):
+
+@arguments(question=Text(), form=Text())
+def guess(question, options, form="{:.3g}"):
     """Ask the reader for a prediction.
 
     Parameters
     ----------
     question : str
-    options : list of str, or (low, high)
-        Answers to choose from, or the ends of a scale.
+    options : list of str, dict, or (low, high)
+        Answers to choose from, or the ends of a scale. A dict says which measurement makes an answer the right one:
+        `{"at once": lambda loss: loss < 1, …}`, the first whose function returns true, or `{"about 60 %": 60, …}`, the
+        one that comes nearest.
+    form : str
+        How a measured number is written: "{:.0f} %".
 
     Returns
     -------
     Guess
-        Shows the question; `reveal(outcome)` shows what came of it.
+        Shows the question; `reveal(measured)` shows what came of it.
 
     Raises
     ------
     TypeError, ValueError
-        If there are fewer than two options, two are alike, or they are neither texts nor the ends of a scale.
+        If there are fewer than two options, two are alike, or they are neither texts nor numbers.
     """
-    if len(options) < 2:
-        raise ValueError(f"a guess needs at least two options, or the two ends of a scale, got {options!r}.")
-    if not isinstance(options[0], str):
-        low, high = Pair()(options, "the ends of a scale")
-        if low == high:
-            raise ValueError(f"the ends of a scale must differ, got {in_words(options)}.")
-    elif len(set(List(str)(options, "options"))) < len(options):
-        raise ValueError(f"the options must differ, got {in_words(options)}.")
-    return Guess(question, options)
+    return Guess(question, options, form)
 
 
 class Guess:
     """A question with the reader's answer to it; `answer` is None until there is one."""
 
-    def __init__(self, question, options):
-        self.question, self.options = question, options
-        self.scale = not isinstance(options[0], str)
-        self.answer = None
-        self._widget = None
+    def __init__(self, question, options, form):
+        form.format(0.5)  # fails here, not after the experiment
+        self.question, self.form = question, form
+        named = isinstance(options, dict) or isinstance(List()(options, "options")[0], str)
+        self.scale = None if named else Pair()(options, "the ends of a scale")
+        if self.scale and self.scale[0] == self.scale[1]:
+            raise ValueError(f"the ends of a scale must differ, got {in_words(options)}.")
+        self.options = {} if self.scale else _rules(options)
+        self.answer, self._cards, self._widget = None, [], None
 
-    def _build(self):
-        if self.scale:
-            low, high = map(float, self.options)
-            control = ipywidgets.FloatSlider(
-                min=low, max=high, value=(low + high) / 2, step=(high - low) / 100, description="your guess",
-                continuous_update=False, style={"description_width": "initial"}, layout={"width": "28em"},
-            )  # fmt: skip
-        else:
-            control = ipywidgets.RadioButtons(
-                options=self.options, value=None, description="your guess", layout={"width": "max-content"},
-                style={"description_width": "initial"},
-            )  # fmt: skip
-        control.observe(self._set, "value")
-        text = ipywidgets.HTML(f"<b>Predict first.</b> {html_text(self.question)}")
-        self._note = ipywidgets.HTML("<i>No guess yet.</i>")
-        self._note.add_class(SPOKEN)
-        self._widget = ipywidgets.VBox([text, control, self._note])
-        self._widget.add_class("cnnlib-guess")
-        answer_in_subshell(self._widget)  # so that a guess is noted while the cells below already run
-
-    def _set(self, change):
-        self.answer = change["new"]
-        if self.answer is None:
-            return
-        progress_file.guessed(self.question, float(self.answer) if self.scale else self.answer)
-        said = f"{self.answer:.3g}" if self.scale else f"“{self.answer}”"
-        text = f"Noted: {said}. Now run the experiment below. {progress_file.remark()}"
-        self._note.value = f"<i>{html_text(text.rstrip())}</i>"
-
-    @arguments(because=Text())
-    def reveal(self, outcome, because=""):
-        """Show the guess and the outcome together.
+    @arguments(because=Text(), pick=Callable("It is max or min."))
+    def reveal(self, measured, because="", pick=max):
+        """Show the guess and what was measured together.
 
         Parameters
         ----------
-        outcome : str or float
-            One of the options, or a number on the scale.
+        measured : number, dict of str to number, or an option
+            What the experiment found; None stands for a number that was never reached. A dict is drawn as bars. Where
+            the options are a list, its names are the options, and `pick` says which of them is the answer.
         because : str
             A sentence that goes with the outcome.
+        pick : callable
+            `max` or `min`.
 
         Raises
         ------
         TypeError, ValueError
-            If the outcome is none of the options, or no number on a scale.
+            If the measurement is none of the options, or no number on a scale.
         """
-        if self.scale:
-            Number()(outcome, "the outcome")
-        if not self.scale and outcome not in self.options:
-            raise ValueError(f"the outcome must be one of the options {list(self.options)}, got {outcome!r}.")
-        shown = Reveal(self, outcome, because)
-        if shown.right is not None:
-            both = (self.answer, outcome)
-            answer, outcome = map(float, both) if self.scale else both
-            progress_file.revealed(self.question, answer, outcome, float(shown.right) if self.scale else shown.right)
+        shown = Reveal(self, measured, because, pick)
+        self._cards.append(shown)
+        shown.note()
         return shown
 
-    def _markdown(self):
-        answers = f"{self.options[0]} … {self.options[1]}" if self.scale else " / ".join(self.options)
-        return f"**Predict first.** {markdown_text(self.question)}\n\n*{markdown_text(answers)}*"
+    def words(self, value):
+        """Return the words for an answer or a measured number."""
+        if value is None:
+            return "never"
+        return self.form.format(value) if isinstance(value, Real) else str(value)
+
+    def value(self, option):
+        """Return the number that an answer stands for, or None."""
+        rule = option if self.scale else self.options.get(option)
+        return rule if isinstance(rule, Real) else None
+
+    def card(self, result=None):
+        """Return the card as HTML, with a folded result if there is one."""
+        group = f"guess-{zlib.crc32(self.question.encode('utf-8', 'replace')):08x}"
+        if self.scale:
+            low, high = self.scale
+            field = (
+                f'<input type="range" aria-label="your guess" min="{low}" max="{high}" step="{(high - low) / 100}">'
+                f"<output>{html_text(f'{self.words(low)} … {self.words(high)}')}</output>"
+            )
+        else:
+            field = "".join(
+                f'<label><input type="radio" name="{group}" value="{i}"> {html_text(option)}</label>'
+                for i, option in enumerate(self.options)
+            )
+        kind = "" if self.scale else ' role="radiogroup" aria-label="your guess"'
+        parts = [
+            f'<p><b>Predict first.</b> {html_text(self.question)}</p>',
+            f'<div class="cnnlib-options widget-radio-box"{kind}>{field}</div>',
+            '<div class="cnnlib-note" role="status"></div>',
+        ]  # fmt: skip
+        if result is not None:
+            parts.append(f"<details><summary>Show the answer</summary><div>{result}</div></details>")
+        return f'<div class="cnnlib-card">{"".join(parts)}</div>'
+
+    def static(self, result=None):
+        """Return the card for a page without a kernel."""
+        return f"<style>{FILE.with_suffix('.css').read_text(encoding='utf-8')}</style>{self.card(result)}"
+
+    def live(self, result=None):
+        """Return the card as a widget whose answer becomes that of the guess."""
+        card = GuessCard(html=self.card(result))
+        card.observe(lambda change: self._set(change["new"]), "chosen")
+        self._cards.append(card)
+        self._show(card)
+        box = ipywidgets.VBox([card])
+        box.add_class("cnnlib-guess")
+        answer_in_subshell(box)  # so that a guess is noted while the cells below already run
+        return box
+
+    def _set(self, chosen):
+        """Take what a page says was chosen: the number of an option, or a number on the scale."""
+        if type(chosen) not in (int, float) or not math.isfinite(chosen):
+            return
+        if self.scale:
+            answer = min(max(float(chosen), self.scale[0]), self.scale[1])
+        elif chosen in range(len(self.options)):
+            answer = list(self.options)[int(chosen)]
+        else:
+            return
+        if answer == self.answer:
+            return
+        self.answer = answer
+        progress_file.guessed(self.question, answer)
+        for card in self._cards:
+            card.note() if isinstance(card, Reveal) else self._show(card)
+
+    def _show(self, card):
+        if self.answer is None:
+            return
+        remark = progress_file.remark()
+        card.chosen = self.answer if self.scale else list(self.options).index(self.answer)
+        card.note = f"Noted: {self.words(self.answer)}. {remark}".rstrip()
 
     def _repr_mimebundle_(self, include=None, exclude=None):
-        static = {"text/markdown": self._markdown(), "text/plain": repr(self)}
+        static = {"text/html": self.static(), "text/plain": repr(self)}
         if kernel() is None:
             return static
         if self._widget is None:
             self._build()
         return widget_bundle(self._widget, static)
 
+    def _build(self):
+        self._widget = self.live()
+
     def __repr__(self):
-        return printable(f"Predict first: {self.question}")
+        answers = [" … ".join(map(self.words, self.scale))] if self.scale else self.options
+        return printable("\n".join([f"Predict first: {self.question}", *(f"  ○ {answer}" for answer in answers)]))
 
 
 class Reveal:
-    """A guess beside its outcome."""
+    """A guess beside its outcome: one of the options, a number on a scale, or None if it is none of the options."""
 
-    def __init__(self, guess, outcome, because):
-        self.guess, self.outcome, self.because = guess, outcome, because
+    def __init__(self, guess, measured, because, pick):
+        if isinstance(measured, dict):
+            measured = {str(name): value for name, value in measured.items()}
+            for name, value in measured.items():
+                if not isinstance(value, Real | None):
+                    raise TypeError(f"what is measured must be numbers, got {in_words(value)} for {name!r}.")
+        self.guess, self.measured, self.because = guess, measured, because
+        self.outcome = _outcome(guess, measured, pick)
+        self._widget = None
 
     @property
     def right(self):
         """True or False for a choice, how far off for a scale, None without a guess."""
-        if self.guess.answer is None:
+        answer = self.guess.answer
+        if answer is None:
             return None
-        return abs(self.guess.answer - self.outcome) if self.guess.scale else self.guess.answer == self.outcome
+        return abs(answer - self.outcome) if self.guess.scale else answer == self.outcome
 
-    def _line(self):
-        outcome = f"{self.outcome:.3g}" if self.guess.scale else self.outcome
+    def note(self):
+        """Keep the guess and its outcome in the reader's own file, and show both where the card is on a page."""
         if self.right is None:
-            verdict = "You made no guess."
-        elif self.guess.scale:
-            verdict = f"You guessed {self.guess.answer:.3g}, off by {self.right:.2g}."
-        else:
-            verdict = f"You guessed “{self.guess.answer}”: " + ("right." if self.right else "not this time.")
-        return verdict, outcome
+            return
+        outcome = float(self.outcome) if self.guess.scale else str(self.outcome)
+        progress_file.revealed(self.guess.question, self.guess.answer, outcome, self.right)
+        if self._widget is not None and self.guess.scale:
+            self._widget.children[0].result = self._result()
 
-    def _repr_markdown_(self):
-        verdict, outcome = map(markdown_text, self._line())
-        because = inert_markdown(self.because)
-        return announced(f"{verdict} The experiment says: **{outcome}**. {because}".strip())
+    def _it(self):
+        """Return the words for what came out."""
+        guess, number = self.guess, isinstance(self.measured, Real)
+        if guess.scale or (number and guess.value(self.outcome) is not None):
+            return guess.words(self.measured)
+        outcome = "none of these" if self.outcome is None else self.outcome
+        return f"{outcome} ({guess.words(self.measured)})" if number else outcome
+
+    def said(self, answer):
+        """Return the sentence that sets an answer beside the outcome."""
+        if answer is None:
+            return f"It was {self._it()}."
+        if not self.guess.scale and answer == self.outcome:
+            exactly = f": {self._it()}" if self._it() != answer else ""
+            return f"You said {self.guess.words(answer)}, and so it was{exactly}."
+        return f"You said {self.guess.words(answer)}; it was {self._it()}."
+
+    def _result(self):
+        """Return the folded part of the card: a sentence for each answer, of which CSS shows one, bars, and why."""
+        guess = self.guess
+        known = guess.answer if guess.scale else None
+        parts = [f'<span class="cnnlib-said">{html_text(self.said(known))}</span>']
+        rows = [("you said", known, "")] if known is not None else []
+        for i, option in enumerate(guess.options):
+            parts.append(f'<span class="cnnlib-said-{i}" hidden>{html_text(self.said(option))}</span>')
+            rows.append(("you said", guess.value(option), f"cnnlib-said-{i}"))
+        if isinstance(self.measured, dict):
+            rows = [(name, value, "cnnlib-it" * (name == self.outcome)) for name, value in self.measured.items()]
+        else:
+            value = self.measured if guess.scale or guess.value(self.outcome) is not None else None
+            rows = [row for row in (*rows, ("measured", value, "cnnlib-it")) if row[1] is not None]
+        because = f"<p>{html_text(self.because)}</p>" if self.because else ""
+        return f'<p role="status">{"".join(parts)}</p>{self._bars(rows)}{because}'
+
+    def _bars(self, rows):
+        numbers = [value for _, value, _ in rows if value is not None and math.isfinite(value)]
+        low, high = self.guess.scale or (min([0, *numbers]), max([0, *numbers]))
+        html = []
+        for name, value, kind in rows:
+            share = 1.0 if value is None or not math.isfinite(value) else (value - low) / ((high - low) or 1)
+            kind, hidden = f"{kind}{' cnnlib-never' * (value is None)}", " hidden" * kind.startswith("cnnlib-said")
+            html.append(
+                f'<div class="{kind}"{hidden}><span>{html_text(name)}</span><span><i style="width:{share:.1%}"></i>'
+                f"</span><span>{html_text(self.guess.words(value))}</span></div>"
+            )
+        return f'<div class="cnnlib-bars">{"".join(html)}</div>' if html else ""
+
+    def _repr_mimebundle_(self, include=None, exclude=None):
+        static = {"text/html": self.guess.static(self._result()), "text/plain": repr(self)}
+        if kernel() is None:
+            return static
+        if self._widget is None:
+            self._widget = self.guess.live(self._result())
+        return widget_bundle(self._widget, static)
 
     def __repr__(self):
-        verdict, outcome = self._line()
-        return printable(f"{verdict} The experiment says: {outcome}. {self.because}".strip())
+        return printable(f"{self.said(self.guess.answer)} {self.because}".strip())
+
+
+class GuessCard(anywidget.AnyWidget):
+    """A card on a page with a kernel.
+
+    Attributes
+    ----------
+    html, note : str
+        The card, and what stands below the answers.
+    result : str
+        What takes the place of its folded part; nothing if empty.
+    chosen : number or None
+        The number of the chosen answer, or the place on the scale.
+    """
+
+    _esm, _css = FILE.with_suffix(".js"), FILE.with_suffix(".css")
+    html = traitlets.Unicode().tag(sync=True)
+    note = traitlets.Unicode().tag(sync=True)
+    result = traitlets.Unicode().tag(sync=True)
+    chosen = traitlets.Any().tag(sync=True)
+
+
+def _rules(options):
+    """Return the options, each with what makes it the right one: a function, a number or, for a list, nothing."""
+    if isinstance(options, dict):
+        for rule in Dict()(options, "options").values():
+            if not callable(rule):
+                Number(hint="Or a function of what is measured.")(rule, "what an option stands for")
+        rules = dict(options)
+    else:
+        rules = dict.fromkeys(List(str)(options, "options"))
+    if len(rules) < len(options):
+        raise ValueError(f"the options must differ, got {in_words(options)}.")
+    if not 2 <= len(options) <= MOST:
+        raise ValueError(f"a guess has 2 to {MOST} options, or the two ends of a scale, got {in_words(options)}.")
+    return rules
+
+
+def _outcome(guess, measured, pick):
+    """Return the option that the measurement makes the right one, the number on a scale, or None."""
+    options = guess.options
+    if guess.scale:
+        return Number()(measured, "the measurement")
+    if any(callable(rule) for rule in options.values()):
+        return next((option for option, rule in options.items() if rule(measured)), None)
+    if isinstance(measured, dict):
+        if measured.keys() != options.keys():
+            raise ValueError(f"a measurement must name the options {list(options)}, got {list(measured)}.")
+        return pick(measured, key=lambda option: math.inf if measured[option] is None else measured[option])
+    if None in options.values():  # a list of words
+        return Choice(tuple(options))(measured, "the measurement")
+    value = Number()(measured, "the measurement")
+    return min(options, key=lambda option: abs(options[option] - value))
