@@ -285,9 +285,14 @@ def test_a_chart_can_be_read(picture):
             assert contrast(to_hex(line.get_color()), WHITE) >= 3
 
 
-def test_a_drawing_brings_its_own_white():
+def test_a_drawing_has_the_colours_of_the_page_and_its_picture_is_on_white():
+    """Ink that is black on paper follows the page's text: JupyterLab's dark theme has white on #111111."""
     for drawing in drawings():
-        assert '<rect width="1000"' in drawing.svg() and 'fill="white"/>' in drawing.svg()
+        svg = drawing.svg()
+        assert "currentColor" in svg and not re.search(r'"(#222222|#000000|#6b6b6b|#dddddd|white)"', svg)
+        for colour in set(re.findall(r'(?:stroke|fill)="(#[0-9a-fA-F]{6})"', svg)) - {WHITE}:
+            assert contrast(colour, "#111111") >= 2.9, colour
+        assert to_hex(drawing.picture().figure.get_facecolor()) == WHITE
 
 
 # --- words in HTML, and colours that nobody has looked at ---

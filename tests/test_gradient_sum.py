@@ -297,7 +297,8 @@ def test_bars_are_the_shares(count):
     parts = random_parts(count, first=3)
     drawing = draw_parts(parts, "the title")
     words, bars = words_of(drawing), [e for e in drawing.elements if isinstance(e, Rect)]
-    assert {"the title", "identity", "sum", "off by", "autograd", *map(str, parts.numbers)} <= set(words)
+    shown = parts.numbers if count < 9 else parts.numbers[1::2]
+    assert {"the title", "identity", "sum", "off by", "autograd", *map(str, shown)} <= set(words)
     assert len(bars) == count + 3
     zero = next(e.points[0][1] for e in drawing.elements if isinstance(e, Line) and e.width == 1.2)
     one = [e.points[0][1] for e in drawing.elements if isinstance(e, Line) and e.width == 2 and not e.dash][-1]
@@ -347,9 +348,9 @@ def test_bars_that_are_too_long_end_with_the_picture(factor):
     parts.first_order[2] = -factor * parts.total
     drawing = draw_parts(parts)
     root = parsed(drawing)
-    for rect in [e for e in root.iter() if e.tag.endswith("}rect")][1:]:
-        assert 0 <= float(rect.get("y")) and float(rect.get("y")) + float(rect.get("height")) <= 300
-    assert all(40 <= yy <= 300 for e in drawing.elements if isinstance(e, Line) for _, yy in e.points)
+    for rect in [e for e in root.iter() if e.tag.endswith("}rect")]:
+        assert 0 <= float(rect.get("y")) and float(rect.get("y")) + float(rect.get("height")) <= 311
+    assert all(40 <= yy <= 311 for e in drawing.elements if isinstance(e, Line) for _, yy in e.points)
 
 
 # Once: shares that are NaN (from NaN, from infinity, from a total of zero) become 'nan' in the SVG's coordinates.
@@ -440,7 +441,7 @@ def test_an_error_is_said_in_the_panel_and_the_next_move_mends_it(widget, monkey
     with monkeypatch.context() as patch:
         patch.setattr(gradient_sum, "gradient_parts", lambda *_: (_ for _ in ()).throw(ValueError("<b>no</b>")))
         widget.inputs["norm"].value = False
-        assert "role='alert'" in widget.image.value and "ValueError: &lt;b&gt;no" in widget.image.value
+        assert "role='alert'" in widget.image.value and "&lt;b&gt;no" in widget.image.value
         assert "<b>" not in widget.image.value and "<svg" not in widget.image.value
     widget.inputs["norm"].value = True
     assert widget.image.value == good
@@ -480,7 +481,7 @@ def test_the_stored_page_has_the_picture(widget, monkeypatch):
     widget.inputs["block"].value = 3
     bundle, metadata = widget._repr_mimebundle_()
     assert set(bundle) == {"image/png", "text/plain"} and bundle["image/png"][:4] == b"\x89PNG"
-    assert metadata == {"image/png": {"width": 1000, "height": 360}}
+    assert metadata == {"image/png": {"width": 1000, "height": 420}}
     assert bundle["text/plain"].startswith("Gradient at the input of block 3: pre-activation, batch norm")
     fresh = GradientSum(torch.rand(2, 1, 8, 8), y[:2], 2)
     monkeypatch.setattr(display, "kernel", lambda: object())

@@ -126,8 +126,10 @@ def words(drawing):
 def test_the_picture_says_what_is_left():
     svg = words(draw_lesions(0.87, [0.5, None, 0.25], 2, "a network"))
     assert "0.25" in svg and "whole: 0.87" in svg and "chance: 0.1" in svg and "a network" in svg
-    assert "0.50" not in svg, "only the part in question has its value on it"
+    assert ">0.50<" not in svg, "only the part in question has its value on it"
     assert svg.count("#9ecae1") == 1, "one other part was tried"
+    assert svg.count('aria-pressed="true"') == 1 and "part 3: put it back, 0.25 without it" in svg
+    assert 'role="group"' in svg and "part 2: take it out" in svg
 
 
 def boxes(drawing):
@@ -147,7 +149,7 @@ def test_no_line_and_no_bar_runs_through_its_words(whole, left):
     placed = dict(boxes(drawing))
     names = [f"whole: {whole:.2f}", "chance: 0.1"]
     lines = [e for e in drawing.elements if isinstance(e, Line) and e.dash]
-    bars = [e for e in drawing.elements if isinstance(e, Rect)]
+    bars = [e for e in drawing.elements if isinstance(e, Rect) and e.y < 280]
     assert len(lines) == 2 and len(bars) == 3
     (value,) = [box for text, box in placed.items() if text == f"{left:.2f}"]
     assert not any(value[1] < y < value[3] for line in lines for _, y in line.points)
@@ -209,6 +211,20 @@ def test_the_slider_ends_with_the_network(widget):
     assert widget.part.max == 4
     widget.net.value = "<i>vgg</i>"
     assert widget.part.max == 3 and widget.part.value == 3 and "<svg" in widget.image.value
+
+
+def test_a_press_takes_a_block_out_and_puts_it_back(widget):
+    press = lambda part, times: widget.image.set_state({"pressed": [part, times]})  # noqa: E731
+    press(2, 1)
+    assert widget.part.value == 3 and "without part 3" in widget.image.value
+    out = widget.image.value
+    press(2, 2)
+    assert "whole" in widget.draw().text and 'aria-pressed="true"' not in widget.image.value
+    press(2, 3)
+    assert widget.image.value == out
+    for sent in (None, 3, [99, 4], [-1, 5], ["1", 6], [True, 7], [1]):
+        widget.image.set_state({"pressed": sent})
+        assert widget.image.value == out
 
 
 def test_a_result_is_measured_once(widget, monkeypatch):

@@ -3,6 +3,7 @@
 import io
 import re
 from datetime import UTC, datetime
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -17,9 +18,9 @@ from cnnlib.datasets import Batches, Copies
 from cnnlib.figures.drawing import Bitmap
 from cnnlib.models import ConvAutoencoder, lenet
 from cnnlib.probes import maps_and_output
-from cnnlib.widgets import explore_features, feature_explorer
+from cnnlib.widgets import explore_features, network_copy, pad
 from cnnlib.widgets.feature_explorer import EMPTY
-from cnnlib.widgets.pad import LOOK, MOST, SCRIPT, DrawingPad
+from cnnlib.widgets.pad import MOST, DrawingPad
 from cnnlib.widgets.pictures import grey_picture, ink_picture
 
 RAMP = [i % 256 for i in range(784)]
@@ -28,7 +29,7 @@ RAMP = [i % 256 for i in range(784)]
 @pytest.fixture(autouse=True)
 def patient(monkeypatch):
     """Let a search take as long as it takes: this machine may be busy."""
-    monkeypatch.setattr(feature_explorer, "PATIENCE", float("inf"))
+    monkeypatch.setattr(network_copy, "PATIENCE", float("inf"))
 
 
 @pytest.fixture
@@ -139,10 +140,11 @@ def test_a_page_cannot_change_the_size():
 
 
 def test_the_page_asks_no_network_and_says_what_the_keys_do():
-    assert "http" not in SCRIPT + LOOK and "import" not in SCRIPT + LOOK and "eval" not in SCRIPT
+    script, look = (Path(pad.__file__).with_suffix(end).read_text(encoding="utf-8") for end in (".js", ".css"))
+    assert "http" not in script + look and "import" not in script + look and "eval" not in script
     for word in ("tabindex", "aria-label", 'role="status"', "Arrow keys", "Space", "Delete", "stopPropagation"):
-        assert word in SCRIPT
-    for size in re.findall(r"font-size: (\d+)px", LOOK):
+        assert word in script
+    for size in re.findall(r"font-size: (\d+)px", look):
         assert int(size) >= 14
 
 
@@ -151,8 +153,8 @@ def test_the_page_asks_no_network_and_says_what_the_keys_do():
 
 def test_the_pad_unfolds_with_its_switch(explorer):
     pad, drawer = explorer.pad, explorer.drawer
-    order = explorer.widget.children
-    assert order[1] is pad and order[2] is explorer.image and drawer in order[0].children
+    left, right = explorer.widget.children[:2]
+    assert left.children[1:3] == (drawer, pad) and right.children == (explorer.image,)
     assert pad.layout.display == "none" and not drawer.value
     assert drawer.description == "draw one" and drawer.tooltip
     assert "cnnlib-features-draw" in drawer._dom_classes and "cnnlib-drawing" in pad._dom_classes

@@ -235,7 +235,7 @@ def test_lesions_follow_the_slider(page, folder, pace):
     page.errors.clear()
     open_notebook(page, page.address, "lesions.ipynb")
     run_cell(page, 0)
-    title = page.locator(".cnnlib-lesions svg text").first
+    title = page.locator(".cnnlib-lesion svg text").first
     title.get_by_text("residual, without part 2").wait_for()
     delays = {}
     for name, moves in (("residual", 20), ("plain", 4)):
@@ -272,8 +272,8 @@ def test_gradient_sum_follows_within_200_ms(page, folder):
     page.errors.clear()
     open_notebook(page, page.address, "sum.ipynb")
     run_cell(page, 0)
-    page.locator(".cnnlib-parts svg").wait_for()
-    watch(page, ".cnnlib-parts")
+    page.locator(".cnnlib-sum-image svg").wait_for()
+    watch(page, ".cnnlib-sum-image")
 
     def select(name, number):
         box = page.locator(f".cnnlib-sum-{name} select")
@@ -293,9 +293,9 @@ def test_gradient_sum_follows_within_200_ms(page, folder):
         delays = sorted(move(name, number) for number in range(20))
         print(f"{name}: median {statistics.median(delays):.0f} ms, 95th percentile {delays[18]:.0f} ms")
         assert delays[18] < 200
-    assert "✓" in page.locator(".cnnlib-parts").text_content()
+    assert "✓" in page.locator(".cnnlib-sum-image").text_content()
     page.locator(".cnnlib-sum-kind select").select_option("post-activation")
-    page.locator(".cnnlib-parts").get_by_text("✗").wait_for()
+    page.locator(".cnnlib-sum-image").get_by_text("✗").wait_for()
     assert not page.errors
 
 

@@ -1,4 +1,4 @@
-"""A network as a row of blocks with what goes around them. Plain SVG, so that it follows a slider at once."""
+"""A network as a row of blocks with what goes around them."""
 
 import torch
 from torch import nn
@@ -50,7 +50,7 @@ def draw_blocks(net, input_shape, title=""):
     parts = [Words(8, 22, title, 17, weight="bold", anchor="start")] if title else []
     x = 60.0
     parts.append(Line([(10, MIDDLE), (x, MIDDLE)], INK, 1.5))
-    parts.append(Words(34, MIDDLE - 8, "image", 13))
+    parts.append(Words(34, MIDDLE - 8, "image"))
     used, sizes, before = {}, {}, None
     for block, (channels, side) in blocks:
         colour = sizes.setdefault(channels, STAGES[len(sizes) % len(STAGES)])
@@ -63,11 +63,11 @@ def draw_blocks(net, input_shape, title=""):
             used[kind] = True
             parts.append(_arc(x + 0.04 * slot, x + 0.96 * slot, MIDDLE - TALL / 2 - 8, slot, *KINDS[kind]))
         if channels != before:
-            parts.append(Words(left, MIDDLE + TALL / 2 + 22, f"{channels} × {side}²", 15, anchor="start"))
+            parts.append(Words(left, MIDDLE + TALL / 2 + 22, f"{channels} × {side}²", anchor="start"))
             before = channels
         x += slot
     parts.append(Line([(x, MIDDLE), (x + 30, MIDDLE)], INK, 1.5))
-    parts.append(Words(x + 34, MIDDLE + 5, "scores", 13, anchor="start"))
+    parts.append(Words(x + 34, MIDDLE + 5, "scores", anchor="start"))
     parts += _legend(used, len(blocks))
     text = f"{len(blocks)} blocks, {', '.join(used) or 'no'} shortcuts"
     return Drawing(parts, WIDTH, MIDDLE + 110, text)
@@ -104,12 +104,12 @@ def _arc(left, right, top, slot, colour, dash):
 
 def _legend(used, number):
     y, x = MIDDLE + 98, 8
-    parts = [Words(x, y, f"{number} blocks of two 3×3 convolutions", 15, FAINT, anchor="start")]
+    parts = [Words(x, y, f"{number} blocks of two 3×3 convolutions", fill=FAINT, anchor="start")]
     x += 330
     for kind in used:
         parts += [Line([(x, y - 5), (x + 40, y - 5)], KINDS[kind][0], 2, KINDS[kind][1])]
-        parts.append(Words(x + 48, y, kind, 15, anchor="start"))
+        parts.append(Words(x + 48, y, kind, anchor="start"))
         x += 70 + 10 * len(kind)
     if not used:
-        parts.append(Words(x, y, "no shortcut: a plain network", 15, anchor="start"))
+        parts.append(Words(x, y, "no shortcut: a plain network", anchor="start"))
     return parts

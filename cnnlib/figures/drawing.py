@@ -1,8 +1,9 @@
 """Drawings made of rectangles, lines, dots, words and small pictures: as SVG for a page that moves, as PNG for a page
 that is stored.
 
-SVG costs a hundredth of a chart's time and is sharp at any size; but pages that are not trusted yet (a notebook that
-was just cloned) do not show it, so what stays in a notebook is a PNG of the same drawing.
+SVG costs a hundredth of a chart's time, is sharp at any size and has the colours of the page, light or dark; but pages
+that are not trusted yet (a notebook that was just cloned) do not show it, so what stays in a notebook is a PNG of the
+same drawing, on white.
 """
 
 import base64
@@ -11,10 +12,19 @@ from dataclasses import dataclass
 import numpy as np
 
 from cnnlib.figures.picture import Picture, encode_png
-from cnnlib.figures.style import DPI, INK, new_figure
+from cnnlib.figures.style import COLOURS, DPI, FAINT, GRID, INK, RIGHT, WRONG, new_figure
 from cnnlib.page.escape import html_text, one_line, printable
 
 POINTS = 72 / DPI  # of a font size in pixels
+FONTS = "DejaVu Sans, Arial, sans-serif"
+PAGE = {  # what a page shows for a colour of ours that is made for white paper
+    INK: "currentColor",
+    COLOURS[6]: "currentColor",
+    FAINT: f"var(--jp-content-font-color2, {FAINT})",
+    GRID: f"var(--jp-border-color2, {GRID})",
+    RIGHT: f"var(--cnnlib-right, {RIGHT})",
+    WRONG: f"var(--cnnlib-wrong, {WRONG})",
+}
 
 
 def decimal(value, spec=".2f"):
@@ -23,23 +33,36 @@ def decimal(value, spec=".2f"):
     return words.replace("-", "−" if words.strip("-0.") else "")
 
 
-@dataclass(frozen=True)
-class Rect:
-    """A rectangle; `fill` may be "none"."""
+def _element(name, content="", **attributes):
+    """Return an SVG element; of its numbers one decimal is kept, and colours become those of the page."""
+    words = ""
+    for key, value in attributes.items():
+        value = f"{value:.1f}" if isinstance(value, float) else PAGE.get(value, value)
+        words += f' {key.replace("_", "-")}="{value}"'
+    return f"<{name}{words}>{content}</{name}>"
 
+
+@dataclass(frozen=True)
+class _Box:
     x: float
     y: float
     width: float
     height: float
+
+    def _place(self):
+        return {key: float(getattr(self, key)) for key in ("x", "y", "width", "height")}
+
+
+@dataclass(frozen=True)
+class Rect(_Box):
+    """A rectangle; `fill` may be "none"."""
+
     fill: str
     stroke: str = INK
 
     def svg(self):
         """Return the SVG element."""
-        return (
-            f'<rect x="{self.x:.1f}" y="{self.y:.1f}" width="{self.width:.1f}" height="{self.height:.1f}" '
-            f'fill="{self.fill}" stroke="{self.stroke}" stroke-width="0.8"/>'
-        )
+        return _element("rect", **self._place(), fill=self.fill, stroke=self.stroke, stroke_width=0.8)
 
     def draw(self, axes):
         """Add it to a matplotlib axes whose unit is a pixel."""
@@ -47,6 +70,28 @@ class Rect:
 
         style = {"facecolor": self.fill, "edgecolor": self.stroke, "linewidth": 0.8 * POINTS, "zorder": 2}
         axes.add_patch(Rectangle((self.x, self.y), self.width, self.height, **style))
+
+
+@dataclass(frozen=True)
+class Button(_Box):
+    """A place that can be pressed, by mouse and by keyboard, where the drawing moves: it sends `value` to the kernel.
+
+    `text` says what pressing it does, `pressed` whether it is in force now.
+    """
+
+    value: int
+    text: str
+    pressed: bool = False
+
+    def svg(self):
+        """Return the SVG element."""
+        words = html_text(self.text)
+        state = {"aria_label": words, "aria_pressed": str(self.pressed).lower(), "data_value": self.value}
+        look = {"role": "button", "tabindex": 0, "fill": "transparent"}
+        return _element("rect", f"<title>{words}</title>", **self._place(), **state, **look)
+
+    def draw(self, axes):
+        """Add nothing: a stored picture cannot be pressed."""
 
 
 @dataclass(frozen=True)
@@ -61,8 +106,8 @@ class Line:
     def svg(self):
         """Return the SVG element."""
         path = " ".join(f"{x:.1f},{y:.1f}" for x, y in self.points)
-        dash = f' stroke-dasharray="{" ".join(map(str, self.dash))}"' if self.dash else ""
-        return f'<polyline points="{path}" fill="none" stroke="{self.colour}" stroke-width="{self.width}"{dash}/>'
+        dash = {"stroke_dasharray": " ".join(map(str, self.dash))} if self.dash else {}
+        return _element("polyline", points=path, fill="none", stroke=self.colour, stroke_width=self.width, **dash)
 
     def draw(self, axes):
         """Add it to a matplotlib axes whose unit is a pixel."""
@@ -82,7 +127,7 @@ class Dot:
 
     def svg(self):
         """Return the SVG element."""
-        return f'<circle cx="{self.x:.1f}" cy="{self.y:.1f}" r="{self.radius}" fill="{self.fill}"/>'
+        return _element("circle", cx=float(self.x), cy=float(self.y), r=self.radius, fill=self.fill)
 
     def draw(self, axes):
         """Add it to a matplotlib axes whose unit is a pixel."""
@@ -96,7 +141,7 @@ class Words:
     x: float
     y: float
     text: str
-    size: float = 14
+    size: float = 16
     fill: str = INK
     weight: str = "normal"
     anchor: str = "middle"
@@ -104,11 +149,9 @@ class Words:
 
     def svg(self):
         """Return the SVG element, its text escaped."""
-        turn = f' transform="rotate(-90 {self.x:.1f} {self.y:.1f})"' if self.turned else ""
-        return (
-            f'<text x="{self.x:.1f}" y="{self.y:.1f}" font-size="{self.size}" fill="{self.fill}" '
-            f'font-weight="{self.weight}" text-anchor="{self.anchor}"{turn}>{html_text(self.text)}</text>'
-        )
+        turn = {"transform": f"rotate(-90 {self.x:.1f} {self.y:.1f})"} if self.turned else {}
+        return _element("text", html_text(self.text), x=float(self.x), y=float(self.y), font_size=self.size,
+                        fill=self.fill, font_weight=self.weight, text_anchor=self.anchor, **turn)  # fmt: skip
 
     def draw(self, axes):
         """Add it to a matplotlib axes whose unit is a pixel."""
@@ -119,22 +162,16 @@ class Words:
 
 
 @dataclass(frozen=True)
-class Bitmap:
+class Bitmap(_Box):
     """A grey picture, drawn with sharp pixels: `grey` is a uint8 array of shape (H, W), 0 is black."""
 
-    x: float
-    y: float
-    width: float
-    height: float
     grey: np.ndarray
 
     def svg(self):
         """Return the SVG element with the picture in it."""
         png = encode_png(np.ascontiguousarray(np.repeat(self.grey[:, :, None], 3, axis=2)))
-        return (
-            f'<image x="{self.x:.1f}" y="{self.y:.1f}" width="{self.width:.1f}" height="{self.height:.1f}" '
-            f'style="image-rendering:pixelated" href="data:image/png;base64,{base64.b64encode(png).decode()}"/>'
-        )
+        data = f"data:image/png;base64,{base64.b64encode(png).decode()}"
+        return _element("image", **self._place(), style="image-rendering:pixelated", href=data)
 
     def draw(self, axes):
         """Add it to a matplotlib axes whose unit is a pixel."""
@@ -145,11 +182,11 @@ class Bitmap:
 
 
 class Drawing:
-    """Elements on a white page.
+    """Elements on a page.
 
     Parameters
     ----------
-    elements : list of Rect, Line, Dot, Words and Bitmap
+    elements : list of Rect, Button, Line, Dot, Words and Bitmap
     width, height : int
         In pixels; y runs downwards.
     text : str
@@ -160,17 +197,16 @@ class Drawing:
         self.elements, self.width, self.height, self.text = elements, width, height, text
 
     def svg(self):
-        """Return the drawing as an SVG document, white behind, with its text as the label."""
-        body = "".join(element.svg() for element in self.elements)
-        return (
-            f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {self.width} {self.height}" '
-            f'width="{self.width}" style="max-width:100%" font-family="DejaVu Sans, Arial, sans-serif" role="img" '
-            f'aria-label="{html_text(self.text)}">'
-            f'<rect width="{self.width}" height="{self.height}" fill="white"/>{body}</svg>'
-        )
+        """Return the drawing as an SVG document in the page's colours, with its text as the label."""
+        role = "group" if any(isinstance(element, Button) for element in self.elements) else "img"
+        return _element(
+            "svg", "".join(element.svg() for element in self.elements), xmlns="http://www.w3.org/2000/svg",
+            viewBox=f"0 0 {self.width} {self.height}", width=self.width, font_family=FONTS, role=role,
+            style="max-width:100%;color:var(--jp-content-font-color1, inherit)", aria_label=html_text(self.text),
+        )  # fmt: skip
 
     def picture(self):
-        """Return the drawing as a Picture."""
+        """Return the drawing as a Picture, on white."""
         figure = new_figure(self.width / DPI, self.height / DPI)
         axes = figure.add_axes((0, 0, 1, 1))
         axes.set_axis_off()

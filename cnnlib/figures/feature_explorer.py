@@ -15,7 +15,7 @@ from cnnlib.validation import Count, Kind, List, Tensor, Text, arguments, in_wor
 
 WIDTH, TOP = 1000, 62
 PICTURE, LARGE = (8, 180), (215, 298)  # where it begins, and its side
-MAPS, FILTER = (540, 452, 298), 80  # where the small maps begin, their width and height; the side of a filter
+MAPS, FILTER = (560, 432, 298), 80  # where the small maps begin, their width and height; the side of a filter
 CELL, TILE = 110, 102  # of the nine places: from one to the next, and the side of a picture
 FINEST = 56  # pixels of a small map: what is finer is averaged
 LOW, HIGH, MARK = COLOURS[0], COLOURS[1], COLOURS[1]
@@ -84,7 +84,7 @@ def draw_feature_explorer(
         _check_score(pair)
     parts = [Words(8, 26, _short(title, 90), 18, weight="bold", anchor="start")]
     x, side = PICTURE
-    parts += [Words(x, TOP - 10, _short(name, 24), 14, anchor="start"), *_picture(image, x, TOP, side)]
+    parts += [Words(x, TOP - 10, _short(name, 22), anchor="start"), *_picture(image, x, TOP, side)]
     parts += _mark(mark, x, TOP, side) if mark is not None else []
     parts += _scores(scores, x, TOP + side + 26, side)
     one = maps[channel].float()
@@ -93,7 +93,7 @@ def draw_feature_explorer(
     x, side = LARGE
     scaled = _scaled(maps)
     width, height = _fit(one.shape, side)
-    parts.append(Words(x, TOP - 10, f"channel {channel}, dark is high: {span}", 14, anchor="start"))
+    parts.append(Words(x, TOP - 10, f"channel {channel}, dark is high: {span}", anchor="start"))
     parts += [Bitmap(x, TOP, width, height, _grey(scaled[channel])), Rect(x, TOP, width, height, "none", FAINT)]
     x, width, height = MAPS
     if filters is not None:
@@ -101,7 +101,7 @@ def draw_feature_explorer(
         height -= FILTER + 32
     scale = "one scale for all" if maps.shape[-2:] == (1, 1) else "each on a scale of its own"
     words = "the only map" if len(maps) == 1 else f"all {len(maps)} maps, {scale}"
-    parts += [Words(x, TOP - 10, words, 14, anchor="start"), *_grid(scaled, channel, x, TOP, width, height)]
+    parts += [Words(x, TOP - 10, words, anchor="start"), *_grid(scaled, channel, x, TOP, width, height)]
     bottom = 372
     if found is not None:
         places, bottom = _places(found, channel, seen, bottom + 26)
@@ -119,8 +119,8 @@ def _scores(scores, x, y, width):
     parts = []
     for number, (word, share) in enumerate(scores):
         top = y + 35 * number
-        parts.append(Words(x, top, _short(word, 16), 15, anchor="start", weight="normal" if number else "bold"))
-        parts.append(Words(x + width, top, f"{share:.0%}", 15, anchor="end"))
+        parts.append(Words(x, top, _short(word, 16), anchor="start", weight="normal" if number else "bold"))
+        parts.append(Words(x + width, top, f"{share:.0%}", anchor="end"))
         parts += [Rect(x, top + 6, width, 8, "none", GRID), Rect(x, top + 6, width * share, 8, COLOURS[0], COLOURS[0])]
     return parts
 
@@ -155,7 +155,7 @@ def _filters(filters, x, y):
     weights = filters.detach().float().cpu().nan_to_num(0.0)
     limit = weights.abs().max().item()
     words = f"its {'filter' if len(weights) == 1 else 'filters'}: blue −{limit:.2f}, white 0, orange {limit:.2f}"
-    parts = [Words(x, y - 10, words, 14, anchor="start")]
+    parts = [Words(x, y - 10, words, anchor="start")]
     for number, weight in enumerate(weights):
         left, cell = x + number * (FILTER + 12), FILTER / max(weight.shape)
         for i, row in enumerate((weight / (limit or 1)).tolist()):
@@ -172,9 +172,11 @@ def _places(found, channel, seen, y):
         return [], y
     nothing = "" if found[0].value > 0 else ", although none makes it positive"
     boxes = all(one.box is not None for one in found)
-    note = "where, and below it the patch that the place sees" if boxes else "the cross marks the place"
+    note = "below: the patch that the place sees" if boxes else "the cross marks the place"
     text = f"What excites channel {channel} most in the first {seen} test pictures{nothing}"
-    parts = [Words(8, y, text, 16, weight="bold", anchor="start"), Words(WIDTH - 8, y, note, 14, anchor="end")]
+    parts = [Words(8, y, text, weight="bold", anchor="start")]
+    if not nothing:
+        parts.append(Words(WIDTH - 8, y, note, anchor="end"))
     top = y + 12
     for number, one in enumerate(found):
         x = 8 + number * CELL
@@ -182,8 +184,8 @@ def _places(found, channel, seen, y):
         if boxes:
             parts += _patch(one, x, top + TILE + 8)
         under = top + (2 * TILE + 8 if boxes else TILE)
-        parts.append(Words(x + TILE / 2, under + 18, _short(one.word, 12), 14))
-        parts.append(Words(x + TILE / 2, under + 36, decimal(one.value), 14))
+        parts.append(Words(x + TILE / 2, under + 18, _short(one.word, 12)))
+        parts.append(Words(x + TILE / 2, under + 36, decimal(one.value)))
     return parts, under + 46
 
 

@@ -1,14 +1,14 @@
-"""Gradients from the first layer to the last, on a logarithmic scale. Plain SVG, as live pictures must be cheap."""
+"""Gradients from the first layer to the last, on a logarithmic scale."""
 
 import math
 
 from cnnlib.figures.drawing import Drawing, Line, Words
-from cnnlib.figures.style import COLOURS, FAINT, GRID, INK
+from cnnlib.figures.frame import Frame
+from cnnlib.figures.style import COLOURS, FAINT, INK
 from cnnlib.validation import List, Text, arguments
 
 START, NOW = COLOURS[1], COLOURS[0]
 WIDTH, HEIGHT = 1000, 300
-LEFT, TOP, RIGHT, BOTTOM = 90, 50, 980, 245
 
 
 @arguments(start=List(float | int, 0), now=List(float | int, 0), title=Text())
@@ -32,25 +32,20 @@ def draw_gradient_flow(start, now=None, title=""):
         return Drawing([*parts, Words(500, 150, "no gradient yet", 17, FAINT)], WIDTH, HEIGHT, "No gradient yet")
     low, high = math.floor(math.log10(min(values))), math.ceil(math.log10(max(values)))
     low, high = (low - 1, high + 1) if high - low < 2 else (low, high)
+    frame = Frame(100, 50, 980, 245, low, high)  # in powers of ten
     layers = max(len(start), len(now or []), 2)
-
-    def place(number, value):
-        share = (math.log10(value) - low) / (high - low)
-        return LEFT + (RIGHT - LEFT) * number / (layers - 1), BOTTOM - (BOTTOM - TOP) * share
-
-    for power in range(low, high + 1, max(1, math.ceil((high - low) / 6))):
-        y = BOTTOM - (BOTTOM - TOP) * (power - low) / (high - low)
-        parts += [Line([(LEFT, y), (RIGHT, y)], GRID, 1), Words(LEFT - 8, y + 5, f"{10.0**power:g}", 14, anchor="end")]
-    parts.append(Line([(LEFT, BOTTOM), (RIGHT, BOTTOM)], INK, 1.2))
+    xs = [frame.left + (frame.right - frame.left) * number / (layers - 1) for number in range(layers)]
+    parts += frame.ticks(range(low, high + 1, max(1, math.ceil((high - low) / 6))), lambda power: f"{10.0**power:g}")
+    parts.append(frame.rule(low, INK, 1.2))
     for number in range(0, layers, max(1, math.ceil(layers / 14))):
-        parts.append(Words(place(number, 10.0**low)[0], BOTTOM + 20, str(number + 1), 14, FAINT))
-    parts.append(Words((LEFT + RIGHT) / 2, BOTTOM + 42, "layer, from the image to the scores", 14))
-    x = 520
+        parts.append(Words(xs[number], frame.bottom + 20, str(number + 1), fill=FAINT))
+    parts += frame.labels("layer, from the image to the scores")
+    x = 500
     for name, row, colour, dash in rows:
-        points = [place(i, v) for i, v in enumerate(row) if math.isfinite(v) and v > 0]
+        points = [(xs[i], frame.y(math.log10(v))) for i, v in enumerate(row) if math.isfinite(v) and v > 0]
         if len(points) > 1:
             parts.append(Line(points, colour, 2.6, dash))
         if row:
-            parts += [Line([(x, 17), (x + 40, 17)], colour, 2.6, dash), Words(x + 48, 22, name, 15, anchor="start")]
-            x += 230
+            parts += [Line([(x, 17), (x + 40, 17)], colour, 2.6, dash), Words(x + 48, 22, name, anchor="start")]
+            x += 250
     return Drawing(parts, WIDTH, HEIGHT, "Gradient of each layer")

@@ -11,7 +11,7 @@ from cnnlib.figures.style import COLOURS, FAINT, FILL, GRID, INK
 from cnnlib.validation import Bool, Count, Like, arguments, in_words
 
 WIDTH, HEIGHT = 1000, 500
-LEFT, PANEL, RIGHT = 8, 290, 992  # the picture stands to the left of PANEL
+LEFT, PANEL, RIGHT = 8, 280, 992  # the picture stands to the left of PANEL
 OTHER = "#cfcfcf"  # the fill of what is neither convolution, pooling nor dense
 SIGHT = COLOURS[1]  # what one output sees
 SIDE = 250  # pixels of the picture, with what reaches beyond it
@@ -132,7 +132,7 @@ def _volumes(step, hidden):
             parts += _look(step, shape, what, centre, middle, unit)
     parts.append(Line([(560, middle), (690, middle)], INK, 3))
     parts.append(Line([(676, middle - 9), (690, middle), (676, middle + 9)], INK, 3))
-    parts.append(Words(625, middle - 14, step.kind, 16 if len(step.kind) < 18 else 14))
+    parts.append(Words(625, middle - 14, step.kind, 16))
     return parts
 
 
@@ -167,12 +167,12 @@ def _look(step, shape, what, centre, middle, unit):
 def _formulas(step, hidden):
     lines = list(step.sizes.items()) or [("shape", "no formula here")]
     if hidden:
-        lines = [("output shape", "work it out, then type it below")]
+        lines = [("output shape", "work it out and type it")]
     parts = []
     for i, (label, text) in enumerate(lines[:4]):
         y = 270 + 23 * i
         parts.append(Words(PANEL + 10, y, label, 16, FAINT, anchor="start"))
-        parts.append(Words(PANEL + 170, y, text, 17, weight="bold" if "=" in text else "normal", anchor="start"))
+        parts.append(Words(PANEL + 150, y, text, 17, weight="bold" if "=" in text else "normal", anchor="start"))
     return parts
 
 
@@ -188,19 +188,21 @@ def _costs(walk, step, hidden):
         ("weights, float32", f"{step.parameters:,} · 4 bytes = {byte_words(NUMBER * step.parameters)}",
          step.parameters, walk.parameters),
     ]  # fmt: skip
-    parts = [Line([(PANEL + 10, 364), (RIGHT, 364)], GRID, 1), Words(RIGHT, 384, "share of network", 14, FAINT,
-                                                                     anchor="end")]  # fmt: skip
+    parts = [
+        Line([(PANEL + 10, 364), (RIGHT, 364)], GRID, 1),
+        Words(RIGHT, 384, "share of network", fill=FAINT, anchor="end"),
+    ]
     for i, (label, text, value, whole) in enumerate(rows):
         y = 408 + 26 * i
         parts.append(Words(PANEL + 10, y, label, 16, FAINT, anchor="start"))
         if hidden and label in ("multiply-adds", "output, float32"):
-            parts.append(Words(PANEL + 170, y, "?", 16, anchor="start"))
+            parts.append(Words(PANEL + 150, y, "?", 16, anchor="start"))
             continue
-        parts.append(Words(PANEL + 170, y, text, 16 if len(text) < 48 else 14, anchor="start"))
+        parts.append(Words(PANEL + 150, y, text, 16 if len(text) < 46 else 14, anchor="start"))
         share = value / whole if whole else 0
-        parts.append(Rect(850, y - 12, 75, 13, "white", FAINT))
+        parts.append(Rect(850, y - 12, 75, 13, "none", FAINT))
         if share:
             parts.append(Rect(850, y - 12, max(1, 75 * min(share, 1)), 13, COLOURS[0], COLOURS[0]))
         text = "0 %" if not share else "< 0.1 %" if share < 0.001 else f"{100 * share:.1f} %"
-        parts.append(Words(RIGHT, y, text, 15, anchor="end"))
+        parts.append(Words(RIGHT, y, text, anchor="end"))
     return parts

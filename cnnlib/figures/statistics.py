@@ -1,6 +1,4 @@
-"""A layer under the microscope: how its values are spread, and which statistics normalise them. Plain SVG, as live
-pictures must be cheap.
-"""
+"""A layer under the microscope: how its values are spread, and which statistics normalise them."""
 
 import math
 
@@ -69,9 +67,9 @@ def _histograms(statistics, left, top, width, height):
             points += [(left + width * i / BINS, level), (left + width * (i + 1) / BINS, level)]
         parts.append(Line(points, colour, 2.4, dash))
         spread = f"{name}: mean {decimal(values.mean())}, standard deviation {values.std():.2f}"
-        y = top - 24 + 17 * number
+        y = top - 28 + 20 * number
         parts.append(Line([(left, y - 5), (left + 34, y - 5)], colour, 2.4, dash))
-        parts.append(Words(left + 42, y, spread, size=14, anchor="start"))
+        parts.append(Words(left + 42, y, spread, anchor="start"))
     parts.append(Words(left + width / 2, top + height + 38, "value (beyond ±4: in the last bins)", fill=INK))
     return parts
 
@@ -92,7 +90,7 @@ def _against(batch, running, name, left, top, side):
     ]
     for x, y in points:
         parts.append(Dot(left + place(x), top + side - place(y), 4.5, TRAINING))
-    parts.append(Words(left + side / 2, top - 12, name, size=15))
+    parts.append(Words(left + side / 2, top - 12, name))
     parts.append(Words(left + side / 2, top + side + 22, f"running, {decimal(low, '.2g')} … {high:.2g}"))
     parts.append(Words(left - 10, top + side / 2, "of this batch", turned=True))
     return parts

@@ -1,4 +1,4 @@
-"""Networks as rows of volumes, all on one scale: made of plain SVG, so that it follows a slider at once."""
+"""Networks as rows of volumes, all on one scale."""
 
 from cnnlib.figures.drawing import Drawing, Rect, Words
 from cnnlib.figures.style import FAINT, FILL
@@ -83,7 +83,7 @@ def _row(row, middle, height, tall, wide, high):
         else:
             sizes.append((10, max(LEAST, channels**0.5 * high)))
     slot = _slot(row)
-    size = 15 if slot >= 52 else 13 if slot >= 40 else 11
+    size = 16 if slot >= 56 else 14 if slot >= 44 else 13
     parts = []
     for number, ((kind, channels, side), (width, tallness)) in enumerate(zip(row, sizes, strict=True)):
         centre = 5 + slot * (number + 0.5)
@@ -99,8 +99,8 @@ def _legend(top):
     parts, x = [], 5
     for kind, fill in FILL.items():
         parts.append(Rect(x, top + 2, 14, 14, fill))
-        parts.append(Words(x + 20, top + 15, kind, size=15, anchor="start"))
+        parts.append(Words(x + 20, top + 15, kind, anchor="start"))
         x += 40 + 9 * len(kind)
     note = "above: channels or units · below: side of the maps"
-    parts.append(Words(WIDTH - 4, top + 15, note, size=15, fill=FAINT, anchor="end"))
+    parts.append(Words(WIDTH - 4, top + 15, note, fill=FAINT, anchor="end"))
     return parts

@@ -2,8 +2,6 @@
 pictures excite it most (after figure 2 of Zeiler & Fergus 2014, arXiv:1311.2901).
 """
 
-import contextlib
-import time
 from functools import partial
 
 import ipywidgets
@@ -11,29 +9,31 @@ import torch
 from torch import nn
 
 from cnnlib.figures import draw_feature_explorer
-from cnnlib.machine.rng import borrowed_random
-from cnnlib.models.copying import copy_network
 from cnnlib.page.announce import alert
 from cnnlib.page.escape import one_line
-from cnnlib.probes import layers_with_maps, maps_and_output, strongest_places
-from cnnlib.probes.passes import random_left_alone
 from cnnlib.validation import Bool, arguments
+from cnnlib.widgets.columns import Columns
 from cnnlib.widgets.controls import LABEL
-from cnnlib.widgets.display import Explorer
+from cnnlib.widgets.network_copy import NetworkCopy
 from cnnlib.widgets.pad import MOST, DrawingPad
 from cnnlib.widgets.pictures import Pictures, class_names, found_at, grey_picture
 from cnnlib.widgets.playground import View
 from cnnlib.widgets.runner import random_lock
-from cnnlib.widgets.subshells import answer_in_subshell
 
-COUNT, NUM = 9, 500  # places of a channel, among so many pictures
-PATIENCE = 0.5  # seconds that a search may take: a large network looks at as many pictures as fit into it
 SLOW = 0.01  # seconds a picture: a search then takes some, and the page says that it is going on
 LIVE = 0.2  # seconds: a slider that is answered within them is followed while it moves
-LABELS = {"picture": "picture", "layer": "layer", "channel": "channel", "search": "what excites it",
-          "apart": "one place a picture", "invert": "mine is dark on white"}  # fmt: skip
+HINTS = {  # of the controls: the label, and what a pointer that rests on one is told
+    "picture": ("picture", "A picture of the test set"),
+    "draw": ("draw one", "Draw a picture and see what the network makes of it"),
+    "layer": ("layer", "The layer whose maps are shown"),
+    "channel": ("channel", "The map that is shown large"),
+    "search": ("what excites it", "Look for the places in test pictures that excite the channel most"),
+    "apart": ("one place a picture", "Take the strongest place of each picture alone"),
+    "upload": ("your own picture", "A PNG or JPEG picture of at most 2 MB"),
+    "invert": ("mine is dark on white", "Turn dark into light: the clothes are light on black"),
+}
 EMPTY = "Press Start: the feature maps appear here."
-SEARCHING = "<div role='status' style='font-size:1.1em'>Looking through the test pictures for what excites it …</div>"
+SEARCHING = "<div role='status'>Looking through the test pictures for what excites it …</div>"
 
 
 def explore_features(net, batches, classes=None, picture=0):
@@ -62,11 +62,13 @@ def explore_features(net, batches, classes=None, picture=0):
     return FeatureExplorer(net, batches, classes, picture)
 
 
-class FeatureExplorer(Explorer, View):
+class FeatureExplorer(Columns, View):
     """Feature maps, filters and what excites them. Parameters as for `explore_features`.
 
     It looks at a copy of the network, so a network in training is never disturbed; `refresh` takes another copy.
     """
+
+    name = "features"
 
     def __init__(self, net, batches, classes=None, picture=0):
         self._pictures = Pictures(batches)
@@ -74,45 +76,19 @@ class FeatureExplorer(Explorer, View):
         self.settings = {"picture": self._pictures.check(picture), "layer": None, "channel": 0, "search": True,
                          "apart": False, "invert": True, "draw": False}  # fmt: skip
         self.upload = None  # (name, grey of shape (H, W)) of a picture that was handed in or drawn
-        self.net, self.layers, self._copy, self._made_of = net, {}, None, None
-        self._seen, self._places = {}, {}  # maps and output of the last picture; (layer, apart): Places
-        self._drawing = None
-        self._slow = self._draws = False  # whether a search takes long; whether it draws random numbers in evaluation
+        self.net, self.copy, self._drawing = net, NetworkCopy(self._pictures), None
         self._quiet = False  # while the controls are being set
         if net is not None:
             with random_lock:
                 self._take(net)
                 self._look()  # what cannot be looked at fails here, not on the page
 
-    # The network
-
     def _take(self, net):
         """Copy a network as it stands, and find its layers."""
-        if not isinstance(net, nn.Module):
-            raise TypeError(f"net must be an nn.Module, got {type(net).__name__}. Build it first: lenet(), say.")
-        self._copy = copy_network(net).eval()
-        self._seen, self._places = {}, {}
-        made_of = [net, *((name, type(m)) for name, m in net.named_modules()), *(p.shape for p in net.parameters())]
-        if made_of != self._made_of:  # in training only the weights are others
-            self._made_of, self._draws = None, True
-            with self._apart():
-                before = torch.get_rng_state()
-                self.layers = layers_with_maps(self._copy, self._picture()[0])
-                # few networks draw in evaluation; to put numbers back for the others might rewind a run in its thread
-                draws = not torch.equal(torch.get_rng_state(), before)
-            self._made_of, self._draws = made_of, draws
-        if not self.layers:
-            raise ValueError("the network has no layer that gives maps (N, C, H, W). Take one with convolutions.")
-        if self.settings["layer"] not in self.layers:
-            self.settings["layer"] = next(iter(self.layers))
+        self.copy.take(net, self._picture()[0])
+        if self.settings["layer"] not in self.copy.layers:
+            self.settings["layer"] = next(iter(self.copy.layers))
         self._sync()
-
-    @contextlib.contextmanager
-    def _apart(self):
-        """Let a network that draws random numbers draw the same each time, and leave those of everybody else."""
-        device = next(self._copy.parameters(), torch.empty(0)).device
-        with random_left_alone(), borrowed_random(device, 0) if self._draws else contextlib.nullcontext():
-            yield
 
     def _picture(self):
         """Return the picture, (1, C, H, W), and what it is called."""
@@ -129,23 +105,7 @@ class FeatureExplorer(Explorer, View):
         """Return maps (C, H, W) and the output of the network for the picture."""
         s = self.settings
         key = s["layer"], s["picture"], id(self.upload), s["invert"]
-        if key not in self._seen:
-            X, started = self._picture()[0], time.perf_counter()
-            with self._apart():
-                self._seen = {key: maps_and_output(self._copy, X, s["layer"])}
-            self._slow = time.perf_counter() - started > SLOW
-        maps, output = self._seen[key]
-        return maps[0], output
-
-    def _search(self):
-        """Return the Places of all channels of the layer; each layer is searched once."""
-        key = self.settings["layer"], self.settings["apart"]
-        if key not in self._places:
-            with self._apart():
-                self._places[key] = strongest_places(
-                    self._copy, self._pictures.first(NUM), key[0], COUNT, NUM, key[1], PATIENCE
-                )
-        return self._places[key]
+        return self.copy.look(key, lambda: self._picture()[0])
 
     # The picture
 
@@ -155,10 +115,10 @@ class FeatureExplorer(Explorer, View):
 
         `search` says whether to look for the nine places; as the control says if left out.
         """
-        if self._copy is None:
+        if self.copy.net is None:
             return None
         with random_lock:
-            layer = self.layers[self.settings["layer"]]
+            layer = self.copy.layers[self.settings["layer"]]
             channel, (maps, output) = self.settings["channel"], self._look()
             X, name = self._picture()
             image, (_, height, width) = self._pictures.ink(X[0]), layer.shape
@@ -167,7 +127,8 @@ class FeatureExplorer(Explorer, View):
             if one.numel() > 1 and one.max() > one.min():
                 row, column = divmod(one.argmax().item(), width)
                 mark = found_at(image, "", one.max().item(), layer, row, column)
-            places = self._search() if (self.settings["search"] if search is None else search) else None
+            wanted = self.settings["search"] if search is None else search
+            places = self.copy.search(layer.name, self.settings["apart"]) if wanted else None
             if places is not None:
                 spots = [t[channel].tolist() for t in (places.values, places.rows, places.columns)]
                 Xs, ys = self._pictures.at(places.pictures[channel].tolist())
@@ -175,7 +136,7 @@ class FeatureExplorer(Explorer, View):
                     found_at(self._pictures.ink(X), self._word(y), value, layer, row, column)
                     for X, y, value, row, column in zip(Xs, ys, *spots, strict=True)
                 ]
-            module = self._copy.get_submodule(layer.name)
+            module = self.copy.net.get_submodule(layer.name)
             if isinstance(module, nn.Conv2d) and module.weight.shape[1] <= 3:
                 filters = module.weight[channel]
         shape = f"{layer.shape[0]} {'map' if layer.shape[0] == 1 else 'maps'} of {height} × {width}"
@@ -207,53 +168,37 @@ class FeatureExplorer(Explorer, View):
     # The page
 
     def _build(self):
-        s, live = self.settings, True
-        if self._copy is not None:
-            started = time.perf_counter()
-            self._seen = {}
-            self._look()
-            live = time.perf_counter() - started < LIVE
-        last, narrow = max(len(self._pictures) - 1, 1), {"layout": {"width": "max-content"}}
-        Slider, Box = ipywidgets.IntSlider, partial(ipywidgets.Checkbox, indent=False, style=LABEL, **narrow)
+        s, live = self.settings, self.copy.net is None or self.copy.seconds < LIVE
+        last = max(len(self._pictures) - 1, 1)
+        Box = partial(ipywidgets.Checkbox, indent=False, style=LABEL)
         self.inputs = {
-            "picture": Slider(s["picture"], 0, last, continuous_update=live, tooltip="A picture of the test set"),
-            "layer": ipywidgets.Dropdown(description="layer", tooltip="The layer whose maps are shown", **narrow),
-            "channel": Slider(s["channel"], 0, max(s["channel"], 1), tooltip="The map that is shown large"),
-            "search": Box(s["search"], tooltip="Look for the places in test pictures that excite the channel most"),
-            "apart": Box(s["apart"], tooltip="Take the strongest place of each picture alone"),
-            "invert": Box(s["invert"], tooltip="Turn dark into light: the clothes are light on black"),
+            "picture": ipywidgets.IntSlider(s["picture"], 0, last, continuous_update=live),
+            "layer": ipywidgets.Dropdown(),
+            "channel": ipywidgets.IntSlider(s["channel"], 0, max(s["channel"], 1)),
+            "search": Box(s["search"]),
+            "apart": Box(s["apart"]),
+            "invert": Box(s["invert"]),
         }
-        for name, control in self.inputs.items():
-            control.description, control.style.description_width = LABELS[name], "initial"
-        self.chooser = ipywidgets.FileUpload(
-            accept=".png,.jpg,.jpeg", description="your own picture", tooltip="A PNG or JPEG picture of at most 2 MB",
-            layout={"width": "max-content"},
-        )  # fmt: skip
+        self.drawer, self.chooser = Box(False), ipywidgets.FileUpload(accept=".png,.jpg,.jpeg")
         self.pad = DrawingPad(min(max(self._pictures.at([0])[0].shape[-2:]), MOST))
-        self.pad.layout.display = "none"
-        self.drawer = Box(False, description="draw one", tooltip="Draw a picture and see what the network makes of it")
-        self.image = ipywidgets.HTML(EMPTY)
-        named = {**self.inputs, "upload": self.chooser, "draw": self.drawer, "image": self.image}
-        for name, control in named.items():
-            control.add_class(f"cnnlib-features-{name}")
+        named = {**self.inputs, "draw": self.drawer, "upload": self.chooser}
+        for name, (label, hint) in HINTS.items():
+            named[name].description, named[name].tooltip = label, hint
         for name, control in self.inputs.items():
             control.observe(lambda change, name=name: self._set(name, change["new"]), "value")
         self.chooser.observe(lambda change: self._receive(change["new"]), "value")
         self.drawer.observe(lambda change: self._fold(change["new"]), "value")
         self.pad.observe(lambda change: self._follow_pad(), "ink")
-        row = {"layout": {"flex_flow": "row wrap", "grid_gap": "4px 16px"}}
-        order = ("picture", "layer", "channel", "search", "apart", "upload", "invert", "draw")
-        self._widget = ipywidgets.VBox([ipywidgets.HBox([named[x] for x in order], **row), self.pad, self.image])
-        self._widget.add_class("cnnlib-features")
-        answer_in_subshell(self._widget)
+        order = ("picture", "draw", "pad", "layer", "channel", "search", "apart", "upload", "invert")
+        self._lay_out({name: named.get(name, self.pad) for name in order})
         with random_lock:
             self._sync()
             self._show()
 
     def _sync(self):
         """Set the controls to what the settings are."""
-        s, layers = self.settings, self.layers.values()
-        last = self.layers[s["layer"]].shape[0] - 1 if layers else s["channel"]
+        s, layers = self.settings, self.copy.layers.values()
+        last = self.copy.layers[s["layer"]].shape[0] - 1 if layers else s["channel"]
         s["channel"], s["picture"] = min(s["channel"], last), min(s["picture"], len(self._pictures) - 1)
         if self._widget is None:
             return
@@ -267,7 +212,7 @@ class FeatureExplorer(Explorer, View):
             for name, control in self.inputs.items():
                 control.value = s[name]
             self.inputs["invert"].disabled = self.upload is None or s["draw"]
-            self.drawer.value, self.pad.layout.display = s["draw"], "" if s["draw"] else "none"
+            self.drawer.value, self.pad.layout.display = s["draw"], None if s["draw"] else "none"
         finally:
             self._quiet = False
 
@@ -304,24 +249,26 @@ class FeatureExplorer(Explorer, View):
                 self._look_at("your drawing", self.pad.picture, drawn=True)
 
     def _look_at(self, name, read, drawn):
-        """Look at a picture of the reader's, which `read(height, width)` returns; what is no picture is told."""
+        """Look at a picture of the reader's, which `read(height, width)` returns; say so if it is no picture."""
         try:
             self.upload = name, read(*self._pictures.at([0])[0].shape[-2:])
         except Exception as error:
             before = self._drawing.svg() if self._drawing is not None else ""
             self.image.value = alert(error) + before  # what was to be seen stays
             return
-        self.settings["draw"], self._seen = drawn, {}
+        self.settings["draw"] = drawn
+        self.copy.forget()
         self._sync()
         self._show()
 
     def _show(self, search=None):
+        s = self.settings
         try:
-            search = self.settings["search"] if search is None else search
-            known = (self.settings["layer"], self.settings["apart"]) in self._places
+            search = s["search"] if search is None else search
+            known = self.copy.has_searched(s["layer"], s["apart"])
             self._drawing = self.draw(search and known)
             if search and not known and self._drawing is not None:
-                if self._slow:
+                if self.copy.seconds > SLOW:
                     self.image.value = self._drawing.svg() + SEARCHING
                 self._drawing = self.draw(True)
             self.image.value = self._drawing.svg() if self._drawing is not None else EMPTY
@@ -367,7 +314,7 @@ class FeatureExplorer(Explorer, View):
         try:
             self._take(net)
         except Exception as error:  # a network without maps can be trained all the same
-            self._copy = self._drawing = None
+            self.copy.net = self._drawing = None
             if self._widget is not None:
                 self.image.value = alert(error)
             return

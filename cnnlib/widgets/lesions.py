@@ -4,21 +4,19 @@ import ipywidgets
 from torch import nn
 
 from cnnlib.figures import draw_lesions
-from cnnlib.page.announce import alert
 from cnnlib.page.escape import printable
 from cnnlib.probes import lesion_sites, swapped, without
 from cnnlib.training.evaluation import evaluate_accuracy
 from cnnlib.validation import Choice, Count, Dict, Iterable, arguments
-from cnnlib.widgets.controls import LABEL
-from cnnlib.widgets.display import Explorer
-from cnnlib.widgets.subshells import answer_in_subshell
+from cnnlib.widgets.columns import Columns
+from cnnlib.widgets.controls import LABEL, choice
 
 OPERATIONS = {"take it out": "without", "swap it with the next": "swapped"}
 
 
 @arguments(nets=Dict(nn.Module), batches=Iterable())
-class Lesions(Explorer):
-    """Trained networks, a slider for the part, and the accuracy that is left.
+class Lesions(Columns):
+    """Trained networks, a block to press for each part, and the accuracy that is left.
 
     Every result is remembered, so the picture fills up as the reader goes along.
 
@@ -37,6 +35,8 @@ class Lesions(Explorer):
         If a network has no part that can be taken out.
     """
 
+    name = "lesion"
+
     def __init__(self, nets, batches, number=None):
         self.nets, self.batches = dict(nets), batches
         self.sites = {name: lesion_sites(net) for name, net in self.nets.items()}
@@ -48,7 +48,7 @@ class Lesions(Explorer):
         Count(most=most, hint="Parts are counted from 1.")(number, "number")
         self.whole = {name: evaluate_accuracy(net, batches) for name, net in self.nets.items()}
         self._known = {}  # (network, operation, part): accuracy
-        self._choice = (next(iter(self.nets)), "without", number - 1)
+        self.settings = {"net": next(iter(self.nets)), "operation": "without", "part": number - 1}
 
     def accuracy(self, name, operation, number):
         """Return the accuracy of a network with one part taken out ("without") or swapped with the next ("swapped").
@@ -79,47 +79,62 @@ class Lesions(Explorer):
         return self._known[key]
 
     def draw(self):
-        """Return the drawing for what the controls say, or the sentence why there is none."""
-        name, operation, number = self._choice
-        try:
+        """Return the drawing for what the controls say.
+
+        Raises
+        ------
+        ValueError
+            If there is none, because the two parts cannot be swapped.
+        """
+        name, operation, number = (self.settings[key] for key in ("net", "operation", "part"))
+        if number is None:
+            title = f"{name}, whole: press a block to take it out"
+        else:
             self.accuracy(name, operation, number)
-        except ValueError as error:
-            return str(error)
+            done = "without part" if operation == "without" else "swapped with the next: part"
+            title = f"{name}, {done} {number + 1}"
         results = [self._known.get((name, operation, i)) for i in range(len(self.sites[name]))]
-        done = "without part" if operation == "without" else "swapped with the next: part"
-        return draw_lesions(self.whole[name], results, number, f"{name}, {done} {number + 1}")
+        return draw_lesions(self.whole[name], results, number, title)
 
     def _build(self):
-        name, operation, number = self._choice
-        style = {"style": LABEL, "layout": {"width": "max-content"}}
-        self.net = ipywidgets.Dropdown(options=list(self.nets), value=name, description="network", **style)
-        pairs = [(words, key) for words, key in OPERATIONS.items()]
-        self.operation = ipywidgets.Dropdown(options=pairs, value=operation, description="what to do", **style)
-        self.part = ipywidgets.IntSlider(
-            value=number + 1, min=1, max=len(self.sites[name]), description="part", style=LABEL,
-            layout={"width": "26em"},
-        )  # fmt: skip
-        self.image = ipywidgets.HTML()
-        for label in ("net", "operation", "part", "image"):
-            getattr(self, label).add_class(f"cnnlib-lesion-{label}")
-        for control in (self.net, self.operation, self.part):
+        s = self.settings
+        most = len(self.sites[s["net"]])
+        controls = {
+            "net": choice("net", {name: name for name in self.nets}, s["net"], label="network").make(),
+            "operation": choice("operation", OPERATIONS, s["operation"], label="what to do").make(),
+            "part": ipywidgets.IntSlider(s["part"] + 1, 1, most, description="part", style=LABEL),
+        }
+        self.net, self.operation, self.part = controls.values()
+        for control in controls.values():
             control.observe(lambda change: self._follow(), "value")
-        row = ipywidgets.HBox([self.net, self.operation, self.part], layout={"flex_flow": "row wrap"})
-        self._widget = ipywidgets.VBox([row, self.image])
-        self._widget.add_class("cnnlib-lesions")
-        answer_in_subshell(self._widget)
-        self._follow()
+        self._lay_out(controls)
+        self.image.observe(lambda change: self._press(change["new"]), "pressed")
+        self._show()
 
     def _follow(self):
+        """Take the settings from the controls."""
         self.part.max = len(self.sites[self.net.value])
-        choice = (self.net.value, self.operation.value, self.part.value - 1)
-        if choice != self._choice or not self.image.value:
-            self._choice = choice
-            drawing = self.draw()
-            self.image.value = alert(drawing) if isinstance(drawing, str) else drawing.svg()
+        self.settings = {"net": self.net.value, "operation": self.operation.value, "part": self.part.value - 1}
+        self._show()
+
+    def _press(self, pressed):
+        """Take a block out, or put back the one that is out; a page can send anything."""
+        try:
+            part, _ = pressed
+            Count(least=0, most=len(self.sites[self.settings["net"]]) - 1)(part, "part")
+        except (TypeError, ValueError):
+            return
+        if part == self.settings["part"]:
+            self.settings["part"] = None
+        elif part + 1 == self.part.value:
+            self.settings["part"] = part
+        else:
+            self.part.value = part + 1  # which shows it
+            return
+        self._show()
 
     def _static(self):
-        name, operation, number = self._choice
+        name = self.settings["net"]
         for other in range(len(self.sites[name])):
             self.accuracy(name, "without", other)  # a page without a kernel shows all that it can
         return super()._static()

@@ -5,16 +5,13 @@ import torch
 
 from cnnlib.datasets import load_arrays
 from cnnlib.figures import draw_step
-from cnnlib.figures.style import RIGHT, WRONG
-from cnnlib.page.announce import alert
 from cnnlib.page.escape import html_text
 from cnnlib.probes import walk_layers
 from cnnlib.validation import Bool, Example, Network, arguments
-from cnnlib.widgets.controls import LABEL
-from cnnlib.widgets.display import Explorer
+from cnnlib.widgets.columns import Columns
+from cnnlib.widgets.controls import LABEL, switch
 from cnnlib.widgets.runner import random_lock
 from cnnlib.widgets.shape_quiz import judge
-from cnnlib.widgets.subshells import answer_in_subshell
 
 RULES = arguments(net=Network(abstract=True), input_shape=Example(), quiz=Bool())
 
@@ -47,7 +44,7 @@ def explore_shapes(net, input_shape, picture=None, quiz=False):
 
 
 @RULES
-class ShapeWalk(Explorer):
+class ShapeWalk(Columns):
     """The widget of `explore_shapes`; arguments as there.
 
     Attributes
@@ -59,6 +56,8 @@ class ShapeWalk(Explorer):
     solved : set of int
         The steps whose shape the reader has typed.
     """
+
+    name = "walk"
 
     def __init__(self, net, input_shape, picture=None, quiz=False):
         with random_lock:  # a layer may draw random numbers, which are put back
@@ -80,24 +79,22 @@ class ShapeWalk(Explorer):
         return right, said
 
     def _build(self):
-        last, button = len(self.walk), {"layout": {"width": "6em"}}
-        self.slider = ipywidgets.IntSlider(
-            self.number, 1, max(last, 2), description="layer", style=LABEL, layout={"width": "26em"}
-        )
-        self.back = ipywidgets.Button(description="Back", tooltip="the layer before", icon="arrow-left", **button)
-        self.next = ipywidgets.Button(description="Next", tooltip="the next layer", icon="arrow-right", **button)
-        self.switch = ipywidgets.Checkbox(
-            self.quiz, description="quiz: hide the output shape", indent=False, layout={"width": "max-content"}
-        )
-        self.typed = ipywidgets.Text(
-            description="output shape", placeholder="16, 10, 10", continuous_update=False, style=LABEL,
-            tooltip="the output shape: channels, height, width", layout={"width": "18em"},
-        )  # fmt: skip
-        self.check = ipywidgets.Button(description="Check", tooltip="check the shape that you typed", **button)
-        self.reveal = ipywidgets.Button(description="Show", tooltip="show the output shape, uncounted", **button)
-        self.said, self.image = ipywidgets.HTML(), ipywidgets.HTML()
-        for name in ("slider", "back", "next", "switch", "typed", "check", "reveal", "said", "image"):
-            getattr(self, name).add_class(f"cnnlib-walk-{name}")
+        last, Button = len(self.walk), ipywidgets.Button
+        controls = {
+            "slider": ipywidgets.IntSlider(self.number, 1, max(last, 2), description="layer", style=LABEL),
+            "back": Button(description="Back", tooltip="the layer before", icon="arrow-left"),
+            "next": Button(description="Next", tooltip="the next layer", icon="arrow-right"),
+            "switch": switch("quiz", self.quiz, label="quiz: hide the output shape").make(),
+            "typed": ipywidgets.Text(
+                description="output shape", placeholder="16, 10, 10", continuous_update=False, style=LABEL,
+                tooltip="the output shape: channels, height, width",
+            ),
+            "check": Button(description="Check", tooltip="check the shape that you typed"),
+            "reveal": Button(description="Show", tooltip="show the output shape, uncounted"),
+            "said": ipywidgets.HTML(),
+        }  # fmt: skip
+        for name, control in controls.items():
+            setattr(self, name, control)
         self.slider.observe(lambda change: self._go(change["new"]), "value")
         self.back.on_click(lambda _: self._go(self.number - 1))
         self.next.on_click(lambda _: self._go(self.number + 1))
@@ -105,13 +102,7 @@ class ShapeWalk(Explorer):
         self.typed.observe(lambda change: change["new"].strip() and self._check(), "value")
         self.check.on_click(lambda _: self._check())
         self.reveal.on_click(lambda _: self._reveal())
-        wrap = {"flex_flow": "row wrap", "grid_gap": "4px 12px"}
-        steps = [self.back, self.next, self.slider] if last > 1 else []
-        self.question = ipywidgets.HBox([self.typed, self.check, self.reveal], layout=dict(wrap))
-        rows = [ipywidgets.HBox([*steps, self.switch], layout=wrap), self.image, self.question, self.said]
-        self._widget = ipywidgets.VBox(rows)
-        self._widget.add_class("cnnlib-walk")
-        answer_in_subshell(self._widget)
+        self._lay_out(controls)
         self._show()
 
     def _go(self, number):
@@ -127,8 +118,8 @@ class ShapeWalk(Explorer):
 
     def _check(self):
         right, said = self.answer(self.typed.value)
-        colour, mark = (RIGHT, "✓") if right else (WRONG, "✗")
-        self.verdict = f"<span style='color:{colour};font-weight:bold'>{mark}</span> {html_text(said)}"
+        kind, mark = ("right", "✓") if right else ("wrong", "✗")
+        self.verdict = f"<b class='cnnlib-{kind}'>{mark}</b> {html_text(said)}"
         self._show()
 
     def _reveal(self):
@@ -138,14 +129,14 @@ class ShapeWalk(Explorer):
         self._show()
 
     def _show(self):
-        try:
-            self.image.value = self.draw().svg()
-        except Exception as error:  # a page shows nobody's traceback
-            self.image.value = alert(error)
+        super()._show()
         self.back.disabled, self.next.disabled = self.number == 1, self.number == len(self.walk)
-        self.question.layout.display = None if self.quiz else "none"
+        for control in (self.slider, self.back, self.next):
+            control.layout.display = None if len(self.walk) > 1 else "none"
+        for control in (self.typed, self.check, self.reveal):
+            control.layout.display = None if self.quiz else "none"
         count = f"Right so far: {len(self.solved)} of {len(self.walk)}." if self.quiz else ""
-        self.said.value = f"<div role='status' style='font-size:1.1em'>{self.verdict} {count}</div>"
+        self.said.value = f"<div role='status'>{self.verdict} {count}</div>"
 
     def _static(self):
         first = next((step.number for step in self.walk if step.parameters), 1)

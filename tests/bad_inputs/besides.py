@@ -199,8 +199,8 @@ def _widgets(t, row):
     row("widgets.choice", {"options": {"x": 1}}, default=bad(V, 2, "x", []))
     row("widgets.guess", {"options": ["a", "b"]}, options=bad(T, ["a", 3], (0, "a"), (None, 1))
         + bad(V, ["a"], (1,), (0, 1, 2), (1, 0), (0, 0), (0, NAN), (0, INF), ["a", "a"]))
-    row("guess.reveal", {"self": t.guess, "outcome": "a"}, type(t.guess).reveal, outcome=bad(V, "c", None, 3, []))
-    row("scale.reveal", {"self": t.scale, "outcome": 1}, type(t.scale).reveal, outcome=NUMBERS)
+    row("guess.reveal", {"self": t.guess, "measured": "a"}, type(t.guess).reveal, measured=bad(V, "c", None, 3, []))
+    row("scale.reveal", {"self": t.scale, "measured": 1}, type(t.scale).reveal, measured=NUMBERS)
     row("widgets.explore_shapes", picture=bad(T, "abc", [["a"]])
         + bad(V, t.X, t.X[0, 0, 0], t.X[0, :, :0], t.X[0] * NAN))
     for name in ("explore_features", "FeatureExplorer"):
