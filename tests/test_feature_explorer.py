@@ -11,7 +11,6 @@ import numpy as np
 import pytest
 import torch
 from drawings import words_of
-from nets import unchanged
 from panels import go, rest
 from panels import panel as panel
 from PIL import Image
@@ -21,8 +20,8 @@ from cnnlib.datasets import CLASSES, Batches, Copies
 from cnnlib.figures import Found, draw_feature_explorer
 from cnnlib.figures.drawing import Bitmap, Drawing, Line, Rect, Words
 from cnnlib.figures.picture import Sheet
-from cnnlib.models import ConvAutoencoder, alexnet, conv_bn_relu, lenet, resnet18, resnet_v1, vgg
-from cnnlib.probes import feature_maps, layers_with_maps, maps_and_output, receptive_fields, strongest_places
+from cnnlib.models import ConvAutoencoder, lenet, resnet18, resnet_v1
+from cnnlib.probes import feature_maps, layers_with_maps, maps_and_output, strongest_places
 from cnnlib.widgets import FeatureExplorer, explore_features, feature_explorer, network_copy
 from cnnlib.widgets.feature_explorer import EMPTY
 from cnnlib.widgets.pictures import grey_picture
@@ -150,39 +149,6 @@ def _break(module):
         nn.init.constant_(p, torch.nan)
 
 
-def test_the_layers_behind_need_not_run():
-    class Fails(nn.Module):
-        def forward(self, X):
-            raise ZeroDivisionError
-
-    net = nn.Sequential(nn.Conv2d(1, 2, 3), Fails())
-    assert strongest_places(net, levels(), "0").values.shape == (2, 9)
-    with pytest.raises(ZeroDivisionError):
-        maps_and_output(net, torch.rand(1, 1, 7, 7), "0")
-    assert not any(m._forward_hooks or m._forward_pre_hooks for m in net.modules())
-
-
-def test_an_error_leaves_no_hook_and_no_mode(noise):
-    net = lenet()
-    net[0].eval()
-    modes = [m.training for m in net.modules()]
-    with pytest.raises(ValueError):
-        strongest_places(net, [(torch.rand(2, 3, 28, 28), torch.zeros(2))], "3")
-    with pytest.raises(ValueError):
-        layers_with_maps(net, torch.rand(1, 3, 28, 28))
-    assert [m.training for m in net.modules()] == modes
-    assert not any(m._forward_hooks or m._forward_pre_hooks for m in net.modules())
-
-
-def test_a_layer_that_is_not_used():
-    net = nn.Sequential(nn.Conv2d(1, 2, 3))
-    net[0].spare = nn.Conv2d(1, 1, 1)
-    with pytest.raises(ValueError, match="does not use it"):
-        strongest_places(net, levels(), "0.spare")
-    with pytest.raises(ValueError, match="does not use it"):
-        maps_and_output(net, levels()[0][0], "0.spare")
-
-
 # The layers, and how far they see
 
 
@@ -198,37 +164,6 @@ def test_maps_are_those_of_feature_maps():
                 torch.testing.assert_close(output, copy.deepcopy(net).eval()(X))
 
 
-def test_a_later_layer_in_place_does_not_change_the_maps():
-    net = nn.Sequential(nn.Conv2d(1, 3, 3), nn.ReLU(inplace=True))
-    X = torch.rand(1, 1, 6, 6)
-    assert torch.equal(maps_and_output(net, X, "0")[0], net[0](X).detach())
-    assert maps_and_output(net, X, "0")[0].min() < 0
-
-
-def test_fields_along_a_straight_line_are_those_of_the_probe():
-    for net, side in ((lenet(), 28), (alexnet(shrink=8), 224), (vgg(((1, 2), (2, 4)), side=16, units=4), 16)):
-        layers = layers_with_maps(net, torch.rand(1, 1, side, side))
-        for field in receptive_fields(net):
-            assert layers[field.name].field == field
-    assert layers_with_maps(lenet(), torch.rand(1, 1, 28, 28))["4"].field.size == 14, "a ReLU sees what its layer sees"
-    net = nn.Sequential(conv_bn_relu(2, 1, 3), nn.Flatten())
-    assert all(layer.field for layer in layers_with_maps(net, torch.rand(1, 1, 8, 8)).values())
-
-
-@pytest.mark.parametrize("name", ["3", "5"])
-def test_a_place_depends_on_its_patch_alone(name):
-    net = lenet(nn.ReLU).double()
-    X = torch.rand(1, 1, 28, 28, dtype=torch.float64, requires_grad=True)
-    field = layers_with_maps(net, X)[name].field
-    Z = net[: int(name) + 1](X)
-    for row, column in ((0, 0), (2, 1), (Z.shape[2] - 1, 0)):
-        (gradient,) = torch.autograd.grad(Z[0, :, row, column].sum(), X, retain_graph=True)
-        inside = torch.zeros(28, 28, dtype=torch.bool)
-        top, left = (field.start + place * field.stride for place in (row, column))
-        inside[max(top, 0) : top + field.size, max(left, 0) : left + field.size] = True
-        assert not gradient[0, 0][~inside].any() and gradient[0, 0][inside].any()
-
-
 def test_behind_a_branch_no_field_is_known():
     layers = layers_with_maps(resnet18(2), torch.rand(1, 1, 64, 64))
     known = [name for name, layer in layers.items() if layer.field]
@@ -237,36 +172,6 @@ def test_behind_a_branch_no_field_is_known():
     assert layers["2.0"].kind == "Residual" and layers["5"].shape == (16, 1, 1)
     layers = layers_with_maps(resnet_v1(side=8), torch.rand(1, 1, 8, 8))
     assert layers["2"].field is None and layers["2.add"].field is None and layers["0"].field.size == 3
-
-
-@pytest.mark.parametrize(
-    "odd",
-    [
-        nn.Conv2d(1, 1, (3, 1)),
-        nn.Conv2d(1, 1, 3, padding=1, padding_mode="reflect"),
-        nn.Upsample(scale_factor=2),
-        nn.AdaptiveAvgPool2d(3),
-        nn.ConvTranspose2d(1, 1, 3),
-        nn.InstanceNorm2d(1),
-    ],
-    ids=lambda m: type(m).__name__,
-)
-def test_behind_what_is_no_square_window_no_field_is_known(odd):
-    layers = layers_with_maps(nn.Sequential(odd, nn.Conv2d(1, 1, 1)), torch.rand(1, 1, 8, 8))
-    assert len(layers) == 2 and not any(layer.field for layer in layers.values())
-
-
-def test_fields_follow_the_order_in_which_layers_run():
-    class Turned(nn.Module):
-        def __init__(self):
-            super().__init__()
-            self.last, self.first = nn.Conv2d(1, 1, 5), nn.Conv2d(1, 1, 3)
-
-        def forward(self, X):
-            return self.last(self.first(X))
-
-    layers = layers_with_maps(Turned(), torch.rand(1, 1, 9, 9))
-    assert [(name, layer.field.size) for name, layer in layers.items()] == [("first", 3), ("last", 7)]
 
 
 # The drawing
@@ -363,16 +268,6 @@ def test_without_a_patch_a_cross_marks_the_place():
     assert down.points == [(x + 51, y + 2.5 * 5.1 - 8), (x + 51, y + 2.5 * 5.1 + 8)]
 
 
-def test_words_bring_no_markup_and_stay_short():
-    evil = "<script>\x00\x1b\ud800" + "x" * 100
-    found = [Found(torch.rand(4, 4), evil, 1.0, (0, 0))]
-    options = dict(title=evil, name=evil, scores=[(evil, 0.5)], found=found)
-    drawing = draw_feature_explorer(torch.rand(4, 4), torch.rand(1, 4, 4), 0, **options)
-    words = words_within(drawing)
-    assert "<script>" not in drawing.svg() and max(map(len, words)) <= 90
-    assert not re.search(r"\d", drawing.text)
-
-
 # Pictures that are handed in
 
 
@@ -458,10 +353,6 @@ def test_what_is_no_picture_is_told_so(content, words):
     assert "\n" not in str(error.value) and str(error.value).startswith("x" * 39 + "…") and len(str(error.value)) < 200
 
 
-def test_the_end_of_a_name_says_nothing():
-    assert torch.equal(grey_picture(GOOD["png"], "a.txt", 8, 8), grey_picture(GOOD["png"], "a.jpg", 8, 8))
-
-
 # The widget
 
 
@@ -523,19 +414,6 @@ def test_each_control_changes_the_picture(explorer):
     assert "channel 5" in explorer.image.value
 
 
-def test_the_page_has_names_for_everything(explorer):
-    names = ("picture", "layer", "channel", "search", "apart", "invert")
-    assert tuple(explorer.inputs) == names and all(explorer.inputs[name].description for name in names)
-    assert explorer.chooser.description and explorer.chooser.tooltip
-    for name in names:
-        assert f"cnnlib-features-{name}" in explorer.inputs[name]._dom_classes
-    assert "cnnlib-features" in explorer.widget._dom_classes and "cnnlib-features-image" in explorer.image._dom_classes
-    assert "cnnlib-features-upload" in explorer.chooser._dom_classes
-    labels = dict(explorer.inputs["layer"].options)
-    assert "3: Conv2d, 16 × 10 × 10" not in labels.values() and labels["3: Conv2d, 16 × 10 × 10"] == "3"
-    assert set(labels.values()) == {"0", "1", "2", "3", "4", "5"}
-
-
 def test_a_layer_is_searched_once_and_a_picture_looked_at_once(explorer, monkeypatch):
     explorer.inputs["layer"].value = "3"
     monkeypatch.setattr(network_copy, "strongest_places", lambda *_: pytest.fail("searched again"))
@@ -560,23 +438,6 @@ def test_a_long_search_is_announced(explorer, monkeypatch):
         len(pages) == 4 and "role='status'" in pages[1] and "Layer 4" in pages[1] and "excites channel" not in pages[1]
     )
     assert all("role='status'" not in pages[i] and "excites channel" in pages[i] for i in (0, 2, 3))
-
-
-def test_looking_changes_nothing(noise):
-    net = resnet18(2)
-    net[1].eval()
-    for p in net.parameters():
-        p.grad = torch.ones_like(p)
-    with unchanged(net):
-        explorer = explore_features(net, noise(30, shuffle=False))
-        assert explorer.widget
-        with unchanged(explorer.copy.net):
-            for name, layer in explorer.copy.layers.items():
-                explorer.inputs["layer"].value = name
-                assert "<svg" in explorer.image.value and layer.name == name
-            hand_in(explorer, GOOD["png"])
-            explorer._repr_mimebundle_()
-            explorer.refresh()
 
 
 def test_a_network_that_draws_in_evaluation_draws_the_same_and_for_itself(noise):

@@ -5,7 +5,6 @@ import math
 import re
 import threading
 from dataclasses import replace
-from functools import partial
 from itertools import product
 from xml.etree import ElementTree
 
@@ -30,7 +29,6 @@ from cnnlib.models import (
     scale_branches_,
     tower,
     xavier_,
-    zero_gamma_,
 )
 from cnnlib.models.training_mode import in_mode
 from cnnlib.probes import GradientParts, gradient_parts, loss_along, random_direction
@@ -203,11 +201,6 @@ def test_frozen_networks_too(X):
     assert not any(p.requires_grad for p in net.parameters())
 
 
-def test_rounding_of_single_precision(X):
-    parts = gradient_parts(pre().float(), X.float(), y)
-    assert parts.total.dtype == torch.float32 and 0 < parts.error < 1e-4
-
-
 # Towers, and branches that are scaled
 
 BLOCKS, KINDS = (PostActivation, PreActivation), ("identity", "all projections")
@@ -237,13 +230,6 @@ def test_parameters_and_shapes_of_a_tower(num_blocks, width, block, kind, norm):
     assert net[-1](Z).shape == (2, 10)
     kinds = {type(one.shortcut) for one in net[1:-1]}
     assert kind not in ("identity", "projection") or kinds == {nn.Identity}
-
-
-def test_activations_of_a_tower_are_as_asked():
-    for activation in (nn.Tanh, partial(nn.LeakyReLU, 0.2)):
-        found = [m for m in tower(2, 2, activation=activation).modules() if isinstance(m, type(activation()))]
-        assert len(found) == 4
-    assert not any(isinstance(m, nn.ReLU) for m in tower(2, 2, activation=nn.Tanh).modules())
 
 
 @settings()
@@ -329,14 +315,9 @@ def test_the_verdict_is_right():
     assert any("✓ the sum equals autograd" in word for word in words_of(whole))
     assert any("✗ the sum misses autograd by" in word for word in words_of(off))
     assert "equals" in whole.text and "misses" in off.text
+    assert not re.search(r"\d", whole.text + off.text), "what remains of a picture is compared: no rounding in it"
     single = gradient_parts(pre().float(), torch.rand(3, 1, 8, 8), y)
     assert "misses" in draw_parts(single).text, "rounding of float32 is not within 1e-9"
-
-
-def test_the_words_are_the_same_on_each_machine():
-    """Rounding is not; and what remains of a picture is compared."""
-    for parts in (random_parts(), random_parts(exact=False)):
-        assert not re.search(r"\d", draw_parts(parts, "title").text)
 
 
 @pytest.mark.parametrize("factor", [5.0, 1e3, 1e9, 1e300])
@@ -362,17 +343,6 @@ def test_gradients_that_are_no_numbers_are_drawn_all_the_same(where, bad):
     wrong = [wrong, *getattr(parts, where)[1:]] if where in ("residuals", "first_order") else wrong
     drawing = draw_parts(replace(parts, **{where: wrong}), "odd")
     assert "odd" in words_of(drawing)
-
-
-def test_a_title_cannot_bring_markup_in():
-    for title in ("<b>bold</b>", "\"a\" & 'b' $x_1$ ∂L/∂x", "</svg><script>", ""):
-        drawing = draw_parts(random_parts(), title)
-        words = words_of(drawing)
-        assert title in words or not title
-        assert "<b>" not in drawing.svg() and "<script>" not in drawing.svg()
-        root = ElementTree.fromstring(drawing.svg())
-        assert root.get("aria-label") == drawing.text and title in drawing.text
-        assert drawing.picture().bundle()[0]["text/plain"] == drawing.text
 
 
 # The widget
@@ -425,15 +395,6 @@ def test_at_scale_zero_only_the_shortcut_is_left(widget):
     parts = widget.parts()
     assert parts.shares() == [1, 0, 0, 0] and parts.error == 0 == parts.first_order_error
     assert "✓" in widget.image.value and ElementTree.fromstring(widget.image.value) is not None
-
-
-def test_the_ends_of_the_sliders_have_pictures(widget):
-    block, scale = widget.inputs["block"], widget.inputs["scale"]
-    assert (block.min, block.max) == (1, 3) and (scale.min, scale.max) == (0, 2)
-    for kind, norm, at, factor in product(BLOCK_TYPES, (True, False), (block.min, block.max), (scale.min, scale.max)):
-        widget.inputs["kind"].value = kind
-        widget.inputs["norm"].value, block.value, scale.value = norm, at, factor
-        assert "<svg" in widget.image.value and "nan" not in widget.image.value
 
 
 def test_an_error_is_said_in_the_panel_and_the_next_move_mends_it(widget, monkeypatch):
@@ -500,11 +461,7 @@ def test_it_can_be_shown_again_after_an_error(widget, monkeypatch):
     assert bundle["application/vnd.jupyter.widget-view+json"]["model_id"] == widget._widget.model_id
 
 
-def test_what_cannot_be_drawn_fails_in_the_cell():
-    with pytest.raises(ValueError):
-        GradientSum(torch.rand(2, 3, 8, 8), y[:2])
-    with pytest.raises(ValueError, match="num_blocks"):
-        GradientSum(torch.rand(2, 1, 8, 8), y[:2], 0)
+def test_a_network_of_one_block():
     one = GradientSum(torch.rand(2, 1, 8, 8), y[:2], 1)
     one._build()
     assert "✓" in one.image.value and one.inputs["block"].max == 1
@@ -535,13 +492,6 @@ def test_each_filter_of_a_direction_has_its_filters_length(make, weights):
     assert all(map(torch.equal, one.values(), random_direction(net).values()))
 
 
-def test_a_filter_of_zeros_stays():
-    net = zero_gamma_(tower(2, 2, block=PreActivation))
-    direction = random_direction(net)
-    assert not direction["1.conv2.weight"].any() and direction["1.conv1.weight"].any()
-    assert all(step.isfinite().all() for step in direction.values())
-
-
 def test_at_distance_zero_the_loss_is_the_loss(X):
     net = lively(tower(2, 3))
     net(X.float())
@@ -562,26 +512,6 @@ def test_the_loss_along_a_line_that_is_known():
     X, label = torch.ones(1, 1, dtype=torch.float64), torch.tensor([0])
     losses = loss_along(net, {"0.weight": step}, distances, X, label)
     assert losses == pytest.approx([math.log1p(math.exp(b - a - 1.4 * d)) for d in distances], rel=1e-12)
-
-
-def test_the_loss_along_its_gradient_is_a_parabola_nearby():
-    """Over small distances it follows slope and curvature, which autograd knows."""
-    net = nn.Sequential(nn.Flatten(), nn.Linear(4, 3), nn.Tanh(), nn.Linear(3, 2)).double()
-    X, label = torch.rand(5, 1, 2, 2, dtype=torch.float64), torch.tensor([0, 1, 1, 0, 1])
-    direction = random_direction(net)
-    names = list(direction)
-
-    def loss(distance):
-        moved = {name: net.get_parameter(name).detach() + distance * direction[name] for name in names}
-        return nn.functional.cross_entropy(torch.func.functional_call(net, moved, X), label)
-
-    at = torch.zeros((), dtype=torch.float64, requires_grad=True)
-    (slope,) = torch.autograd.grad(loss(at), at, create_graph=True)
-    (bend,) = torch.autograd.grad(slope, at)
-    h = 1e-3
-    below, here, above = loss_along(net, direction, [-h, 0, h], X, label)
-    assert (above - below) / (2 * h) == pytest.approx(slope.item(), rel=1e-5)
-    assert (above - 2 * here + below) / h**2 == pytest.approx(bend.item(), rel=1e-3)
 
 
 @pytest.mark.parametrize("training", [True, False], ids=["training", "evaluating"])

@@ -275,8 +275,8 @@ def test_bundle_of_a_drawing():
     assert tuple(array[60, 70]) == (255, 0, 0) and tuple(array[60, 140]) == (0, 255, 0)  # in the rectangle, the dot
     drawing = Drawing([Rect(0, 0, 3, 4, "none")], 30, 40, AWKWARD)
     root = ElementTree.fromstring(drawing.svg())
-    assert root.get("aria-label") == AWKWARD and root.get("role") == "img" and len(root) == 2
-    assert root[0].get("fill") == "white"
+    assert root.get("aria-label") == AWKWARD and root.get("role") == "img" and len(root) == 1
+    assert root[0].get("fill") == "none" and root[0].get("stroke") == "currentColor"
 
 
 def test_volumes_show_every_layer_once_with_its_channels_and_sides():

@@ -14,9 +14,9 @@ from panels import panel as panel
 from PIL import Image
 from torch import nn
 
-from cnnlib.datasets import Batches, Copies
+from cnnlib.datasets import Batches
 from cnnlib.figures.drawing import Bitmap
-from cnnlib.models import ConvAutoencoder, lenet
+from cnnlib.models import lenet
 from cnnlib.probes import maps_and_output
 from cnnlib.widgets import explore_features, network_copy, pad
 from cnnlib.widgets.feature_explorer import EMPTY
@@ -245,15 +245,6 @@ def test_the_pad_has_the_cells_of_the_picture(side, cells):
     send(explorer.pad, [255] * cells**2)
     explorer.drawer.value = True
     assert shown(explorer).shape == (side, side) and shown(explorer).all()
-
-
-def test_empty_is_what_the_network_takes_for_empty(noise):
-    explorer = explore_features(ConvAutoencoder(nn.Tanh), Copies(noise(30, shuffle=False), -1.0))
-    assert explorer.widget
-    explorer.drawer.value = True
-    assert (explorer._picture()[0] == -1).all()
-    send(explorer.pad, [255] * 784)
-    assert (explorer._picture()[0] == 1).all()
 
 
 def test_drawing_changes_nothing_else(noise):

@@ -49,6 +49,7 @@ from cnnlib.page.escape import clean, inert_markdown, one_line
 from cnnlib.probes import layer_table
 from cnnlib.training.history import History
 from cnnlib.widgets import choice, explore_features, explore_shapes, guess
+from cnnlib.widgets.columns import LivePicture
 from cnnlib.widgets.pictures import grey_picture
 from cnnlib.widgets.runs import RunBook
 from cnnlib.widgets.views import Blueprint
@@ -185,7 +186,7 @@ def rendered(markdown):
 
 def values(widget):
     """Return the HTML of a widget and of what is in it."""
-    own = [widget.value] if isinstance(widget, ipywidgets.HTML) else []
+    own = [widget.value] if isinstance(widget, ipywidgets.HTML | LivePicture) else []
     return "\n".join(own + [values(child) for child in getattr(widget, "children", ())])
 
 

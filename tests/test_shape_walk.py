@@ -188,11 +188,6 @@ def test_costs_read_like_the_book():
     assert turned.parameter_formula == "6 · (4 / 2) · 3 · 3 + 4 = 112"
 
 
-def test_settings_by_axis_have_a_line_each():
-    (step,) = walk_layers(nn.Conv2d(1, 2, (3, 5), (1, 2), padding=(1, 0)), (1, 12, 15))
-    assert list(step.sizes) == ["channels", "height", "width"] and sides_of(step) == (12, 6)
-
-
 @pytest.mark.parametrize(
     "layer, shape",
     [(nn.LayerNorm(8), (4, 8)), (nn.GroupNorm(2, 8), (8, 3, 3)), (nn.InstanceNorm2d(8, affine=True), (8, 3, 3)),
@@ -283,16 +278,6 @@ def test_costs_agree_with_torchinfo(name):
 )  # fmt: skip
 def test_bytes_in_words(count, words):
     assert byte_words(count) == words
-
-
-def test_memory_is_what_the_tensors_take():
-    net, shape, walk = walked("lenet")
-    for step in walk:
-        output = torch.zeros(step.output_shape)
-        svg = draw_step(walk, step.number).svg()
-        assert byte_words(output.numel() * output.element_size()) in svg
-        weights = sum(p.numel() * p.element_size() for p in step.module.parameters())
-        assert byte_words(weights) in svg
 
 
 class Twice(nn.Module):
@@ -501,18 +486,6 @@ def test_a_hidden_shape_is_hidden(name):
         assert not step.multiply_add_formula or step.multiply_add_formula not in told
 
 
-def test_names_of_a_reader_are_escaped():
-    class Bold(nn.Module):
-        def __repr__(self):
-            return "<b>bold</b>"
-
-        def forward(self, X):
-            return X
-
-    svg = draw_step(walk_layers(Bold(), (1, 4, 4)), 1).svg()
-    assert "<b>" not in svg and "&lt;b&gt;" in svg
-
-
 # The quiz
 
 CONV, SAME, STRIDED, POOL = (
@@ -563,7 +536,6 @@ WRONG = [
     (CONV, "10, 10, 16", "channels first"),
     (CONV, "10, 16, 10", "not their order"),
     (CONV, "16", "3 axes"),
-    (CONV, "16, 10", "3 axes"),
     (CONV, "16, 9, 9", "too small"),
     (CONV, "16, 11, 11", "too large"),
     (CONV, "16, 14, 14", "size that came in"),
@@ -571,54 +543,36 @@ WRONG = [
     (CONV, "16, 10, 14", "The width is not right"),
     (CONV, "16, 14, 10", "The height is not right"),
     (CONV, "6, 14, 14", "channels as well"),
-    (CONV, "1, 16, 9, 9", "too small"),
     (CONV, "N, 16, 9, 9", "too small"),
-    (CONV, "16, 9.5, 9.5", "rounded down"),
     (CONV, "sixteen", "cannot read 'sixteen'"),
     (CONV, "<b>16</b>", "cannot read"),
     (CONV, "", "no number"),
-    (CONV, " , ", "no number"),
     (CONV, "16, 0, 10", "at least 1"),
-    (CONV, "0, 16, 10, 10", "at least 1"),
-    (CONV, "16, -10, 10", "at least 1"),
     (CONV, "N", "at least 1"),
-    (CONV, "16, 10, ten", "cannot read 'ten'"),
     (SAME, "6, 24, 24", "forget the padding"),
     (SAME, "6, 26, 26", "padding once"),
-    (SAME, "1, 28, 28", "take the input's"),
-    (SAME, "1, 24, 24", "channels as well"),
     (STRIDED, "96, 216, 216", "forget the stride"),
     (STRIDED, "96, 214, 214", "both the padding and the stride"),
-    (STRIDED, "96, 55, 55", "round"),
-    (STRIDED, "96, 53, 53", "too small"),
     (STRIDED, "96, 53.75, 53.75", "rounded down"),
-    (POOL, "96, 52, 52", "forget the stride"),
     (POOL, "1, 26, 26", "each map by itself"),
-    (POOL, "96, 54, 54", "size that came in"),
     (POOL, "96, 27, 27", "round the other way"),
     (DILATED, "4, 10, 10", "forget the dilation"),
-    (OBLONG, "4, 6, 12", "not their order"),
     (OBLONG, "4, 12, 11", "The width is not right, the other side is. Did you forget the stride"),
     (OBLONG, "4, 10, 6", "The height is not right, the other side is. Did you forget the padding"),
-    (CEIL, "3, 3, 3", "round the other way"),
     (TURNED, "16, 13, 13", "output_padding"),
     (TURNED, "16, 4, 4", "transposed convolution backwards"),
     (TURNED, "16, 20, 20", "(size − 1) · stride"),
     (FLATTEN, "16, 5, 5", "not multiplied yet"),
-    (FLATTEN, "16*5*5", "not multiplied yet"),
     (FLATTEN, "16, 25", "not multiplied yet"),
-    (FLATTEN, "1, 16, 5, 5", "not multiplied yet"),
     (FLATTEN, "26", "the sum"),
     (FLATTEN, "25", "one channel"),
     (FLATTEN, "16", "number of channels"),
     (FLATTEN, "390", "How many numbers are 16 × 5 × 5"),
     (DENSE, "400", "what comes in"),
     (DENSE, "48,000", "how many weights"),
-    (DENSE, "48120", "how many weights"),
     (DENSE, "120, 400", "table of weights"),
     (DENSE, "84", "out_features"),
     (RELU, "6, 14, 14", "leaves their places"),
-    (RELU, "1, 28, 28", "does not change the number"),
     (NORM, "32, 10, 10", "does not change the number"),
     (ADAPTIVE, "512, 3, 3", "set to"),
     (ADAPTIVE, "7, 2, 2", "each map by itself"),
@@ -735,13 +689,6 @@ def test_a_network_of_one_layer():
     walk._build()
     assert walk.next.disabled and walk.back.disabled and "Step" not in walk.image.value and walk.grey is None
     assert walk.slider.layout.display == "none"
-
-
-def test_controls_have_words(widget):
-    for name in ("slider", "back", "next", "switch", "typed", "check", "reveal"):
-        control = getattr(widget, name)
-        assert control.description and f"cnnlib-walk-{name}" in control._dom_classes
-    assert "cnnlib-walk" in widget._widget._dom_classes
 
 
 def test_the_stored_page_is_open_and_stable(widget):
