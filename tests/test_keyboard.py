@@ -141,7 +141,7 @@ def test_a_list_keeps_its_keys(page):
     select(page, LESIONS)
     tab_to(page, "what to do")
     page.keyboard.type("swap")  # which means other things to JupyterLab
-    output(page, LESIONS).get_by_role("img", name="swapped with the next").wait_for()
+    output(page, LESIONS).get_by_role("group", name="swapped with the next").wait_for()
     assert page.evaluate(f"() => {NOTEBOOK}.content.widgets.length") == len(CELLS)
 
 
