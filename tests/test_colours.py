@@ -23,7 +23,6 @@ from cnnlib.figures import (
     draw_blocks,
     draw_confusions,
     draw_filters,
-    draw_gradient_flow,
     draw_lesions,
     draw_lines,
     draw_network,
@@ -226,7 +225,6 @@ def drawings():
     X, y = torch.rand(4, 1, 14, 14), torch.arange(4)
     yield draw_parts(gradient_parts(net.double(), X.double(), y, 1), "title")
     yield draw_lesions(0.9, [0.8, None, 0.3], 0, "title")
-    yield draw_gradient_flow([0.1, 0.01, 0.001], [0.2, 0.02, 0.1], "title")
     yield draw_statistics(relu_statistics(kaiming_(cifar_resnet(8, 4)), X, 1), "title")
     yield draw_volumes({"LeNet": (lenet(), (1, 28, 28))})
     for shortcut in ("none", "identity", "projection"):

@@ -2,7 +2,7 @@
 
 from cnnlib.figures.blocks import draw_blocks
 from cnnlib.figures.feature_explorer import Found, draw_feature_explorer
-from cnnlib.figures.flow import draw_gradient_flow
+from cnnlib.figures.flow import gradient_flow_chart
 from cnnlib.figures.images import draw_feature_maps, draw_filters, show_images
 from cnnlib.figures.lesions import draw_lesions
 from cnnlib.figures.networks import draw_network
@@ -22,7 +22,6 @@ __all__ = [
     "draw_feature_explorer",
     "draw_feature_maps",
     "draw_filters",
-    "draw_gradient_flow",
     "draw_lesions",
     "draw_lines",
     "draw_network",
@@ -33,5 +32,6 @@ __all__ = [
     "draw_statistics",
     "draw_step",
     "draw_volumes",
+    "gradient_flow_chart",
     "show_images",
 ]

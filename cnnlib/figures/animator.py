@@ -3,6 +3,7 @@
 import threading
 
 from cnnlib.figures.chart import Chart, Panel
+from cnnlib.figures.chart_picture import Frames
 from cnnlib.machine.clock import Throttle
 from cnnlib.page.escape import printable
 from cnnlib.page.frontend import is_live, kernel
@@ -73,6 +74,7 @@ class Animator:
         self._unnamed = not legend  # until the first point: then there are as many series as it has values
         text = f"Chart of {', '.join(labels) or 'one series'} against {xlabel or 'x'}"
         self.chart = Chart(panels, xlabel or "", xlim, xscale, figsize, fmts, text)
+        self._frames = Frames(self.chart)
         self._lock = threading.RLock()
         self._handle, self._waiting = None, False
         self._throttle = Throttle(SHARE)
@@ -101,8 +103,8 @@ class Animator:
                 self.chart.add_lines(len(ys) - 1)
                 self.chart.text = self.chart.text.replace("one series", f"{len(ys)} series")
             self._unnamed = False
-            if len(ys) != len(self.chart.lines):
-                raise ValueError(f"this chart has {len(self.chart.lines)} series, got {len(ys)} values.")
+            if len(ys) != len(self.chart.xs):
+                raise ValueError(f"this chart has {len(self.chart.xs)} series, got {len(ys)} values.")
             if len(set(xs)) <= 1:
                 self.chart.add(xs[0] if xs else 0, ys)
             else:
@@ -120,7 +122,7 @@ class Animator:
     def band(self, low, high, label, panel=0):
         """Lay a band behind a panel, for results to compare with."""
         Pair()((low, high), "the band")
-        Count(least=0, most=len(self.chart.axes) - 1)(panel, "panel")
+        Count(least=0, most=len(self.chart.panels) - 1)(panel, "panel")
         with self._lock:
             self.chart.band(panel, low, high, label)
 
@@ -134,7 +136,7 @@ class Animator:
             return
         if self._handle is None or (is_live() and self._throttle.due()):
             with self._throttle.frame():
-                self._draw(self.chart.frame())
+                self._draw(self._frames.frame())
         if not self._waiting:
             self._waiting = True
             kernel().shell.events.register("post_run_cell", self._finish)

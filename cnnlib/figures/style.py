@@ -30,6 +30,8 @@ FAINT = "#6b6b6b"
 GRID = "#dddddd"
 RIGHT, WRONG = "#1a7f37", "#b00020"  # of words that begin with ✓ or ✗
 BAND = "#E69F00"
+TINT = ("#1F8FFF", "#E69F00")  # behind what comes after a mark, in turn
+EARLIER = ("#7A6C99", "#857A3A", "#4F8590", "#A3656F")  # lines of earlier runs: quiet, and no series' colour
 
 DPI = 100  # of a live frame; a picture that stays in the page is drawn at twice that
 FONT = 13  # points: a legend is about 2 % of the width of a full-width chart

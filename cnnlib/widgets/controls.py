@@ -19,6 +19,7 @@ class Control:
 
     `words` has the words for values that are chosen by words; `check(value)` raises if it cannot have that value.
     `label` is what the page calls it: beside its widget, at its marks and in the table of runs; its name if left out.
+    `applies(s)` returns whether it makes a difference with the settings `s`; where it does not, its widget is greyed.
     """
 
     name: str
@@ -28,6 +29,7 @@ class Control:
     words: dict | None = None
     check: abc.Callable | None = None
     label: str | None = None
+    applies: abc.Callable | None = None
 
     def say(self, value):
         """Return the label with the words for a value: 'batch norm off'."""
@@ -53,11 +55,12 @@ class Name(Rule):
         return value
 
 
-NAMES = {"name": Name(), "label": Text(), "live": Callable("It is called as live(trainer, value).")}
+NAMES = {"name": Name(), "label": Text(), "live": Callable("It is called as live(trainer, value)."),
+         "applies": Callable("It is called as applies(s).")}  # fmt: skip
 
 
 @arguments(**NAMES, low=Number(), high=Number(), default=Number(), step=Number(low=0))
-def slider(name, low, high, default, step=1, *, label=None, live=None):
+def slider(name, low, high, default, step=1, *, label=None, live=None, applies=None):
     """Return a control for a number in `low` … `high`: whole if all four numbers are.
 
     Raises
@@ -79,11 +82,11 @@ def slider(name, low, high, default, step=1, *, label=None, live=None):
     def check(value):
         (Count if whole else Number)(least=low, most=high)(value, name)
 
-    return Control(name, default, make, live, check=check, label=label)
+    return Control(name, default, make, live, check=check, label=label, applies=applies)
 
 
 @arguments(**NAMES, options=Dict())
-def choice(name, options, default=None, *, label=None, live=None):
+def choice(name, options, default=None, *, label=None, live=None, applies=None):
     """Return a control for one of several values: `options` maps what the page says to the value.
 
     Raises
@@ -105,11 +108,11 @@ def choice(name, options, default=None, *, label=None, live=None):
         if not any(value is option or value == option for option in options.values()):
             raise ValueError(f"{name} must be one of {', '.join(map(str, options))}, got {in_words(value)}.")
 
-    return Control(name, default, make, live, dict(options), check, label)
+    return Control(name, default, make, live, dict(options), check, label, applies)
 
 
 @arguments(**NAMES, default=Bool())
-def switch(name, default=False, *, label=None, live=None):
+def switch(name, default=False, *, label=None, live=None, applies=None):
     """Return a control that is on or off."""
 
     def make():
@@ -117,7 +120,7 @@ def switch(name, default=False, *, label=None, live=None):
             value=default, description=label or name, indent=False, style=LABEL, layout={"width": "max-content"}
         )
 
-    return Control(name, default, make, live, check=lambda value: Bool()(value, name), label=label)
+    return Control(name, default, make, live, check=lambda value: Bool()(value, name), label=label, applies=applies)
 
 
 def shown(value):

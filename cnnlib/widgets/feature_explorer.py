@@ -68,7 +68,7 @@ class FeatureExplorer(Columns, View):
     It looks at a copy of the network, so a network in training is never disturbed; `refresh` takes another copy.
     """
 
-    name = "features"
+    name, title = "features", "Maps"
 
     def __init__(self, net, batches, classes=None, picture=0):
         self._pictures = Pictures(batches)

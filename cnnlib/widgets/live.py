@@ -23,7 +23,7 @@ from cnnlib.training.run import call_to_go_on
 from cnnlib.validation import Count, Device, Network, Rate, arguments
 from cnnlib.widgets.current_run import set_current_run
 from cnnlib.widgets.display import close_tree, widget_bundle
-from cnnlib.widgets.page_script import NamedImage
+from cnnlib.widgets.live_chart import LiveChart
 from cnnlib.widgets.run_chart import Band, RunChart
 from cnnlib.widgets.runner import pause_all
 from cnnlib.widgets.subshells import answer_in_subshell, open_subshell
@@ -116,17 +116,19 @@ class Fit:
         remark = why_static() if self._controls is None else self._controls.warning
         if kernel() is not None:
             self._final = self._final_picture(remark)
-            for handle in self._handles:
-                bundle, metadata = self._final
-                handle.update(bundle, raw=True, metadata=metadata)
             if self._controls is None:
                 self._show()
             else:
-                self._controls.rest(self._final[0]["image/png"])
+                self._controls.rest()
+                self._update(widget_bundle(self._controls.box, self._final[0]))
         if self.keeper is not None and self.keeper.failing:
             _say(self.keeper.note)
-        self.trainer = self.chart = None  # the picture is enough to show; the network is the reader's to keep
+        self.trainer = self.chart = None  # the chart is enough to show; the network is the reader's to keep
         return_freed_memory()
+
+    def _update(self, bundle):
+        for handle in self._handles:
+            handle.update(bundle, raw=True, metadata=self._final[1])
 
     def _final_picture(self, remark):
         history = self.history
@@ -136,20 +138,24 @@ class Fit:
         return self.chart.chart.picture().bundle()
 
     def _show(self):
-        if self._final is not None:
+        if self._controls is not None:
+            static, metadata = self._final or ({"text/plain": "training …"}, {})
+            bundle = widget_bundle(self._controls.box, static)
+            self._handles.append(display(bundle, raw=True, metadata=metadata, display_id=True))
+        elif self._final is not None:
             bundle, metadata = self._final
             display(bundle, raw=True, metadata=metadata)
-        elif self._controls is not None:
-            self._handles.append(display(self._controls.bundle(), raw=True, display_id=True))
         else:
             _say(f"{self!r}.")
 
     _ipython_display_ = _show
 
     def let_go(self):
-        """Take what is left of the controls off the page: another run is the last one now."""
+        """Leave the picture alone on the page: another run is the last one now."""
         if self._controls is not None and self._final is not None:
+            self._update(self._final[0])
             self._controls.close()
+            self._controls = None
 
     def __repr__(self):
         return printable(f"Fit: {self.history.summary()}")
@@ -170,18 +176,16 @@ class Controls:
 
     def __init__(self, trainer, chart, keeper=None):
         self.trainer, self.chart, self.keeper = trainer, chart, keeper
-        self.lr = lr_slider(trainer.lr, "min(34em, 60%)")
+        self.lr = lr_slider(trainer.lr)
         self.stop = ipywidgets.Button(
             description="Stop", icon="stop", button_style="warning", tooltip="End the run after this batch; keep all"
         )
         self.status = ipywidgets.HTML("starting …")
-        frame, text = chart.chart.frame(), chart.chart.text
-        self.image = NamedImage(value=frame, format="png", width=_width(chart), tooltip=text)
-        self.image.add_class("cnnlib-chart")
+        self.picture = LiveChart(chart.chart)
         self.lr.add_class("cnnlib-lr")
         self.status.add_class("cnnlib-status")
         steering = ipywidgets.HBox([self.lr, self.stop], layout={"align_items": "flex-end"})
-        self.box = ipywidgets.VBox([steering, self.status, self.image])
+        self.box = ipywidgets.VBox([steering, self.status, self.picture])
         self.box.add_class("cnnlib-fit")
         self.lr.observe(self._set_lr, "value")
         self.stop.on_click(lambda button: trainer.stop())
@@ -190,11 +194,6 @@ class Controls:
         self._shown_lr = trainer.lr
         self._opened = self._told = time.perf_counter()
         self.throttle = Throttle(SHARE, FRAME_EVERY)
-
-    def bundle(self):
-        """Return what the page is given: the controls, and the empty chart where they are not alive."""
-        png, text = bytes(self.image.value), "training …"  # the widget gives a view, which JSON makes a list of numbers
-        return widget_bundle(self.box, {"image/png": png, "text/plain": text})
 
     def _set_lr(self, change):
         if not math.isclose(change["new"], self.trainer.lr, rel_tol=1e-6):  # the page rounds what it is shown
@@ -208,7 +207,7 @@ class Controls:
         if drawn:
             with self.throttle.frame():
                 self.chart.update(trainer.history)
-                self.image.value = self.chart.chart.frame()
+                self.picture.update()
         if drawn or now - self._told > STATUS_EVERY or not trainer.running:
             self._tell(trainer, now)
             self._told = now
@@ -234,14 +233,14 @@ class Controls:
             line += "<br>Should this page be loaded anew, the run goes on; afterwards <code>last_run()</code> shows it."
         if self.keeper is not None and self.keeper.failing:
             line += f"<br>{html.escape(self.keeper.note)}"
-        self.status.value = f"<span style='font-size:1.1em'>{line}</span>"
+        self.status.value = line
 
-    def rest(self, png):
-        """Put the last picture in place of the controls, for a page that was loaded anew and shows the box again."""
+    def rest(self):
+        """Take the controls off the page, and leave the chart."""
+        self.picture.update()
         steering = self.box.children[0]
         self.box.children = self.box.children[1:]
         close_tree(steering)
-        self.image.value = png
         self.trainer = self.chart = self.lr = self.stop = None
 
     def close(self):
@@ -249,13 +248,13 @@ class Controls:
         close_tree(self.box)
 
 
-def lr_slider(lr, width):
+def lr_slider(lr):
     """Return a slider for the learning rate, logarithmic, with `lr` on one of its steps."""
     low, high = slider_range(lr)
     return ipywidgets.FloatLogSlider(
         value=lr, min=low, max=high, step=STEP, description=LR, readout_format=".3g",
         tooltip="The learning rate, from the next batch on", style={"description_width": "initial"},
-        layout={"width": width},
+        layout={"width": "auto"},
     )  # fmt: skip
 
 
@@ -270,6 +269,3 @@ def slider_range(lr):
         0, math.ceil((1 - middle) / STEP)
     )
 
-
-def _width(chart):
-    return str(int(chart.chart.figure.get_size_inches()[0] * chart.chart.figure.dpi))

@@ -87,15 +87,12 @@ function render({model, el}) {
     };
     const tell = () => set('in_front', !document.hidden);
     const object = () => { if (!model.get('in_front') && !document.hidden) tell(); };  // to another page of this box
-    const answer = () => set('frames_shown', model.get('frames_sent'));
     document.addEventListener('visibilitychange', tell, {signal});
     model.on('change:in_front', object);
-    model.on('change:frames_sent', answer);
     tell();
     return () => {
         ended.abort();
         model.off('change:in_front', object);
-        model.off('change:frames_sent', answer);
     };
 }
 export default {render};

@@ -4,18 +4,15 @@ ipywidgets 8 draws the label of a slider beside it, but the handle that takes th
 trait can tell it; and JupyterLab takes the arrow keys for its cells before a list or a group of radio buttons gets
 them. So every box of ours has one invisible child, which looks after the box on the page: each control gets the name
 of its label and the value that is shown beside it, keeps its keys, notes are spoken when they change, and a status
-line says so when its kernel is gone. It also tells the kernel whether the page is in front, and answers each frame.
+line says so when its kernel is gone. It also tells the kernel whether the page is in front.
 """
 
-import time
 from pathlib import Path
 
 import anywidget
-import ipywidgets
 import traitlets
 
 SPOKEN = "cnnlib-spoken"  # the class of a widget whose text is spoken whenever it changes
-LOST = 3.0  # seconds without an answer after which the page is closed or asleep, or its messages have to wait
 
 
 class PageScript(anywidget.AnyWidget):
@@ -25,40 +22,13 @@ class PageScript(anywidget.AnyWidget):
     ----------
     in_front : bool
         Whether the page can be seen, as it said last.
-    frames_sent, frames_shown : int
-        How many frames the kernel has announced, and which of them the page answered last.
     """
 
     _esm, _css = Path(__file__).with_suffix(".js"), Path(__file__).with_suffix(".css")
     in_front = traitlets.Bool(True).tag(sync=True)
-    frames_sent = traitlets.Int().tag(sync=True)
-    frames_shown = traitlets.Int().tag(sync=True)
 
     def __init__(self):
         super().__init__(layout={"display": "none"})
-        self._waiting_since = 0.0
-        self.observe(lambda change: self._wait(), "frames_shown")
-
-    def announce_frame(self):
-        """Ask the page to answer a frame that was just sent."""
-        if self.frames_shown == self.frames_sent:
-            self._wait()
-        self.frames_sent += 1
-
-    def _wait(self):
-        self._waiting_since = time.monotonic()
-
-    @property
-    def silent(self):
-        """Whether the page has stopped answering. False until it has answered once: some pages run no script."""
-        waiting = 0 < self.frames_shown < self.frames_sent
-        return waiting and time.monotonic() - self._waiting_since > LOST
-
-
-class NamedImage(ipywidgets.Image):
-    """An image whose `tooltip` is its name for those who cannot see it."""
-
-    description = traitlets.Unicode("").tag(sync=True)  # the page asks for one before it sets a tooltip
 
 
 def add_page_script(box):

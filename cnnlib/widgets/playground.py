@@ -27,20 +27,19 @@ from cnnlib.page.frontend import is_live, kernel
 from cnnlib.training.errors import DivergenceError
 from cnnlib.training.loop import Trainer
 from cnnlib.validation import Callable, Count, List, Rate, Text, arguments, in_words
-from cnnlib.widgets.controls import Control, button, shown
+from cnnlib.widgets.controls import Control, shown
 from cnnlib.widgets.current_run import replace_current_run, set_current_run
 from cnnlib.widgets.display import close_tree, widget_bundle
 from cnnlib.widgets.listing import write_listing
 from cnnlib.widgets.live import FRAME_EVERY, LR, STATUS_EVERY, lr_slider
-from cnnlib.widgets.page_script import NamedImage, add_page_script
+from cnnlib.widgets.panel_page import FIRST, PanelPage
 from cnnlib.widgets.run_chart import RunChart
-from cnnlib.widgets.runner import Moment, Runner, random_lock
+from cnnlib.widgets.runner import CLOSE, Moment, Runner, random_lock
 from cnnlib.widgets.runs import RunBook
 from cnnlib.widgets.subshells import answer_in_subshell
 
 SHARE = 0.03  # the part of the time that drawing takes: views that look into the network are dear
-VISIBLE = 4  # controls beside the learning rate that are always in view; the others fold away
-RARELY = 10.0  # seconds between two frames for a page that does not answer: its server keeps what it is sent
+RUNS, CODE = "Runs", "Code"  # tabs that every panel has
 AWAY = 2.0  # seconds that a panel may be off the page, as while the page is laid out anew, before it rests
 
 _open = {}  # name: the playground that the cell of that name last made
@@ -89,7 +88,7 @@ class Playground:
         self._build, self._data = build, data
         options = {"optimizer": optimizer, "loss": loss, "correct": correct}
         self._options = {name: option for name, option in options.items() if option is not None}
-        rate = Control("lr", lr, lambda: lr_slider(lr, "26em"), _set_lr, check=Rate(), label=LR)
+        rate = Control("lr", lr, lambda: lr_slider(lr), _set_lr, check=Rate(), label=LR)
         self.controls = (rate, *controls)
         settings = {control.name: control.default for control in self.controls}
         say = {control.name: control.say for control in self.controls}
@@ -100,6 +99,7 @@ class Playground:
         self._run = None  # the trainer whose run the chart shows
         self._handles, self._rest = [], "ready"
         self._cover = None  # an empty widget: what a live page shows of the picture that stays
+        self._proposed = None  # the moment that the page offers to go back to
         self._quiet = False  # while the controls are being set to what a mark had
         self._closed = False
         self.chart = RunChart(1, num_epochs)
@@ -137,54 +137,43 @@ class Playground:
     # The page
 
     def _build_page(self):
-        self.inputs = {}
-        for control in self.controls:
-            widget = control.make()
-            widget.observe(lambda change, control=control: self.set(control.name, change["new"]), "value")
-            widget.add_class(f"cnnlib-{control.name}")
-            self.inputs[control.name] = widget
-        self.start = button("Start", "play", "Train this network", "success")
-        self.pause = button("Pause", "pause", "Rest after this step; Start goes on")
-        self.step = button("Step", "step-forward", "Train on one batch, then rest")
-        self.stop = button("Stop", "stop", "End this run and keep its curves; Start begins a new one")
-        self.reset = button("Reset", "refresh", "Begin again with a new network")
-        self.start.on_click(lambda button: self.runner.start())
-        self.pause.on_click(lambda button: self.runner.pause())
-        self.step.on_click(lambda button: self.runner.start(steps=1))
-        self.stop.on_click(lambda button: self.runner.stop())
-        self.reset.on_click(lambda button: self.runner.reset())
-        self.slower = button("", "step-forward", "From before the loss rose, with a smaller rate", "warning")
-        self.slower.on_click(lambda button: self._go_on_slower())
-        self.slower.layout.display = "none"
-        self.status = ipywidgets.HTML("Ready. Press Start.")
-        text = self.chart.chart.text
-        self.image = NamedImage(value=self.chart.chart.frame(), format="png", width="1000", tooltip=text)
         self.listing = ipywidgets.HTML()
-        named = ((self.status, "status"), (self.slower, "slower"), (self.image, "chart"), (self.listing, "code"))
-        for part, name in named:
-            part.add_class(f"cnnlib-{name}")
-        row = {"layout": {"flex_flow": "row wrap", "align_items": "flex-end", "grid_gap": "4px 12px"}}
-        others = [widget for name, widget in self.inputs.items() if name != "lr"]
-        more = ipywidgets.HBox(others[VISIBLE:], **row)
-        self.folds = [
-            _fold("More controls", "sliders", more),
-            _fold("Runs", "list", self.book.widget, self.book.write_table),
-            _fold("Show the code", "code", self.listing, self._write_code),
-        ][not others[VISIBLE:] :]
-        self.box = ipywidgets.VBox([
-            ipywidgets.HBox([self.start, self.pause, self.step, self.stop, self.reset, self.inputs["lr"]], **row),
-            ipywidgets.HBox([*others[:VISIBLE], *self.folds], **row),
-            *([more] if others[VISIBLE:] else []),
-            self.status, self.slower, self.image, self.book.widget, self.listing,
-            *[view.widget for view in self.views],
-        ])  # fmt: skip
-        self.box.add_class("cnnlib-playground")
-        self.page = add_page_script(self.box)
+        self.listing.add_class("cnnlib-code")
+        self._titled = {}  # title of its tab: view
+        for view in self.views:
+            again = sum(title.partition(" ")[0] == view.title for title in self._titled)
+            self._titled[f"{view.title} {again + 1}" if again else view.title] = view
+        tabs = {title: view.widget for title, view in self._titled.items()}
+        tabs |= {RUNS: self.book.widget, CODE: self.listing}
+        self.page = PanelPage(self.controls, self.chart.chart, tabs, self.set, self._offer_mark, self._turned)
+        self.inputs, self.status, self.box = self.page.inputs, self.page.status, self.page.box
+        self.page.start.on_click(lambda button: self._start_or_pause())
+        self.page.step.on_click(lambda button: self.runner.start(steps=1))
+        self.page.stop.on_click(lambda button: self.runner.stop())
+        self.page.reset.on_click(lambda button: self.runner.reset())
+        self.page.offer.on_click(lambda button: self._accept())
+        self.page.grey(self.controls, self.settings)
         self.box._view_count = 0  # asks the page to keep count: with nobody looking, nothing need run
         self.box.observe(self._looked_at, "_view_count")
         answer_in_subshell(self.box)
         for view in self.views:
             view.settle(self)
+
+    def _start_or_pause(self):
+        if self.runner.training:
+            self.runner.pause()
+        else:
+            self.runner.start()
+        self.page.say_running(self.runner.training)
+
+    def _turned(self):
+        """Fill the tab that was turned to."""
+        if self.page.turned_to == RUNS:
+            self.book.write_table()
+        elif self.page.turned_to == CODE:
+            self._write_code()
+        else:
+            self.runner.look()
 
     def _looked_at(self, change):
         if not change["new"] and change["old"]:
@@ -211,6 +200,7 @@ class Playground:
             return  # the page rounds what it is shown
         self.runner.set(name, value, control.live)
         self.throttle.steered()
+        self.page.grey(self.controls, self.settings)
         if control.live is None:  # the network is another one
             for view in self.views:
                 view.settle(self)
@@ -239,23 +229,22 @@ class Playground:
         resting = runner.state != "training"
         if not resting:
             set_current_run(self)
-        due = self._is_due(trainer, now)
-        if due or resting or (now - self._told > STATUS_EVERY and self.page.in_front):
+        in_front = self.page.script.in_front
+        due = (in_front or self.throttle.watched) and self.throttle.due(self._has_news(trainer))
+        if due or resting or (now - self._told > STATUS_EVERY and in_front):
             self._told = now
             self.status.value = self._line(runner)  # before anything is drawn: if that fails, this says so
-            self._offer(runner)
+            self.page.say_running(runner.training)
+            self._offer_slower(runner)
         if trainer is not self._run and trainer is not None:
             self._begin(trainer)
             due = False
         if (due or resting) and trainer is not None:
             with self.throttle.frame():
                 self.chart.update(trainer.history, all=resting)
+                self.page.chart.update()
                 if runner.state not in ("failed", "out of memory"):  # perhaps because of a view
-                    with random_lock:
-                        for view in self.views:
-                            view.show(trainer)
-                self.image.value = self.chart.chart.frame()
-                self.page.announce_frame()
+                    self._show_views(trainer, all=resting)
         if resting or now - self._followed > STATUS_EVERY:
             self._followed = now
             self._follow_run(trainer)
@@ -272,18 +261,22 @@ class Playground:
         elif not resting:
             self._rest = "training"
 
-    def _is_due(self, trainer, now):
-        """Return whether to draw: never for a page that lies behind another, rarely for one that does not answer."""
-        away = not self.page.in_front or (self.page.silent and now - self.throttle.drawn < RARELY)
-        if away and not self.throttle.watched:
-            return False
-        return self.throttle.due(trainer is self._run is not None and self.chart.unseen(trainer.history))
+    def _has_news(self, trainer):
+        """Return whether the chart lacks something that a control did."""
+        return trainer is self._run is not None and self.chart.unseen(trainer.history)
+
+    def _show_views(self, trainer, all):
+        """Have the view whose tab is in front look at the network, or all of them."""
+        with random_lock:
+            for title, view in self._titled.items():
+                if all or title == self.page.turned_to:
+                    view.show(trainer)
 
     def _follow_run(self, trainer):
         """Have the table of runs say how the present one stands: its steps, and its settings as they are now."""
         if trainer is self._run is not None and self.book.current is not None:
             self.book.current.settings = self._settings_in_words()
-            if self.book.widget.layout.display != "none":
+            if self.page.turned_to == RUNS:
                 self.book.write_table()
 
     def _begin(self, trainer):
@@ -314,7 +307,7 @@ class Playground:
                 self.chart.keep(run.history, run.colour, run.name)
         if self._run is not None:
             self.chart.update(self._run.history, all=self.runner.state != "training")
-        self.image.value = self.chart.chart.frame()
+        self.page.chart.begin(self.chart.chart)
 
     def _redraw(self):
         """Follow what the reader did in the list of runs."""
@@ -325,11 +318,37 @@ class Playground:
 
     # Going on, going back, and the code of a run
 
-    def _offer(self, runner):
+    def _offer_slower(self, runner):
         """After a divergence, offer to go on from before it, with a smaller rate."""
         if runner.state == "diverged":
-            self.slower.description = f"Go on with learning rate {self._slower_rate:.2g}"
-        self.slower.layout.display = None if runner.state == "diverged" else "none"
+            self._proposed = None
+            rate = self._slower_rate
+            self.page.propose(f"Go on with learning rate {rate:.2g}", "From before the loss rose, with a smaller rate")
+        elif self._proposed is None:
+            self.page.propose("")
+
+    def _offer_mark(self, number):
+        """Offer to go back to a mark that was clicked, which the chart counts from 0."""
+        with self._pen:
+            if self._run is None or number >= len(self.chart.chart.marks):
+                return
+            x, label = self.chart.chart.marks[number]
+            step = round(x * self._run.num_batches)
+            moment = min(self.runner.moments, key=lambda moment: abs(moment.step - step))
+            self._proposed = moment if abs(moment.step - step) <= CLOSE else None
+            if self._proposed is None:
+                self.page.propose(f"This far back no weights were kept: {label}")
+            else:
+                self.page.propose(f"Go back to step {moment.step:,}: {moment.label}", "As a new run, from that mark on")
+
+    def _accept(self):
+        """Do what was offered."""
+        moment, self._proposed = self._proposed, None
+        if moment is None:
+            self._go_on_slower()
+        else:
+            self.page.propose("")
+            self.fork(self.book.current, moment)
 
     @property
     def _slower_rate(self):
@@ -379,11 +398,8 @@ class Playground:
         )  # fmt: skip
 
     def _write_code(self):
-        if self.listing.layout.display != "none":
-            text = html.escape(self.code())
-            self.listing.value = (
-                f"<pre style='color:#222;background:#f6f6f6;padding:.6em;line-height:1.35'>{text}</pre>"
-            )
+        if self.page.turned_to == CODE:
+            self.listing.value = f"<pre tabindex='0'>{html.escape(self.code())}</pre>"
 
     def _line(self, runner):
         trainer = runner.trainer
@@ -415,7 +431,7 @@ class Playground:
             line += alert(trainer.objective.remark)
         # what changes every second is not spoken; that it rests, and how it stands then, is
         role = "" if runner.state == "training" else " role='status'"
-        return f"<div{role} style='font-size:1.1em'>{line}</div>"
+        return f"<div{role}>{line}</div>"
 
     # Static pictures
 
@@ -425,7 +441,7 @@ class Playground:
         runner = self.runner
         if runner.trainer is not None:
             now = runner.settings
-            told = [c for i, c in enumerate(self.controls) if i <= VISIBLE or now[c.name] != c.default]
+            told = [c for i, c in enumerate(self.controls) if i <= FIRST or now[c.name] != c.default]
             settings = ", ".join(control.say(now[control.name]) for control in told)
             self.chart.chart.footer(f"{settings}. Run this cell in JupyterLab to train and change it.")
         chart = self.chart.chart.picture()
@@ -482,15 +498,13 @@ class Playground:
             del _open[self.name]
         with self._pen, returning_freed_memory():
             self._closed = True
-            self.image.unobserve_all()  # nobody is to take this for a frame
-            self.image.value = b""
             self.runner.let_go()
             self.book.let_go()
             self._run = SimpleNamespace(history=self.history)
             self._build = self._data = self.runner = self.book = self.chart = self.page = self.box = None
-            self.start = self.pause = self.step = self.stop = self.reset = self.slower = None
-            self.status = self.image = self.listing = self._cover = None
-            self.views, self.controls, self.inputs, self.folds, self._handles, self._options = (), (), {}, [], [], {}
+            self.status = self.listing = self._cover = self._proposed = None
+            self.views, self.controls, self.inputs, self._handles = (), (), {}, []
+            self._options, self._titled = {}, {}
 
     def _end(self):
         """End the training and take the controls off the page."""
@@ -506,9 +520,12 @@ class Playground:
 
 
 class View:
-    """Something that a playground shows below its chart. A subclass sets `widget` and overrides what it needs."""
+    """Something that a panel shows below its chart, under a tab that `title` names.
 
-    widget = None
+    A subclass sets `widget` and overrides what it needs.
+    """
+
+    widget, title = None, "View"
 
     def settle(self, playground):
         """Follow the settings, in the thread of whoever moved a control: under 200 ms."""
@@ -533,20 +550,3 @@ arguments(
 
 def _set_lr(trainer, value):
     trainer.lr = value
-
-
-def _fold(text, icon, widget, opened=None):
-    """Return a button that shows a widget and hides it again; `opened()` is called before it is shown."""
-    button = ipywidgets.ToggleButton(
-        description=text, icon=icon, tooltip=f"{text}: show or hide", layout={"width": "max-content"}
-    )
-    shown = widget.layout.display
-    widget.layout.display = "none"
-
-    def turn(change):
-        widget.layout.display = shown if change["new"] else "none"
-        if change["new"] and opened is not None:
-            opened()
-
-    button.observe(turn, "value")
-    return button

@@ -117,6 +117,7 @@ class Runner:
         self._ending = False  # the run is over for good
         self._steps_left = None  # of a run that only goes some steps
         self._changes = {}  # name: (function, value), for the running network
+        self._looked_for = False  # whether the listener is to be called once, at rest as well
         self._asked = []  # labels of moments that somebody wants to keep
         self._moved = {}  # name: value, of settings that a new network was built for
         self._origin = None  # the moment to go on from, instead of from the start
@@ -160,6 +161,13 @@ class Runner:
                 return
             self._asked.append(label)
             self._wake()
+
+    def look(self):
+        """Have the listener called soon, also if nothing is trained."""
+        with self._lock:
+            if self.trainer is not None and not self._go:
+                self._looked_for = True
+                self._wake()
 
     def fork(self, moment):
         """Go back to a moment, of this run or another, and go on from there; go on training if it was training."""
@@ -220,7 +228,9 @@ class Runner:
         tidy = False
         while True:
             with self._lock:
-                idle = self._closed or not (self._go or self._stale or self._ending or self._asked)
+                idle = self._closed or not (
+                    self._go or self._stale or self._ending or self._asked or self._looked_for
+                )
                 if idle and tidy:
                     self._thread = None
                     return
@@ -260,6 +270,7 @@ class Runner:
     def _advance(self, stale):
         with self._lock:
             ending, self._ending = self._ending, False
+            self._looked_for = False
         if ending and not stale and self.trainer is not None:
             self._end("stopped")
             return

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 
 import ipywidgets
 
-from cnnlib.figures.style import COLOURS, FAINT, INK
+from cnnlib.figures.style import COLOURS, EARLIER, FAINT
 from cnnlib.page.announce import alert
 from cnnlib.page.escape import html_text, one_line
 from cnnlib.training.history import History
@@ -19,7 +19,6 @@ from cnnlib.widgets.controls import LABEL, button
 from cnnlib.widgets.page_script import SPOKEN
 from cnnlib.widgets.runner import ROOM
 
-RUN_COLOURS = COLOURS[2:6]  # the first two are the present run's
 SHOWN = 6  # of the runs that are over, so many of the latest are on the chart unless the reader says otherwise
 MOST = 30  # runs that are kept; of more, the oldest are forgotten
 LONGEST = 40  # characters of a run's name
@@ -136,7 +135,7 @@ class RunBook:
 
     def _free_colour(self, others):
         used = [other.colour for other in others if other.shown]
-        return min(RUN_COLOURS, key=lambda colour: (used.count(colour), RUN_COLOURS.index(colour)))
+        return min(EARLIER, key=lambda colour: (used.count(colour), EARLIER.index(colour)))
 
     @property
     def earlier(self):
@@ -340,8 +339,8 @@ class RunBook:
             body = "".join(f"<td style='padding:0 .8em;font-weight:{weight}'>{cell}</td>" for cell in cells)
             lines.append(f"<tr>{body}</tr>")
         same = [html_text(f"{name} {next(iter(values[name]))}") for name in names if name not in differ]
-        caption = f"<div style='color:{FAINT};background:white'>in all: {', '.join(same)}</div>" if same else ""
-        return f"<table style='color:{INK};background:white;font-size:1.05em'>{''.join(lines)}</table>{caption}"
+        caption = f"<div class='cnnlib-quiet'>in all: {', '.join(same)}</div>" if same else ""
+        return f"<table class='cnnlib-table'>{''.join(lines)}</table>{caption}"
 
     def let_go(self):
         """Forget all runs, once the panel is closed."""

@@ -3,11 +3,12 @@
 import ipywidgets
 import torch
 
-from cnnlib.figures import draw_blocks, draw_gradient_flow, draw_reconstructions, draw_statistics, draw_volumes
+from cnnlib.figures import draw_blocks, draw_reconstructions, draw_statistics, draw_volumes, gradient_flow_chart
 from cnnlib.models.training_mode import evaluating
 from cnnlib.page.announce import alert
 from cnnlib.probes import gradient_norms, present_gradients, relu_statistics, walk_layers
 from cnnlib.validation import Count, Example, Tensor, arguments
+from cnnlib.widgets.live_chart import LiveChart
 from cnnlib.widgets.playground import View
 
 
@@ -29,6 +30,8 @@ class DrawnView(View):
 
 class SettingsView(DrawnView):
     """A drawing of the network that the controls describe. A subclass says what to draw of it, and its `name`."""
+
+    title = "Network"
 
     def __init__(self, input_shape):
         super().__init__(self.name)
@@ -103,6 +106,8 @@ class Microscope(DrawnView):
         Which ReLU, counted from 0.
     """
 
+    title = "ReLU input"
+
     def __init__(self, X, number):
         self.X, self.number = X, number
         super().__init__("microscope")
@@ -117,15 +122,19 @@ class Microscope(DrawnView):
         self._show(draw_statistics(statistics, f"after {trainer.step:,} steps"))
 
 
-class GradientFlow(DrawnView):
+class GradientFlow(View):
     """How much gradient reaches each layer: before the first step, and now.
 
     Before the first step it is measured on the run's first batch. After that it costs nothing: what the last step
     left in the weights is read.
     """
 
+    title = "Gradients"
+
     def __init__(self):
-        super().__init__("flow")
+        self.chart = gradient_flow_chart([])
+        self.widget = LiveChart(self.chart)
+        self.widget.add_class("cnnlib-flow")
         self._start = []
         self._starts = {}  # by a run's first loss, which its forks share
 
@@ -146,7 +155,12 @@ class GradientFlow(DrawnView):
             self._starts[trainer.history.loss[0]] = self._start
         now = main_path(present_gradients(trainer.net)) if trainer.step else []
         title = f"after {trainer.step:,} steps" if now else "at the start"
-        self._show(draw_gradient_flow(self._start, now, title))
+        self.chart = gradient_flow_chart(self._start, now, title)
+        self.widget.begin(self.chart)
+
+    def static(self):
+        """Return the chart."""
+        return self.chart
 
 
 def main_path(norms):
@@ -164,6 +178,8 @@ class Reconstructions(DrawnView):
     count : int
         How many pictures: the first of the test set, whose batches are `(X, X)`.
     """
+
+    title = "Pictures"
 
     def __init__(self, count=8):
         self.count = count
