@@ -22,6 +22,7 @@ from cnnlib.training.loop import Trainer
 from cnnlib.training.source import OWN, count_batches
 from cnnlib.validation import Callable, Count, Iterable, Rate, arguments
 
+watchers = []  # each is called as watcher(trainers, num_seeds, num_epochs), some times a second, and without trainers at the end
 _unfinished = []  # (seed, network, record) of each run, if the latest call was broken off
 
 
@@ -102,12 +103,21 @@ def train_over_seeds(build, train_iter, test_iter, num_epochs, lr, seeds=(0, 1, 
         for i in range(len(histories), len(seeds)):
             if i == len(trainers):
                 trainers.append(begin(seeds[i]))
+            if watchers:
+                trainers[i].listeners.append(lambda trainer: _watch(trainers, len(seeds), num_epochs))
             histories.append(_run(trainers[i], num_epochs))
     except BaseException as error:
         _keep(seeds, trainers, error)
         raise
+    finally:
+        _watch([], len(seeds), num_epochs)
     copies = num_seeds // len(seeds)
     return copies * [trainer.net for trainer in trainers], copies * histories
+
+
+def _watch(trainers, num_seeds, num_epochs):
+    for watcher in watchers:
+        watcher(trainers, num_seeds, num_epochs)
 
 
 def unfinished_runs():
@@ -176,6 +186,7 @@ def _side_by_side(trainers, num_epochs):
         futures = [pool.submit(run, trainer) for trainer in trainers]
         try:
             while wait(futures, 0.2, FIRST_EXCEPTION).not_done:  # in short waits: so an interrupt comes through
+                _watch(trainers, len(trainers), num_epochs)
                 for future in futures:
                     if future.done():
                         future.result()

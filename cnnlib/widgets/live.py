@@ -26,6 +26,7 @@ from cnnlib.widgets.display import close_tree, widget_bundle
 from cnnlib.widgets.live_chart import LiveChart
 from cnnlib.widgets.run_chart import Band, RunChart
 from cnnlib.widgets.runner import pause_all
+from cnnlib.widgets.series import show_series
 from cnnlib.widgets.subshells import answer_in_subshell, open_subshell
 
 SHARE = 0.02  # the part of the time that frames take; the last picture, once a run, comes on top
@@ -38,6 +39,7 @@ LONG = 60.0  # seconds: who waits longer may load the page anew, and is told wha
 
 if kernel() is not None:
     open_subshell()
+    show_series()
 
 
 @arguments(net=Network(), num_epochs=Count(), lr=Rate(), device=Device(), band=Band())
@@ -238,9 +240,9 @@ class Controls:
     def rest(self):
         """Take the controls off the page, and leave the chart."""
         self.picture.update()
-        steering = self.box.children[0]
-        self.box.children = self.box.children[1:]
-        close_tree(steering)
+        steering, status, *rest = self.box.children
+        self.box.children = rest
+        close_tree(steering, status)
         self.trainer = self.chart = self.lr = self.stop = None
 
     def close(self):
