@@ -80,6 +80,7 @@ times: $(VENV)/test
 RECORDS := -m cnnlib.course.records
 records: export OMP_NUM_THREADS := 1
 records: $(VENV)/lab
+	$(if $(NAMES),,$(BIN)/python -m cnnlib.course.panels)
 	$(BIN)/python $(RECORDS) $(NAMES) --jobs $(or $(JOBS),1) $(RECORD_OPTIONS)
 
 full: $(VENV)/lab

@@ -270,4 +270,3 @@ def slider_range(lr):
     return middle - STEP * max(0, math.ceil((middle + 3) / STEP)), middle + STEP * max(
         0, math.ceil((1 - middle) / STEP)
     )
-

@@ -72,7 +72,9 @@ class PanelPage:
                 continue
             group = _group("cnnlib-group", [self.inputs[control.name] for control in part])
             if name == "More":
-                self.more = ipywidgets.ToggleButton(description=name, icon="sliders", tooltip="Show or hide more controls")
+                self.more = ipywidgets.ToggleButton(
+                    description=name, icon="sliders", tooltip="Show or hide more controls"
+                )
                 self.more.add_class("cnnlib-more")
                 _fold(self.more, group)
                 groups += [self.more, group]

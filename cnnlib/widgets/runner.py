@@ -228,9 +228,7 @@ class Runner:
         tidy = False
         while True:
             with self._lock:
-                idle = self._closed or not (
-                    self._go or self._stale or self._ending or self._asked or self._looked_for
-                )
+                idle = self._closed or not (self._go or self._stale or self._ending or self._asked or self._looked_for)
                 if idle and tidy:
                     self._thread = None
                     return

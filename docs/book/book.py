@@ -16,6 +16,7 @@ from pathlib import Path
 import nbformat
 from bs4 import BeautifulSoup
 from offline import DIAGRAMS, offline
+from recorded import vega_script, with_controls
 
 HERE = Path(__file__).parent
 ROOT = HERE.parents[1]
@@ -83,8 +84,12 @@ def build(folder, paths=None):
             shutil.copy(HERE / name, source)
         shutil.copytree(HERE / "templates", source / "templates")
         paths = chapters() if paths is None else paths
+        recorded = False
         for path in paths:
-            nbformat.write(offline(nbformat.read(path, as_version=4)), source / path.name)
+            notebook = offline(nbformat.read(path, as_version=4))
+            recorded |= with_controls(notebook)
+            nbformat.write(notebook, source / path.name)
+        (source / "recorded.js").write_text(vega_script() if recorded else "", encoding="utf-8")
         readme = (ROOT / "README.md").read_text(encoding="utf-8")
         (source / "index.md").write_text(front_page(readme, [path.stem for path in paths]), encoding="utf-8")
         shutil.rmtree(folder, ignore_errors=True)

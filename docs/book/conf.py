@@ -15,8 +15,9 @@ suppress_warnings = ["misc.highlighting_failure", "myst.strikethrough"]  # the l
 html_theme = "furo"
 html_title = "cnnlib"
 templates_path = ["templates"]
-html_static_path = ["book.css", "search.js"]
+html_static_path = ["book.css", "search.js", "recorded.js"]
 html_css_files = ["book.css"]
+html_js_files = [("recorded.js", {"defer": "defer"})]
 html_show_copyright = html_show_sphinx = html_copy_source = html_show_sourcelink = False
 html_domain_indices = html_use_index = False
 html_scaled_image_link = False

@@ -1,0 +1,96 @@
+"""A recorded panel as a page shows it: a chart with controls where the page can draw one, a picture everywhere else."""
+
+import json
+from functools import cache
+from pathlib import Path
+
+from cnnlib.course.panels.grids import GRIDS
+from cnnlib.figures.chart import Chart, Panel
+from cnnlib.figures.style import FAINT
+from cnnlib.figures.vega import MIME, panel_specification
+from cnnlib.page.escape import printable
+from cnnlib.validation import Choice, arguments
+
+FOLDER = Path(__file__).parent
+KEPT = 12  # other runs in the picture
+
+
+@arguments(chapter=Choice(tuple(GRIDS)))
+def recorded_panel(chapter):
+    """Return the recorded twin of a chapter's panel: runs over a grid of its controls, which no kernel need train.
+
+    Parameters
+    ----------
+    chapter : str
+        '01_lenet', '04_batch_norm', '05_resnet' or '06_residual_gradients'.
+
+    Returns
+    -------
+    RecordedPanel
+        At the end of a cell it shows itself: with controls in JupyterLab and in the book, as a picture on GitHub.
+    """
+    return RecordedPanel(chapter)
+
+
+@cache
+def _stored(chapter):
+    return json.loads((FOLDER / f"{chapter}.json").read_text(encoding="utf-8"))
+
+
+class RecordedPanel:
+    """Recorded runs over a grid of controls.
+
+    Attributes
+    ----------
+    rows : list of dict
+        One a run: the values of its controls, and lists: steps, loss, tested, test, looks, gradients.
+    provenance : str
+        What was run, when, on what, and the command that runs it anew.
+    """
+
+    def __init__(self, chapter):
+        self.grid, self._about = GRIDS[chapter], _stored(chapter)
+        self.rows = self._about["rows"]
+        about = self._about
+        self.provenance = (
+            f"A recording: {about['what']}; seed {about['seed']}, {about['hardware']}, PyTorch {about['torch']}, "
+            f"{about['date']}. Made by {about['command']}."
+        )
+
+    def specification(self, wide=True):
+        """Return the chart with its controls in Vega-Lite; not `wide`, its parts stand below each other."""
+        return panel_specification(self.grid.title, self.grid.controls, self.rows, self.provenance, wide)
+
+    def picture(self):
+        """Return the run with the controls as they are at first, before some of the others, as a Picture."""
+        first = {name: values[0] for name, values in self.grid.controls.items()}
+        chosen = next(row for row in self.rows if all(row[name] == value for name, value in first.items()))
+        said = ", ".join(f"{name} {value}" for name, value in first.items())
+        if "loss" in chosen:
+            panels = [Panel(("train loss",), "loss", ylim=(0, 2.5), robust=True), Panel(("test accuracy",), "", (0, 1))]
+            chart, series = Chart(panels, "step"), [("steps", "loss"), ("tested", "test")]
+        else:
+            chart = Chart([Panel(("gradient",), yscale="log")], "block", size=(10.0, 3.6))
+            series = [(None, "gradients")]
+        for number, (x, y) in enumerate(series):
+            for row in [*self.rows[:: max(1, len(self.rows) // KEPT)], chosen]:
+                values = row.get(y, [])
+                values = values[0] if x is None and values else values
+                points = row.get(x) if x else list(range(len(values)))
+                pairs = [(a, b) for a, b in zip(points or [], values, strict=False) if b is not None]
+                if row is not chosen:
+                    chart.keep(number, [a for a, _ in pairs], [b for _, b in pairs], FAINT)
+                    continue
+                for a, b in pairs:
+                    chart.add(a, [b if i == number else None for i in range(len(series))])
+        chart.text = f"Recorded panel of {self.grid.title}: {said}"
+        chart.footer(f"{said}; in grey, others. In JupyterLab and in the book it has controls.")
+        return chart.picture()
+
+    def _repr_mimebundle_(self, include=None, exclude=None):
+        static, metadata = self.picture().bundle()
+        metadata[MIME] = {"embed_options": {"renderer": "svg", "actions": False}}
+        return {MIME: self.specification(), **static}, metadata
+
+    def __repr__(self):
+        return printable(f"RecordedPanel of {self.grid.title}: {len(self.rows)} runs")

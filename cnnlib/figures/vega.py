@@ -1,0 +1,127 @@
+"""Charts that answer without a kernel, in Vega-Lite: the page filters runs that it has, by controls of its own.
+
+JupyterLab draws version 5 of Vega-Lite by itself, without a network; the book brings the script.
+"""
+
+from cnnlib.figures.style import COLOURS
+
+MIME = "application/vnd.vegalite.v5+json"
+SCHEMA = "https://vega.github.io/schema/vega-lite/v5.json"  # a name: nothing is fetched
+QUIET = {"color": "currentColor", "opacity": 0.16, "strokeWidth": 1, "clip": True}
+LOUD = {"strokeWidth": 2.6, "clip": True}
+TYPE = 13
+
+
+def panel_specification(title, controls, rows, provenance, wide=True):
+    """Return a chart of recorded runs whose controls choose one of them.
+
+    Parameters
+    ----------
+    title, provenance : str
+    controls : dict of str to sequence
+        The values of each control; the first is the one at the start.
+    rows : list of dict
+        One a run, as `RecordedPanel.rows`.
+    wide : bool
+        Whether its parts stand side by side.
+
+    Returns
+    -------
+    dict
+    """
+    looks = next(row["looks"] for row in rows if row.get("looks"))
+    params = [_control(name, values) for name, values in controls.items()]
+    chosen = " && ".join(f"datum[{name!r}] === {name}" for name in controls)
+    size = {"width": 250 if wide else 270, "height": 210}
+    parts = []
+    if "loss" in rows[0]:
+        curves = [
+            ("steps", "loss", "train loss", [0, 2.5], COLOURS[0]),
+            ("tested", "test", "test accuracy", [0, 1], COLOURS[2]),
+        ]
+        parts += [
+            _curve(x, y, label, domain, colour, chosen, list(controls), size) for x, y, label, domain, colour in curves
+        ]
+    if len(looks) > 1:
+        step = looks[1] - looks[0]
+        bound = {"input": "range", "min": looks[0], "max": looks[-1], "step": step, "name": "gradients after step "}
+        params.append({"name": "look", "value": looks[0], "bind": bound})
+    else:
+        size = {"width": 620 if wide else 270, "height": 260}
+    parts.append(_gradients(chosen, list(controls), len(looks) > 1, len(looks) == 1, size))
+    axis = {
+        "grid": True,
+        "gridOpacity": 0.15,
+        "labelFontSize": TYPE,
+        "titleFontSize": TYPE,
+        "titleFontWeight": "normal",
+    }
+    ink = {f"{part}Color": "currentColor" for part in ("label", "title", "tick", "domain", "grid")}
+    return {
+        "$schema": SCHEMA, "background": "transparent", "params": params, "data": {"values": rows},
+        "title": {"text": title, "subtitle": _broken(provenance, 110 if wide else 44), "anchor": "start", "fontSize": 15,
+                  "subtitleFontSize": TYPE, "color": "currentColor", "subtitleColor": "currentColor"},
+        "concat": parts, "columns": 3 if wide else 1, "spacing": 24,
+        "config": {"axis": axis | ink, "view": {"stroke": None}, "font": "system-ui, sans-serif"},
+    }  # fmt: skip
+
+
+def _control(name, values):
+    kind = "radio" if len(values) <= 4 else "select"
+    return {"name": name, "value": values[0], "bind": {"input": kind, "options": list(values), "name": f"{name} "}}
+
+
+def _curve(x, y, label, domain, colour, chosen, controls, size):
+    """Return one pair of axes: every run faintly, and the chosen one."""
+    axes = {
+        "x": {"field": x, "type": "quantitative", "title": "step"},
+        "y": {"field": y, "type": "quantitative", "title": label, "scale": {"domain": domain}},
+    }
+    flat = [{"filter": f"isValid(datum.{y})"}, {"flatten": [x, y]}]
+    tip = [{"field": name} for name in (*controls, x, y)]
+    return {
+        **size,
+        "layer": [
+            {"transform": flat, "mark": {"type": "line", **QUIET},
+             "encoding": axes | {"detail": [{"field": name} for name in controls]}},
+            {"transform": [{"filter": chosen}, *flat], "mark": {"type": "line", "point": y == "test", "color": colour, **LOUD},
+             "encoding": axes | {"tooltip": tip}},
+        ],
+    }  # fmt: skip
+
+
+def _gradients(chosen, controls, moving, blocks, size):
+    """Return the gradient of each layer, or block, on a logarithmic axis."""
+    place = "block" if blocks else "layer"
+    flat = [{"filter": "isValid(datum.gradients)"}, {"flatten": ["looks", "gradients"]}]
+    flat += [{"filter": "datum.looks === look"}] if moving else []
+    flat += [
+        {"flatten": ["gradients"]},
+        {"window": [{"op": "row_number", "as": "number"}], "groupby": controls},
+        {"filter": "datum.gradients > 0"},
+    ]
+    axes = {
+        "x": {"field": "number", "type": "quantitative", "title": f"{place}, from the image to the scores",
+              "scale": {"zero": False, "nice": False}},
+        "y": {"field": "gradients", "type": "quantitative", "title": "gradient (RMS)", "scale": {"type": "log"},
+              "axis": {"format": ".0e", "tickCount": 5}},
+    }  # fmt: skip
+    return {
+        **size,
+        "layer": [
+            {"transform": flat, "mark": {"type": "line", **QUIET},
+             "encoding": axes | {"detail": [{"field": name} for name in controls]}},
+            {"transform": [{"filter": chosen}, *flat], "mark": {"type": "line", "color": COLOURS[1], **LOUD},
+             "encoding": axes | {"tooltip": [{"field": "number", "title": place}, {"field": "gradients", "format": ".2e"}]}},
+        ],
+    }  # fmt: skip
+
+
+def _broken(text, width):
+    """Break a line between words."""
+    lines = [""]
+    for word in text.split():
+        if len(lines[-1]) + len(word) > width:
+            lines.append("")
+        lines[-1] += f"{word} "
+    return [line.rstrip() for line in lines]
