@@ -7,7 +7,17 @@ import numpy as np
 
 from cnnlib.figures.picture import Picture, encode_png
 from cnnlib.figures.style import (
-    BAND, COLOURS, DASHES, FAINT, FONT, INK, MARKERS, TINT, new_figure, style_axes, word_colour,
+    BAND,
+    COLOURS,
+    DASHES,
+    FAINT,
+    FONT,
+    INK,
+    MARKERS,
+    TINT,
+    new_figure,
+    style_axes,
+    word_colour,
 )  # fmt: skip
 
 THIN = 1.4  # points: a line from before

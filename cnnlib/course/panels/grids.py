@@ -11,7 +11,17 @@ from torch.nn import functional as F
 
 from cnnlib.datasets import load_data_fashion_mnist
 from cnnlib.models import (
-    PostActivation, PreActivation, cifar_resnet, conv_bn_relu, default_, kaiming_, lenet, tower, vgg, vgg_block, xavier_,
+    PostActivation,
+    PreActivation,
+    cifar_resnet,
+    conv_bn_relu,
+    default_,
+    kaiming_,
+    lenet,
+    tower,
+    vgg,
+    vgg_block,
+    xavier_,
 )  # fmt: skip
 from cnnlib.probes import FlowProbe, gradient_norms, present_gradients
 from cnnlib.training.loop import Trainer
