@@ -59,8 +59,8 @@ def panel_specification(title, controls, rows, provenance, wide=True):
     ink = {f"{part}Color": "currentColor" for part in ("label", "title", "tick", "domain", "grid")}
     return {
         "$schema": SCHEMA, "background": "transparent", "params": params, "data": {"values": rows},
-        "title": {"text": title, "subtitle": _broken(provenance, 110 if wide else 44), "anchor": "start", "fontSize": 15,
-                  "subtitleFontSize": TYPE, "color": "currentColor", "subtitleColor": "currentColor"},
+        "title": {"text": title, "subtitle": _broken(provenance, 110 if wide else 44), "anchor": "start",
+                  "fontSize": 15, "subtitleFontSize": TYPE, "color": "currentColor", "subtitleColor": "currentColor"},
         "concat": parts, "columns": 3 if wide else 1, "spacing": 24,
         "config": {"axis": axis | ink, "view": {"stroke": None}, "font": "system-ui, sans-serif"},
     }  # fmt: skip
@@ -84,7 +84,8 @@ def _curve(x, y, label, domain, colour, chosen, controls, size):
         "layer": [
             {"transform": flat, "mark": {"type": "line", **QUIET},
              "encoding": axes | {"detail": [{"field": name} for name in controls]}},
-            {"transform": [{"filter": chosen}, *flat], "mark": {"type": "line", "point": y == "test", "color": colour, **LOUD},
+            {"transform": [{"filter": chosen}, *flat],
+             "mark": {"type": "line", "point": y == "test", "color": colour, **LOUD},
              "encoding": axes | {"tooltip": tip}},
         ],
     }  # fmt: skip
@@ -100,6 +101,7 @@ def _gradients(chosen, controls, moving, blocks, size):
         {"window": [{"op": "row_number", "as": "number"}], "groupby": controls},
         {"filter": "datum.gradients > 0"},
     ]
+    tip = [{"field": "number", "title": place}, {"field": "gradients", "format": ".2e"}]
     axes = {
         "x": {"field": "number", "type": "quantitative", "title": f"{place}, from the image to the scores",
               "scale": {"zero": False, "nice": False}},
@@ -112,7 +114,7 @@ def _gradients(chosen, controls, moving, blocks, size):
             {"transform": flat, "mark": {"type": "line", **QUIET},
              "encoding": axes | {"detail": [{"field": name} for name in controls]}},
             {"transform": [{"filter": chosen}, *flat], "mark": {"type": "line", "color": COLOURS[1], **LOUD},
-             "encoding": axes | {"tooltip": [{"field": "number", "title": place}, {"field": "gradients", "format": ".2e"}]}},
+             "encoding": axes | {"tooltip": tip}},
         ],
     }  # fmt: skip
 

@@ -22,7 +22,7 @@ from cnnlib.training.loop import Trainer
 from cnnlib.training.source import OWN, count_batches
 from cnnlib.validation import Callable, Count, Iterable, Rate, arguments
 
-watchers = []  # each is called as watcher(trainers, num_seeds, num_epochs), some times a second, and without trainers at the end
+watchers = []  # each is called as watcher(trainers, num_seeds, num_epochs), often; without trainers at the end
 _unfinished = []  # (seed, network, record) of each run, if the latest call was broken off
 
 

@@ -182,7 +182,7 @@ def _figures(t, row):
     row("figures.draw_feature_maps", image=colours, maps=many)
     row("figures.draw_filters", weights=many)
     row("figures.show_images", images=many + bad(V, t.X.repeat(1, 3, 1, 1)))
-    row("figures.draw_gradient_flow", {"start": [1.0, 2.0]})
+    row("figures.gradient_flow_chart", {"start": [1.0, 2.0]})
     row("figures.draw_lesions", {"whole": 0.5, "results": [0.5, None]}, results=bad(T, ["1"]) + bad(V, [2.0], [NAN]),
         number=without_none(PLACES) + bad(V, 2, HUGE))
     row("figures.draw_receptive_fields", {"networks": {"a": {"b": probes.receptive_fields(t.net)[0]}}}, image=colours,
