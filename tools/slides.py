@@ -81,6 +81,8 @@ def height(cell):
         return prose_height(cell.source)
     if is_import(cell):
         return CODE + GAP
+    if cell.metadata.get("jupyter", {}).get("source_hidden"):
+        return CODE + sum(map(output_height, cell.get("outputs", ())))
     return CODE * len(cell.source.splitlines()) + GAP + sum(map(output_height, cell.get("outputs", ())))
 
 
@@ -90,6 +92,11 @@ def is_question(cell):
 
 def is_import(cell):
     return cell.cell_type == "code" and re.search(r"^(from|import) ", cell.source, re.MULTILINE) is not None
+
+
+def is_signpost(cell):
+    """Return whether a cell only leads to the chapters before and after."""
+    return cell.cell_type == "markdown" and re.match(r"(‹ )?\[[^\]]*\]\(\d", cell.source) is not None
 
 
 def is_long(cell):
@@ -122,7 +129,7 @@ def slide_types(cells):
             exercising = tops[-1].endswith("Exercises")
         leads_on = cell.cell_type == "markdown" and follower is not None and follower.cell_type == "code"
         leads_nowhere = leads_on and is_too_long(follower) and cell.source.endswith(":")
-        if (exercising and len(tops) < 2) or is_too_long(cell) or leads_nowhere:
+        if (exercising and len(tops) < 2) or is_signpost(cell) or is_too_long(cell) or leads_nowhere:
             types.append("skip")
             continue
         here = needed = height(cell)

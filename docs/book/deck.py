@@ -13,6 +13,7 @@ import sphinx_revealjs
 from nbconvert.exporters import SlidesExporter
 from nbformat.v4 import new_markdown_cell
 from offline import DIAGRAMS, offline
+from traitlets.config import Config
 
 HERE = Path(__file__).parent
 ROOT = HERE.parents[1]
@@ -55,6 +56,7 @@ def slides_of(notebook):
     exporter = SlidesExporter(
         template_name="deck", extra_template_basedirs=[str(HERE)], reveal_url_prefix="reveal", reveal_theme="course",
         exclude_anchor_links=True,
+        config=Config(TagRemovePreprocessor={"enabled": True, "remove_input_tags": ("hide-input",)}),
     )  # fmt: skip
     title = notebook.cells[0].source.lstrip("# ")
     return exporter.from_notebook_node(offline(notebook), {"metadata": {"name": title}})[0]
