@@ -1,4 +1,4 @@
-"""Recorded panels: whole, light, made anew by their command, and alive in the book and in JupyterLab without a kernel."""
+"""Recorded panels: whole, light, made anew by their command, and alive without a kernel."""
 
 import base64
 import sys
@@ -65,22 +65,26 @@ def stored_chapter(folder):
     return path
 
 
+def drawn(place):
+    """Return the shapes of the highlighted lines of a chart."""
+    return place.locator(HIGHLIGHT).evaluate_all("all => all.map(path => path.getAttribute('d'))")
+
+
 def move_each_control(page, panels):
     """Choose every value of every control; the highlighted lines must change with each control."""
     for panel in range(panels):
         place = page.locator(".vega-embed").nth(panel)
         place.locator(HIGHLIGHT).first.wait_for(state="attached")
-        drawn = lambda place=place: place.locator(HIGHLIGHT).evaluate_all("all => all.map(p => p.getAttribute('d'))")
         for control in place.locator(".vega-bind").all():
-            seen = [drawn()]
+            seen = [drawn(place)]
             for option in control.locator("input[type=radio]").all():
                 option.check()
                 page.wait_for_timeout(150)
-                seen.append(drawn())
+                seen.append(drawn(place))
             for slider in control.locator("input[type=range]").all():
                 slider.fill(slider.get_attribute("max"))
                 page.wait_for_timeout(150)
-                seen.append(drawn())
+                seen.append(drawn(place))
             assert len({str(one) for one in seen}) > 1, control.text_content()
 
 
