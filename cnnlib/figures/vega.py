@@ -10,6 +10,7 @@ SCHEMA = "https://vega.github.io/schema/vega-lite/v5.json"  # a name: nothing is
 QUIET = {"color": "currentColor", "opacity": 0.16, "strokeWidth": 1, "clip": True}
 LOUD = {"strokeWidth": 2.6, "clip": True}
 TYPE = 13
+LABELS = {"norm": "batch norm", "rate": "learning rate", "batch": "batch size", "weights": "initial weights"}
 
 
 def panel_specification(title, controls, rows, provenance, wide=True):
@@ -68,13 +69,17 @@ def panel_specification(title, controls, rows, provenance, wide=True):
 
 def _control(name, values):
     kind = "radio" if len(values) <= 4 else "select"
-    return {"name": name, "value": values[0], "bind": {"input": kind, "options": list(values), "name": f"{name} "}}
+    return {
+        "name": name,
+        "value": values[0],
+        "bind": {"input": kind, "options": list(values), "name": f"{LABELS.get(name, name)} "},
+    }
 
 
 def _curve(x, y, label, domain, colour, chosen, controls, size):
     """Return one pair of axes: every run faintly, and the chosen one."""
     axes = {
-        "x": {"field": x, "type": "quantitative", "title": "step"},
+        "x": {"field": x, "type": "quantitative", "title": "step", "scale": {"domainMin": 0, "nice": False}},
         "y": {"field": y, "type": "quantitative", "title": label, "scale": {"domain": domain}},
     }
     flat = [{"filter": f"isValid(datum.{y})"}, {"flatten": [x, y]}]

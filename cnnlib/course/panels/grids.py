@@ -88,7 +88,7 @@ def _chapter_1(s):
 
 def _chapter_4(s):
     block = conv_bn_relu if s.norm == "on" else vgg_block
-    net = xavier_(vgg(((4, 8), (4, 16), (4, 16)), side=16, units=64, dropout=0, block=block))
+    net = kaiming_(vgg(((4, 8), (4, 16), (4, 16)), side=16, units=64, dropout=0, block=block))
     data = load_data_fashion_mnist(s.batch, resize=16, num_train=150 * s.batch, num_test=1_000)
     return trained(net, data, s.rate, 300, torch.optim.SGD)
 
@@ -126,7 +126,7 @@ GRIDS = {
         ),
         Grid(
             "04_batch_norm", "Batch normalisation", {"norm": ON, "rate": (0.1, 0.01, 0.03, 0.3), "batch": (64, 16, 4)},
-            _chapter_4, "twelve convolutions at 16 × 16 pixels, 300 steps",
+            _chapter_4, "twelve convolutions with He's weights at 16 × 16 pixels, 300 steps",
         ),
         Grid(
             "05_resnet", "Depth and shortcuts",
