@@ -69,7 +69,7 @@ def jupyterlab(folder, settings=None, without=()):
     with open(home / "log", "w") as log:
         server = subprocess.Popen(command, env=environment, stdout=log, stderr=subprocess.STDOUT)
         try:
-            for _ in range(240):
+            for _ in range(800):
                 try:
                     urllib.request.urlopen(f"{address}/api", timeout=5)
                     break
