@@ -320,9 +320,10 @@ class RunBook:
         names = list(dict.fromkeys(name for run in self.runs for name in run.settings))
         values = {name: {run.settings.get(name, "–") for run in self.runs} for name in names}
         differ = [name for name in names if len(values[name]) > 1]
-        head = ["", "run", *differ, "steps", f"train loss, last {LAST}", "test accuracy"]
+        head = ["run", *differ, "steps", f"train loss, last {LAST}", "test accuracy"]
         lines = [
             "<tr>"
+            + "<td></td>"
             + "".join(f"<th scope='col' style='padding:0 .8em'>{html_text(text)}</th>" for text in head)
             + "</tr>"
         ]
