@@ -1,4 +1,4 @@
-"""axe-core, an independent checker of accessibility, finds nothing serious on panels, guesses, exercises and the book."""
+"""axe-core, an independent checker of accessibility: nothing serious on panels, guesses, exercises and the book."""
 
 import sys
 from pathlib import Path
