@@ -96,6 +96,9 @@ def build(folder, paths=None):
         status = build_main(["-q", "-W", "--keep-going", "-d", str(source / "doctrees"), str(source), str(folder)])
     shutil.copytree(DIAGRAMS, Path(folder, "diagrams"))
     pages = [Path(folder, path.stem + ".html") for path in paths]
+    for page in pages:  # what can be scrolled can be reached by keyboard
+        text = page.read_text(encoding="utf-8").replace("<pre>", '<pre tabindex="0">')
+        page.write_text(text.replace('display="block"', 'display="block" tabindex="0"'), encoding="utf-8")
     sections = [
         [title, f"{page.name}#{anchor}", text]
         for page in pages
