@@ -383,6 +383,7 @@ class Playground:
         finally:
             self._quiet = False
         self.runner.fork(moment)
+        self.page.grey(self.controls, self.settings)
         for view in self.views:
             view.settle(self)
 
