@@ -156,6 +156,29 @@ def wait_for_cell(page, index, timeout=300_000):
     )
 
 
+def wait_for_status(page, pattern, timeout=60_000):
+    """Wait until the status line of a run matches a pattern."""
+    from playwright.sync_api import TimeoutError
+
+    text = "[...document.querySelectorAll('.cnnlib-status')].at(-1)?.textContent"
+    try:
+        page.wait_for_function(f"pattern => new RegExp(pattern).test({text})", arg=pattern, timeout=timeout)
+    except TimeoutError as error:
+        shown = page.locator(".cnnlib-status").all_text_contents()
+        raise AssertionError(f"the status line says {shown}, expected {pattern!r}") from error
+
+
+def press(page, name):
+    """Press a button of the panel."""
+    page.locator(".cnnlib-playground").get_by_role("button", name=name, exact=True).last.click()
+
+
+def start(page):
+    """Press Start and wait until some steps are done."""
+    press(page, "Start")
+    wait_for_status(page, r"training.*step [1-9]\d")
+
+
 def outputs(page, index):
     """Return the outputs of a cell as the notebook would store them."""
     return page.evaluate(f"i => {NOTEBOOK}.content.widgets[i].model.outputs.toJSON()", index)
@@ -167,19 +190,22 @@ def save(page):
     page.wait_for_function(f"() => !{NOTEBOOK}.context.model.dirty")
 
 
-def watch(page, selector):
-    """From now on note when the element that `selector` finds is drawn anew, and when the reader does something."""
+def watch(page, selector, part="innerHTML"):
+    """From now on note when a part of what `selector` finds last changes, and when the reader does something."""
     page.evaluate(
-        """selector => {
-            window.drawn = 0; window.when = performance.now(); let before = document.querySelector(selector).innerHTML;
-            new MutationObserver(() => {
-                const now = document.querySelector(selector)?.innerHTML;
+        """([selector, part]) => {
+            const look = () => [...document.querySelectorAll(selector)].at(-1)?.[part];
+            window.drawn = 0; window.when = performance.now(); let before = look();
+            window.watching?.disconnect();
+            window.watching = new MutationObserver(() => {
+                const now = look();
                 if (now && now !== before) { before = now; window.drawn += 1; window.when = performance.now(); }
-            }).observe(document.body, {subtree: true, childList: true, characterData: true});
+            });
+            window.watching.observe(document.body, {subtree: true, childList: true, characterData: true});
             for (const kind of ['keydown', 'change', 'click']) document.addEventListener(
                 kind, () => { window.moved = performance.now(); }, true);
         }""",
-        selector,
+        [selector, part],
     )
 
 

@@ -6,14 +6,13 @@ import time
 
 import pytest
 
-from cnnlib.figures.chart import THIN, Chart
 from cnnlib.widgets import Playground, playground
 
 STEPS = 20  # of an epoch of the panels' data
 FOREVER = 100_000  # epochs
 
 
-def until(condition, seconds=8):
+def until(condition, seconds=40):
     """Wait until a condition holds."""
     end = time.monotonic() + seconds
     while not condition():
@@ -28,7 +27,21 @@ def threads():
 
 def rest(pg):
     """Wait until a panel has nothing more to do."""
-    assert pg.runner.wait(8), "it never came to rest"
+    assert pg.runner.wait(40), "it never came to rest"
+
+
+def press(pg, *names):
+    """Press buttons one after the other; wait each time until the panel has nothing more to do."""
+    for name in names:
+        getattr(pg.page, name).click()
+        rest(pg)
+
+
+def move(pg, **settings):
+    """Move controls at rest, and wait for the network that this may build."""
+    for name, value in settings.items():
+        pg.inputs[name].value = value
+    rest(pg)
 
 
 def go(pg, steps):
@@ -45,9 +58,15 @@ def step_of(pg):
 def run(pg, steps=3):
     """Press Start and wait until some more steps are done."""
     wanted = step_of(pg) + steps
-    pg.start.click()
+    pg.page.start.click()
     until(lambda: step_of(pg) >= wanted and threads() == 1)
     assert pg.runner.state == "training"
+
+
+def pause(pg):
+    """Have the training rest, whatever the button says just now."""
+    pg.runner.pause()
+    rest(pg)
 
 
 def command_from_two_threads(commands):
@@ -68,19 +87,22 @@ def command_from_two_threads(commands):
     for thread in both:
         thread.start()
     for thread in both:
-        thread.join(15)
+        thread.join(60)
         assert not thread.is_alive(), "deadlock"
-    assert not errors
+    assert errors == []
 
 
 def marks(pg):
     return [label for _, label in pg.runner.trainer.history.marks]
 
 
-def thin_lines(pg):
-    """Count the earlier runs on the chart."""
-    axes = pg.chart.chart.axes[0]
-    return len([line for line in axes.lines if line not in pg.chart.chart.lines and line.get_linewidth() == THIN])
+def chart_marks(pg):
+    return [label for _, label in pg.chart.chart.marks]
+
+
+def earlier_names(pg):
+    """Return the names of the earlier runs whose losses are on the chart."""
+    return [kept.label for kept in pg.chart.chart.kept if kept.panel == 0]
 
 
 def mark(pg):
@@ -103,15 +125,8 @@ def fork(pg, moment, earlier=None):
 
 
 @pytest.fixture
-def pictures():
-    """Let the panels draw; without this they send an empty picture, because drawing takes most of a test's time."""
-
-
-@pytest.fixture
-def panel(noise, dense, monkeypatch, request):
+def panel(noise, dense):
     """Return a maker of playgrounds, which are closed afterwards."""
-    if "pictures" not in request.fixturenames:
-        monkeypatch.setattr(Chart, "frame", lambda chart: b"")
     made, batches = [], (noise(32 * STEPS), noise(64, shuffle=False))
 
     def make(build=lambda s: dense(0.5), data=lambda s: batches, controls=(), *, name="panel", lr=0.1, **options):

@@ -15,7 +15,6 @@ import pytest
 import torch
 from panels import fork, go, mark, rest
 from panels import panel as panel
-from panels import pictures as pictures
 from PIL import Image
 from torch import nn
 
@@ -405,7 +404,7 @@ def test_the_view_shows_what_the_network_makes(trained, skip, output, low):
     pg = trained([view])
     for name, value in (("skip", skip), ("output", OUTPUTS[output]), ("low", low)):
         pg.inputs[name].value = value
-    assert view.static() is None and view.widget in pg.box.children
+    assert view.static() is None and view.widget in pg.page.views.values()
     go(pg, 3)
     assert pg.runner.state == "paused", pg.runner.error
     assert_shows(view, pg)
@@ -430,7 +429,7 @@ def test_the_view_follows_another_network_a_reset_and_a_fork(trained):
     fork(pg, moment, first)
     rest(pg)
     assert pg.settings.low == -1 and view.widget.value == marked
-    pg.reset.click()
+    pg.page.reset.click()
     rest(pg)
     assert "after 0 steps" in view.widget.value and pg.runner.state == "ready"
     assert_shows(view, pg, 3)

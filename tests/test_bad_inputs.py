@@ -87,7 +87,7 @@ def fingerprint(value):
     if isinstance(value, Trainer):
         return fingerprint(value.net), fingerprint(value.history), value.epoch, value.batch, value.lr, value.running
     if isinstance(value, Animator):
-        return repr(value.chart.xs), repr(value.chart.ys), sum(len(axes.get_children()) for axes in value.chart.axes)
+        return repr(vars(value.chart))
     if isinstance(value, dict):
         return [(key, fingerprint(part)) for key, part in value.items()]
     if isinstance(value, list | tuple):

@@ -252,13 +252,13 @@ def test_a_panel_out_of_memory_says_so_and_start_goes_on(panel, dense, where):
     )
     go(pg, 2)
     trainer = pg.runner.trainer
-    pg.start.click()
+    pg.page.start.click()
     rest(pg)
     assert pg.runner.state == "out of memory" and isinstance(pg.runner.error, OutOfMemoryError)
     assert "role='alert'" in pg.status.value and "Try batches of 16 examples" in pg.status.value
-    assert "Start tries its next step again" in pg.status.value and pg.slower.layout.display == "none"
+    assert "Start tries its next step again" in pg.status.value and pg.page.offer.layout.display == "none"
     assert marks(pg) == ["out of memory"] and trainer.history.steps == (20 if where == "evaluation" else 3)
-    pg.start.click()
+    pg.page.start.click()
     rest(pg)
     assert pg.runner.trainer is trainer and pg.runner.state == "finished" and pg.runner.error is None
     assert trainer.history.epoch_ends == [20] and len(trainer.history.test_acc) == 1
@@ -298,7 +298,7 @@ def failing(error):
 ], ids=["no room for the network", "the GPU fails"])  # fmt: skip
 def test_a_panel_whose_machine_fails(panel, build, words):
     pg = panel(build)
-    pg.start.click()
+    pg.page.start.click()
     rest(pg)
     assert pg.runner.state == "failed" and pg.runner.error.__traceback__ is None
     assert all(one in pg.status.value for one in words)
@@ -460,22 +460,22 @@ def test_the_message_holds_the_call_that_goes_on(noise, dense, start, weights):
 
 def test_the_panel_offers_the_rate_that_went_well(panel):
     pg = panel(lambda s: normed(), optimizer=momentum, num_epochs=2)
-    assert pg.slower.layout.display == "none" and pg.slower in pg.box.children
+    assert pg.page.offer.layout.display == "none" and "Go on" not in pg.page.offer.description
     go(pg, 3)
     pg._go_on_slower()  # nothing to go on from: nothing happens
     assert threads() == 0
     pg.set("lr", 1e30)
-    pg.start.click()
+    pg.page.start.click()
     rest(pg)
     trainer, steps = pg.runner.trainer, step_of(pg)
-    assert pg.runner.state == "diverged" and pg.slower.layout.display is None
+    assert pg.runner.state == "diverged" and pg.page.offer.layout.display is None
     assert marks(pg)[-1].startswith(("loss", "weights")) and pg.chart._marks == len(marks(pg)), "the chart shows where"
-    assert pg.slower.description == "Go on with learning rate 0.1", "a tenth of 1e30 diverges at once"
+    assert pg.page.offer.description == "Go on with learning rate 0.1", "a tenth of 1e30 diverges at once"
     pg.runner.error.lr = 0.0002  # below the slider's end
-    pg.slower.click()
+    pg.page.offer.click()
     until(lambda: step_of(pg) > steps)
-    pg.slower.click()
+    pg.page.offer.click()
     rest(pg)
-    assert pg.runner.trainer is trainer and pg.runner.state == "finished" and pg.slower.layout.display == "none"
+    assert pg.runner.trainer is trainer and pg.runner.state == "finished" and pg.page.offer.layout.display == "none"
     assert trainer.lr == pytest.approx(0.0002) and pg.inputs["lr"].value == pytest.approx(0.0002)
     assert trainer.history.lr[-1] == pytest.approx(0.0002) and trainer.history.steps > steps

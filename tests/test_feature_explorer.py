@@ -594,8 +594,8 @@ def test_it_is_a_view_of_a_playground(panel, noise, monkeypatch):
     assert view._repr_mimebundle_()[0] == {"text/plain": repr(view)}
     view.inputs["picture"].value = 1
     pg = panel(lambda s: lenet(nn.ReLU), views=[view])
-    assert view.widget in pg.box.children and view.image.value == EMPTY
-    pg.reset.click()
+    assert view.widget in pg.page.views.values() and view.image.value == EMPTY
+    pg.page.reset.click()
     rest(pg)
     begun = view.image.value
     assert "<svg" in begun and begun == view.static().svg() and len(view.inputs["layer"].options) == 6

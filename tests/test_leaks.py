@@ -10,13 +10,13 @@ import pytest
 import torch
 from flakes import failures, plan, read
 from ipywidgets.widgets.widget import _instances
-from panels import fork, go, mark, rest, run, threads
+from panels import fork, go, mark, press, threads
 from panels import panel as panel
 from soak import flat, slope
 
 from cnnlib import Trainer
 from cnnlib.datasets import Batches
-from cnnlib.widgets import GradientFlow, Shortcuts, choice, playground, runner, runs, slider, switch
+from cnnlib.widgets import GradientFlow, Shortcuts, choice, runner, runs, slider, switch
 from cnnlib.widgets.current_run import set_current_run
 from cnnlib.widgets.display import close_tree, widget_bundle
 from cnnlib.widgets.live import Controls
@@ -44,7 +44,7 @@ def test_a_fit_leaves_no_widget(dense, noise):
     trainer = Trainer(dense(), noise(), None, 0.1)
     controls = Controls(trainer, RunChart(1, 1))
     assert len(_instances) > before + 10
-    controls.rest(b"")
+    controls.rest()
     controls.close()
     assert len(_instances) == before
 
@@ -89,10 +89,10 @@ def test_a_closed_panel_lets_go_of_network_and_data(panel, dense, without_last_r
     held = panel(build, batches, views=[GradientFlow()])
     go(held, 3)
     mark(held)
-    held.reset.click()
-    rest(held)
+    press(held, "reset")
     go(held, 5)
-    parts = [weakref.ref(part) for part in (held.chart, held.box, held.start, held.status, *held.inputs.values())]
+    parts = [held.chart, held.page, held.box, held.page.start, held.page.chart, held.status, *held.inputs.values()]
+    parts = [weakref.ref(part) for part in parts]
     following = panel()
     gc.collect()
     assert not [ref for ref in (*nets, *data, *parts) if ref() is not None]
@@ -109,8 +109,7 @@ def test_a_panel_keeps_so_many_runs_and_states(panel, monkeypatch):
     for _ in range(7):
         go(pg, 3)
         mark(pg)
-        pg.reset.click()
-        rest(pg)
+        press(pg, "reset")
     assert [run.name for run in pg.book.runs] == ["run 5", "run 6", "run 7", "run 8"]
     oldest, middle, latest = pg.book.earlier
     monkeypatch.setattr(runs, "ROOM", 2 * sum(moment.bytes for moment in latest.moments))
@@ -155,12 +154,3 @@ def test_flakes_go_on_where_they_were(tmp_path):
         '<t><testcase name="Cell 3"><failure message="">#x1B[91mdiffers#x1B[0m\n- 1\n+ 2</failure></testcase></t>'
     )
     assert failures(report) == [{"cell": "Cell 3", "text": "differs\n- 1\n+ 2"}]
-
-
-def test_run_is_what_stops(panel):
-    """A panel that trains is ended by the next of its name before that one is there."""
-    pg = panel()
-    run(pg)
-    before = threads()
-    panel()
-    assert before == 1 and threads() == 0 and playground._open["panel"] is not pg

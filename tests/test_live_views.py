@@ -1,42 +1,26 @@
 """What a panel shows while it trains: whether anybody looks, each layer's gradient, the row of blocks, the sheet."""
 
-import io
-import math
-import re
-import time
-from types import SimpleNamespace
-from xml.etree import ElementTree
-
 import ipywidgets
 import numpy as np
 import pytest
 import torch
-from panels import STEPS, fork, go, mark, rest, run, step_of, until
+from drawings import pixels, words_of
+from nets import unchanged
+from panels import STEPS, fork, go, mark, move, pause, press, rest, run, step_of, until
 from panels import panel as panel
-from panels import pictures as pictures
-from PIL import Image
 from torch import nn
 from torchvision.transforms import v2
 
 from cnnlib.datasets import Batches
-from cnnlib.figures import draw_blocks, draw_gradient_flow
-from cnnlib.figures.chart import Chart
-from cnnlib.figures.drawing import Drawing, Line, Rect, Words
+from cnnlib.figures import draw_blocks, gradient_flow_chart
+from cnnlib.figures.drawing import Drawing, Line, Rect
 from cnnlib.figures.picture import Picture, Sheet
 from cnnlib.figures.style import new_figure
-from cnnlib.models import (
-    SHORTCUTS,
-    BasicBlock,
-    PostActivation,
-    PreActivation,
-    Residual,
-    cifar_resnet,
-    resnet18,
-)
+from cnnlib.models import SHORTCUTS, BasicBlock, PostActivation, PreActivation, Residual, cifar_resnet, resnet18
 from cnnlib.probes import gradient_norms, present_gradients
 from cnnlib.training.loop import Trainer
-from cnnlib.widgets import GradientFlow, Shortcuts, choice, page_script, playground, slider, views
-from cnnlib.widgets.page_script import LOST, PageScript
+from cnnlib.widgets import GradientFlow, Shortcuts, choice, playground, slider
+from cnnlib.widgets.live_chart import LiveChart
 from cnnlib.widgets.playground import View
 from cnnlib.widgets.views import main_path
 
@@ -44,70 +28,21 @@ from cnnlib.widgets.views import main_path
 
 
 @pytest.fixture
-def clock(monkeypatch):
-    """A clock that stands still until `clock.now` is moved."""
-    clock = SimpleNamespace(now=100.0)
-    monkeypatch.setattr(page_script, "time", SimpleNamespace(monotonic=lambda: clock.now))
-    return clock
-
-
-def answer(page):
-    """Answer the last frame, as the page does."""
-    page.set_state({"frames_shown": page.frames_sent})
-
-
-def test_a_page_without_a_script_is_in_front_and_not_silent(clock):
-    page = PageScript()
-    assert page.in_front and not page.silent and page.layout.display == "none"
-    for _ in range(3):
-        page.announce_frame()
-        clock.now += 1_000
-        assert page.in_front and not page.silent, "some pages run no script"
-
-
-def test_a_page_that_stops_answering_is_silent_until_it_answers(clock):
-    page = PageScript()
-    page.announce_frame()
-    answer(page)
-    clock.now += 1_000
-    assert not page.silent, "there is nothing to answer"
-    page.announce_frame()
-    clock.now += 0.6 * LOST
-    page.announce_frame()
-    assert not page.silent
-    clock.now += 0.6 * LOST
-    assert page.silent
-    answer(page)
-    assert not page.silent
-
-
-def test_a_page_far_away_that_answers_late_is_not_silent(clock):
-    page = PageScript()
-    for _ in range(5):
-        page.announce_frame()
-    for number in range(1, 20):  # always some frames behind
-        clock.now += 0.9 * LOST
-        page.set_state({"frames_shown": number})
-        page.announce_frame()
-        assert not page.silent
-
-
-@pytest.fixture
 def eager(monkeypatch):
     """Draw a frame after every step that somebody may see; return the list that grows with each."""
-    drawn = []
+    drawn, update = [], LiveChart.update
     monkeypatch.setattr(playground, "FRAME_EVERY", 0)
     monkeypatch.setattr(playground, "STATUS_EVERY", 0)
     monkeypatch.setattr(playground, "SHARE", 1e9)
-    monkeypatch.setattr(Chart, "frame", lambda chart: drawn.append(chart) or str(len(drawn)).encode())
+    monkeypatch.setattr(LiveChart, "update", lambda chart: drawn.append(chart) or update(chart))
     return drawn
 
 
 class Looker(View):
     """Notes when it is asked to look."""
 
-    def __init__(self):
-        self.widget, self.steps = ipywidgets.HTML(), []
+    def __init__(self, title="View"):
+        self.title, self.widget, self.steps = title, ipywidgets.HTML(), []
 
     def show(self, trainer):
         self.steps.append(trainer.step)
@@ -124,58 +59,54 @@ def test_a_panel_behind_others_draws_nothing_until_it_rests(panel, eager):
     pg = panel(views=[looker])
     run(pg, 5)
     until(lambda: len(eager) > 5)
-    pg.page.set_state({"in_front": False})
+    pg.page.script.set_state({"in_front": False})
     steps_more(pg, 2)  # the step in which it was put behind may still be drawn
     frames, status, looks = len(eager), pg.status.value, len(looker.steps)
     steps_more(pg, 2 * STEPS)
     assert (len(eager), pg.status.value, len(looker.steps)) == (frames, status, looks)
-    pg.page.set_state({"in_front": True})
+    pg.page.script.set_state({"in_front": True})
     until(lambda: len(eager) > frames + 3)
-    pg.page.set_state({"in_front": False})
+    pg.page.script.set_state({"in_front": False})
     steps_more(pg, 2)
     frames = len(eager)
-    pg.pause.click()
+    pause(pg)
+    assert len(eager) > frames and "paused" in pg.status.value and looker.steps[-1] == step_of(pg)
+
+
+def test_a_view_behind_its_tab_is_not_computed_until_the_panel_rests(panel, eager):
+    one, other = Looker("One"), Looker("Other")
+    pg = panel(views=[one, other])
+    widgets = {name: pg.page.views[name] for name in ("One", "Other", "Runs", "Code")}
+    assert list(pg.page.views) == list(widgets) and pg.page.turned_to == "One"
+    run(pg, 5)
+    until(lambda: len(one.steps) > 3)
+    assert set(other.steps) <= {0}, "before the first step all may look"
+    for tab, idle, busy in (("Other", one, other), ("Runs", one, None), ("One", other, one)):
+        pg.page.tabs.value = tab
+        assert [name for name, widget in widgets.items() if widget.layout.display != "none"] == [tab]
+        steps_more(pg, 2)
+        looks = {view: len(view.steps) for view in (one, other)}
+        if busy is None:
+            steps_more(pg, 5)
+            assert looks == {view: len(view.steps) for view in (one, other)}
+        else:
+            until(lambda busy=busy, looks=looks: len(busy.steps) > looks[busy] + 2)
+            assert len(idle.steps) == looks[idle]
+    pause(pg)
+    assert one.steps[-1] == other.steps[-1] == step_of(pg)
+    looks = len(other.steps)
+    pg.page.tabs.value = "Other"
     rest(pg)
-    assert len(eager) > frames and bytes(pg.image.value) == str(len(eager)).encode()
-    assert "paused" in pg.status.value and looker.steps[-1] == step_of(pg)
-
-
-def test_a_panel_whose_page_fell_silent_draws_rarely(panel, clock, eager, monkeypatch):
-    monkeypatch.setattr(playground, "RARELY", 0.05)
-    pg = panel()
-    run(pg, 3)
-    answer(pg.page)
-    steps_more(pg, 2)
-    clock.now += 2 * LOST
-    steps_more(pg, 2)
-    frames, before, began = len(eager), step_of(pg), time.monotonic()
-    until(lambda: len(eager) >= frames + 4)
-    assert time.monotonic() - began > 0.14 and "training" in pg.status.value
-    monkeypatch.setattr(playground, "RARELY", 60)
-    steps_more(pg, 2)
-    frames = len(eager)
-    steps_more(pg, STEPS)
-    assert len(eager) == frames and step_of(pg) > before
-    answer(pg.page)
-    until(lambda: len(eager) > frames + 3)
+    assert len(other.steps) > looks and pg.runner.state == "paused", "who turns to it at rest sees it as it is"
 
 
 # How much gradient reaches each layer
 
 
-@pytest.fixture
-def flow(monkeypatch):
-    """Return a view whose drawings are noted, as (start, now, title)."""
-    drawn, draw = [], views.draw_gradient_flow
-
-    def note(start, now=None, title=""):
-        drawn.append((list(start), list(now or []), title))
-        return draw(start, now, title)
-
-    monkeypatch.setattr(views, "draw_gradient_flow", note)
-    view = GradientFlow()
-    view.drawn = drawn
-    return view
+def curves(view):
+    """Return a view's curves, before the first step and now, and what stands below them."""
+    now, start = view.static().ys
+    return start, now, view.static().note
 
 
 def small(s):
@@ -192,38 +123,35 @@ def little():
     return lambda s: (batches, None)
 
 
-def rms(net):
-    """Return the gradient of each layer's weights, by hand."""
-    return [p.grad.square().mean().sqrt().item() for p in net.parameters() if p.dim() > 1]
-
-
-def test_the_curve_before_the_first_step_is_that_of_the_first_batch(panel, flow, dense, noise):
+def test_the_curve_before_the_first_step_is_that_of_the_first_batch(panel, dense, noise):
+    flow = GradientFlow()
     pg = panel(lambda s: dense(), views=[flow])
-    pg.reset.click()
-    rest(pg)
+    press(pg, "reset")
     torch.manual_seed(0)
     X, y = next(noise(32 * STEPS).epoch(0))
-    expected = list(gradient_norms(dense(), X, y).values())
-    start, now, title = flow.drawn[-1]
-    assert start == pytest.approx(expected, rel=1e-4) and now == [] and title == "at the start"
-    assert "at the start" in flow.widget.value and flow.widget.value == flow.static().svg()
+    start, now, note = curves(flow)
+    assert start == pytest.approx(list(gradient_norms(dense(), X, y).values()), rel=1e-4)
+    assert now == [] and note == "at the start" and flow.widget.chart is flow.static()
     go(pg, 3)
-    assert flow.drawn[-1][0] == start
+    assert curves(flow)[0] == start and flow.widget.chart is flow.static()
 
 
-def test_after_a_step_it_is_what_the_step_left(panel, flow, little, noise):
+def test_after_a_step_it_is_what_the_step_left(panel, little):
+    flow = GradientFlow()
     pg = panel(small, little, views=[flow])
     for steps in (1, 2, 4):
         go(pg, steps)
         trainer = pg.runner.trainer
-        start, now, title = flow.drawn[-1]
-        named = [name for name, p in trainer.net.named_parameters() if p.dim() > 1]
-        expected = [value for name, value in zip(named, rms(trainer.net), strict=True) if "shortcut" not in name]
-        assert now == pytest.approx(expected, rel=1e-5) and title == f"after {step_of(pg)} steps"
+        start, now, note = curves(flow)
+        named = {
+            name: p.grad.square().mean().sqrt().item() for name, p in trainer.net.named_parameters() if p.dim() > 1
+        }
+        expected = [value for name, value in named.items() if "shortcut" not in name]
+        assert now == pytest.approx(expected, rel=1e-5) and note == f"after {step_of(pg)} steps"
         assert len(now) == len(start) == 8 and len(named) == 10
         coming = main_path(gradient_norms(trainer.net, *trainer.next_batch(), trainer.objective.loss))
         go(pg, 1)
-        assert flow.drawn[-1][1] == pytest.approx(coming, rel=1e-4), "the next batch is the one that comes next"
+        assert curves(flow)[1] == pytest.approx(coming, rel=1e-4), "the next batch is the one that comes next"
 
 
 @pytest.mark.parametrize(
@@ -255,80 +183,52 @@ def test_the_third_convolution_of_a_plain_network_is_no_projection():
     assert len(norms) == len(main_path(norms)) == 3
 
 
-def test_the_view_takes_no_random_numbers(panel, dense, flow, weights):
-    plain, pg = panel(name="plain"), panel(lambda s: dense(0.5), views=[flow])
+@pytest.mark.parametrize("transform", [None, v2.RandomHorizontalFlip()], ids=["plain", "flipped"])
+def test_the_view_takes_no_random_numbers(panel, dense, noise, weights, transform):
+    data = (noise(32 * STEPS, **({"transform": transform} if transform else {})), noise(64, shuffle=False))
+    plain, pg = (panel(data=lambda s: data, name=name, views=views) for name, views in
+                 (("plain", []), ("viewed", [GradientFlow()])))  # fmt: skip
     go(plain, STEPS + 5)
     before = torch.get_rng_state()
     for steps in (1, 4, STEPS):
         go(pg, steps)
-    assert torch.equal(torch.get_rng_state(), before)
+    assert torch.equal(torch.get_rng_state(), before), "somebody else's random numbers were taken"
     one, other = plain.runner.trainer, pg.runner.trainer
     assert one.history.loss == other.history.loss and one.history.test_acc == other.history.test_acc
-    assert torch.equal(weights(one.net), weights(other.net)) and len(flow.drawn) >= 4
+    assert torch.equal(weights(one.net), weights(other.net))
 
 
-def test_the_view_takes_no_random_numbers_of_transformed_pictures(panel, flow, noise):
-    data = (noise(32 * STEPS, transform=v2.RandomHorizontalFlip()), None)
-    plain, pg = panel(data=lambda s: data, name="plain"), panel(data=lambda s: data, views=[flow])
-    go(plain, 5)
-    before = torch.get_rng_state()
-    go(pg, 5)
-    assert pg.runner.trainer.history.loss == plain.runner.trainer.history.loss
-    assert torch.equal(torch.get_rng_state(), before), "somebody else's random numbers were taken"
-
-
-def test_the_view_leaves_modes_statistics_and_gradients(panel, flow, little, weights):
+def test_the_view_leaves_modes_statistics_and_gradients(panel, little):
+    flow = GradientFlow()
     pg = panel(small, little, views=[flow])
-    pg.reset.click()
-    rest(pg)
+    press(pg, "reset")
     net = pg.runner.trainer.net
     assert all(p.grad is None for p in net.parameters()) and all(m.training for m in net.modules())
     assert all(m.num_batches_tracked == 0 for m in net.modules() if isinstance(m, nn.BatchNorm2d))
     go(pg, 3)
-    before, grads = weights(net), [p.grad.clone() for p in net.parameters()]
-    flow.show(pg.runner.trainer)
-    assert torch.equal(weights(net), before)
-    assert all(torch.equal(p.grad, grad) for p, grad in zip(net.parameters(), grads, strict=True))
+    with unchanged(net):
+        flow.show(pg.runner.trainer)
 
 
-def test_a_fork_keeps_the_curve_of_its_start(panel, flow, little, weights):
-    pg = panel(small, little, views=[flow])
+def test_each_network_has_its_start_and_a_fork_that_of_its_run(panel, little, weights):
+    flow = GradientFlow()
+    pg = panel(small, little, [slider("depth", 8, 20, 8, 6)], views=[flow])
     go(pg, 6)
-    start = flow.drawn[-1][0]
-    moment = mark(pg)
+    start = curves(flow)[0]
+    first, moment = pg.book.current, mark(pg)
     go(pg, 6)
-    now, net = flow.drawn[-1][1], weights(pg.runner.trainer.net)
+    now, net = curves(flow)[1], weights(pg.runner.trainer.net)
     fork(pg, moment)
     rest(pg)
-    assert flow.drawn[-1] == (start, [], "at the start")
+    assert curves(flow) == (start, [], "at the start")
     go(pg, 6)
-    assert flow.drawn[-1] == (start, now, "after 12 steps") and torch.equal(weights(pg.runner.trainer.net), net)
-    fork(pg, pg.runner.moments[0])
-    go(pg, 1)
-    assert flow.drawn[-1][0] == start
-
-
-def test_another_network_has_another_start(panel, flow, little):
-    pg = panel(small, little, [slider("depth", 8, 20, 8, 6)], views=[flow])
+    assert curves(flow) == (start, now, "after 12 steps") and torch.equal(weights(pg.runner.trainer.net), net)
+    move(pg, depth=20)
     go(pg, 3)
-    pg.inputs["depth"].value = 20
-    rest(pg)
-    assert len(flow.drawn[-1][0]) == 20
-    go(pg, 3)
-    assert [len(row) for row in flow.drawn[-1][:2]] == [20, 20]
-
-
-def test_a_fork_of_an_earlier_network_has_the_curve_of_that_networks_start(panel, flow, little):
-    pg = panel(small, little, [slider("depth", 8, 20, 8, 6)], views=[flow])
-    go(pg, 6)
-    start = flow.drawn[-1][0]
-    first, moment = pg.book.current, mark(pg)
-    pg.inputs["depth"].value = 20
-    rest(pg)
-    go(pg, 3)
+    assert [len(row) for row in curves(flow)[:2]] == [20, 20]
     fork(pg, moment, first)
     go(pg, 3)
-    assert flow.drawn[-1][0] == start
+    assert curves(flow)[0] == start
 
 
 def test_next_batch_takes_nothing_and_ends_with_the_epoch(noise, dense):
@@ -344,10 +244,7 @@ def test_next_batch_takes_nothing_and_ends_with_the_epoch(noise, dense):
     listed = Trainer(dense(), list(batches.epoch(0)), lr=0.1)
     assert torch.equal(listed.next_batch()[0], first[0])
     plain = Trainer(dense(), batches, lr=0.1)
-    torch.manual_seed(0)
-    plain.net.load_state_dict(dense().state_dict())
-    torch.manual_seed(0)
-    listed.net.load_state_dict(dense().state_dict())
+    plain.net.load_state_dict(listed.net.state_dict())
     assert plain.fit(1).loss == listed.fit(1).loss
 
 
@@ -365,90 +262,19 @@ def test_present_gradients_are_those_of_the_last_backward_pass(dense):
     assert present_gradients(net) == {"4.weight": 0}
 
 
-# The drawing of it
+ODD, DEEP = [float("nan"), float("inf"), 0.0, -1.0], [10.0 ** -(i / 4) for i in range(110)]
 
 
-def lines_of(drawing, dashed):
-    """Return the curves of a drawing: the thick lines of the plot, not those of the legend."""
-    thick = [e for e in drawing.elements if isinstance(e, Line) and e.width == 2.6 and bool(e.dash) == dashed]
-    return [line for line in thick if line.points[0][1] > 40]  # below the legend
-
-
-def words_of(drawing):
-    root = ElementTree.fromstring(drawing.svg())
-    assert all(math.isfinite(float(n)) for n in re.findall(r' (?:x|y)="([-\d.]+)"', drawing.svg()))
-    assert "nan" not in re.sub(r"<text.*?</text>", "", drawing.svg()) and drawing.picture().png(1)[:4] == b"\x89PNG"
-    return [element.text for element in root.iter() if element.tag.endswith("}text")]
-
-
-def test_the_flow_is_drawn_on_a_logarithmic_scale():
-    drawing = draw_gradient_flow([1e-1, 1e-2, 1e-3, 1e-4], [1e-4, 1e-3, 1e-2, 1e-1], "after 3 steps")
-    (start,), (now,) = lines_of(drawing, dashed=True), lines_of(drawing, dashed=False)
-    xs, ys = zip(*start.points, strict=True)
-    assert np.diff(xs) == pytest.approx([xs[1] - xs[0]] * 3) and np.diff(ys) == pytest.approx([ys[1] - ys[0]] * 3)
-    assert xs[1] > xs[0] and ys[1] > ys[0], "less gradient is further down"
-    assert [y for _, y in now.points] == pytest.approx(ys[::-1]) and [x for x, _ in now.points] == list(xs)
-    words = words_of(drawing)
-    assert {"Gradient of each layer, after 3 steps", "before the first step", "now", "0.1", "0.0001"} <= set(words)
-    assert {"1", "2", "3", "4", "layer, from the image to the scores"} <= set(words)
-    marks = {e.text: e.y for e in drawing.elements if isinstance(e, Words) and e.text in ("0.1", "0.0001")}
-    assert marks["0.1"] == pytest.approx(ys[0] + 5) and marks["0.0001"] == pytest.approx(ys[-1] + 5)
-
-
-def test_the_flow_before_the_first_step_has_one_curve():
-    drawing = draw_gradient_flow([0.1, 0.02])
-    assert "now" not in words_of(drawing) and len(lines_of(drawing, dashed=True)) == 1
-    assert lines_of(drawing, dashed=False) == [] and "Gradient of each layer" in words_of(drawing)
-
-
-@pytest.mark.parametrize("values", [[], [0.0], [0.0] * 8, [float("nan")] * 3, [float("inf"), 0.0, -1.0]])
-def test_a_flow_of_nothing(values):
-    for now in (None, [], values):
-        words = words_of(draw_gradient_flow(values, now))
-        assert "no gradient yet" in words and len(words) == 2
-
-
-@pytest.mark.parametrize("odd", [0.0, float("nan"), float("inf")])
-def test_a_flow_with_a_layer_that_has_no_number(odd):
-    drawing = draw_gradient_flow([0.1, odd, 0.01, 0.02], [odd, 0.1, 0.1, odd])
-    words_of(drawing)
-    (start,), (now,) = lines_of(drawing, dashed=True), lines_of(drawing, dashed=False)
-    xs = [x for x, _ in start.points]
-    assert len(xs) == 3 and xs[1] - xs[0] == pytest.approx(2 * (xs[2] - xs[1])), "the others stay where they are"
-    assert [x for x, _ in now.points] == pytest.approx([xs[0] + (xs[2] - xs[0]) / 3, xs[1]])
-
-
-def test_a_flow_of_one_layer_and_of_many():
-    words_of(draw_gradient_flow([0.5], [0.25]))
-    values = [10.0 ** -(i / 4) for i in range(110)]
-    drawing = draw_gradient_flow(values, values[::-1])
-    words = words_of(drawing)
-    assert len([w for w in words if w.isdigit()]) <= 20 and {"1", "9"} <= set(words)
-    for line in (*lines_of(drawing, True), *lines_of(drawing, False)):
-        assert len(line.points) == 110 and all(0 <= x <= 1000 and 40 <= y <= 260 for x, y in line.points)
-
-
-def test_a_flow_of_equal_gradients_has_room():
-    for value in (1.0, 0.1, 3e-7, 5e4):
-        drawing = draw_gradient_flow([value] * 4)
-        (line,) = lines_of(drawing, dashed=True)
-        assert all(55 < y < 240 for _, y in line.points) and len(words_of(drawing)) >= 7
-
-
-def test_a_flow_whose_start_is_not_known():
-    drawing = draw_gradient_flow([], [0.1, 0.2, 0.4])
-    words_of(drawing)
-    (now,) = lines_of(drawing, dashed=False)
-    assert all(0 <= x <= 1000 for x, _ in now.points)
-
-
-def test_a_flow_of_more_layers_than_at_the_start_stays_on_the_page():
-    (now,) = lines_of(draw_gradient_flow([0.1] * 4, [0.1] * 8), dashed=False)
-    assert all(0 <= x <= 1000 for x, _ in now.points)
-
-
-def test_what_the_flow_says_in_words_is_the_same_on_each_run():
-    assert not re.search(r"\d", draw_gradient_flow([0.123, 0.456], [0.1, 0.2], "after 3 steps").text)
+@pytest.mark.parametrize(
+    "start, now", [([], None), ([0.5], []), ([], [0.1] * 8), (ODD, ODD[::-1]), ([0.1, 0.02], ODD), (DEEP, DEEP[::-1])]
+)
+def test_the_chart_of_the_flow_shows_every_layer_on_a_logarithmic_scale(start, now):
+    chart = gradient_flow_chart(start, now, "after 3 steps")
+    for xs, ys, row in zip(chart.xs, chart.ys, (now or [], start), strict=True):
+        assert ys == pytest.approx(row, nan_ok=True) and xs == list(range(1, len(row) + 1))
+    assert chart.panels[0].yscale == "log" and chart.xview == (1, max(2, len(start), len(now or [])))
+    assert chart.note == "after 3 steps" and not any(letter.isdigit() for letter in chart.text)
+    assert chart.picture().png(1)
 
 
 # The row of blocks
@@ -464,28 +290,40 @@ def arcs(drawing, dash=None):
     return [e for e in found if dash is None or e.dash == dash]
 
 
-IDENTITY, PADDED, PROJECTED = (), (2, 3), (6, 3)
+KINDS = {"identity": (), "zero-padded": (2, 3), "1×1 projection": (6, 3)}  # the words for a shortcut, and its dashes
+
+
+def assert_shortcuts(drawing, numbers):
+    """Hold that so many arcs of each kind are there, and that each kind, and no other, has its name."""
+    assert [len(arcs(drawing, dash)) for dash in KINDS.values()] == list(numbers)
+    named = [kind for kind, number in zip(KINDS, numbers, strict=True) if number]
+    words = words_of(drawing)
+    assert [word for word in words if word in KINDS] == named
+    assert ("no shortcut: a plain network" in words) == (not named)
+    assert drawing.text == f"{len(boxes(drawing))} blocks, {', '.join(named) or 'no'} shortcuts"
 
 
 @pytest.mark.parametrize("block", [PostActivation, PreActivation])
 @pytest.mark.parametrize("shortcut", SHORTCUTS)
 def test_every_shortcut_is_an_arc_of_its_kind(shortcut, block):
     drawing = draw_blocks(cifar_resnet(14, 2, shortcut, block), (1, 8, 8), "The network")
-    expected = {"none": (0, 0, 0), "identity": (4, 2, 0), "projection": (4, 0, 2), "all projections": (0, 0, 6)}
-    assert len(boxes(drawing)) == 6
-    assert tuple(len(arcs(drawing, dash)) for dash in (IDENTITY, PADDED, PROJECTED)) == expected[shortcut]
-    words = words_of(drawing)
-    kinds = ("identity", "zero-padded", "1×1 projection")
-    named = [kind for kind, number in zip(kinds, expected[shortcut], strict=True) if number]
-    assert [w for w in words if w in kinds] == named and ("no shortcut: a plain network" in words) == (not named)
-    assert drawing.text == f"6 blocks, {', '.join(named) or 'no'} shortcuts"
-    assert {"The network", "image", "scores", "2 × 8²", "4 × 4²", "8 × 2²"} <= set(words)
+    numbers = {"none": (0, 0, 0), "identity": (4, 2, 0), "projection": (4, 0, 2), "all projections": (0, 0, 6)}
+    assert_shortcuts(drawing, numbers[shortcut])
+    assert {"The network", "image", "scores", "2 × 8²", "4 × 4²", "8 × 2²"} <= set(words_of(drawing))
+    heights = [e.height for e in boxes(draw_blocks(cifar_resnet(14, 2, shortcut, block), (1, 16, 16)))]
+    assert heights == [84, 84, 42, 42, 21, 21], "boxes are as high as their maps"
 
 
-@pytest.mark.parametrize("depth", [8, 14, 20, 32, 56, 110])
+@pytest.mark.parametrize("block", [Residual, BasicBlock])
+def test_blocks_of_resnet18(block):
+    drawing = draw_blocks(resnet18(2, block), (1, 64, 64))
+    assert_shortcuts(drawing, (5, 0, 3))
+    assert [w for w in words_of(drawing) if "²" in w] == ["2 × 16²", "4 × 8²", "8 × 4²", "16 × 2²"]
+
+
+@pytest.mark.parametrize("depth", [8, 20, 56, 110])
 def test_depth_is_the_number_of_blocks(depth):
-    net = cifar_resnet(depth, 1, norm=False)
-    drawing = draw_blocks(net, (1, 8, 8))
+    drawing = draw_blocks(cifar_resnet(depth, 1, norm=False), (1, 8, 8))
     number = (depth - 2) // 2
     assert len(boxes(drawing)) == number == len(arcs(drawing))
     assert f"{number} blocks of two 3×3 convolutions" in words_of(drawing)
@@ -497,43 +335,14 @@ def test_depth_is_the_number_of_blocks(depth):
         assert arc.points[0][0] < left and right < arc.points[-1][0]
 
 
-def test_boxes_are_as_high_as_their_maps():
-    drawing = draw_blocks(cifar_resnet(14, 2), (1, 16, 16))
-    heights = [e.height for e in boxes(drawing)]
-    assert heights[0] == heights[1] == 2 * heights[2] == 4 * heights[4] == 84
-    assert len({e.fill for e in boxes(drawing)}) == 3 and heights[2] == heights[3]
-
-
-@pytest.mark.parametrize(
-    "block, kinds", [(Residual, ["identity", "1×1 projection"]), (BasicBlock, ["identity", "1×1 projection"])]
-)
-def test_blocks_of_resnet18(block, kinds):
-    drawing = draw_blocks(resnet18(2, block), (1, 64, 64))
-    assert len(boxes(drawing)) == 8 and len(arcs(drawing, IDENTITY)) == 5 and len(arcs(drawing, PROJECTED)) == 3
-    words = words_of(drawing)
-    assert [w for w in words if w in ("identity", "1×1 projection", "zero-padded")] == kinds
-    assert [w for w in words if "²" in w] == ["2 × 16²", "4 × 8²", "8 × 4²", "16 × 2²"]
-
-
-def test_drawing_leaves_the_network_as_it_is(weights):
+def test_drawing_leaves_the_network_as_it_is():
     net = cifar_resnet(8, 2)
     net[1].eval()
-    modes, before, state = [m.training for m in net.modules()], weights(net), torch.get_rng_state()
-    first = draw_blocks(net, (1, 8, 8)).svg()
-    assert [m.training for m in net.modules()] == modes and torch.equal(weights(net), before)
-    assert not any(m._forward_hooks or m._forward_pre_hooks for m in net.modules())
-    assert torch.equal(torch.get_rng_state(), state) and all(p.grad is None for p in net.parameters())
-    assert draw_blocks(net, (1, 8, 8)).svg() == first
-    with pytest.raises(ValueError):
+    with unchanged(net):
+        first = draw_blocks(net, (1, 8, 8)).svg()
+    with unchanged(net), pytest.raises(ValueError):
         draw_blocks(net, (3, 8, 8))
-    assert [m.training for m in net.modules()] == modes
-    assert not any(m._forward_hooks for m in net.modules())
-
-
-@pytest.mark.parametrize("net", [nn.Sequential(nn.Flatten(), nn.Linear(64, 2)), nn.Flatten()], ids=["dense", "none"])
-def test_a_network_without_blocks_is_told_so(net):
-    with pytest.raises(ValueError, match="no residual or plain block"):
-        draw_blocks(net, (1, 8, 8))
+    assert draw_blocks(net, (1, 8, 8)).svg() == first
 
 
 def test_shortcuts_follow_the_settings(panel, little):
@@ -541,28 +350,26 @@ def test_shortcuts_follow_the_settings(panel, little):
     controls = [slider("depth", 8, 26, 8, 6), choice("shortcut", {kind: kind for kind in (*SHORTCUTS, "wrong")})]
     pg = panel(small, little, controls, views=[view])
     assert "3 blocks of two" in view.widget.value and "a plain network" in view.widget.value
-    assert view.widget in pg.box.children and view.widget.value == view.static().svg()
-    pg.inputs["depth"].value = 20
-    assert "9 blocks of two" in view.widget.value and len(boxes(view.static())) == 9
-    pg.inputs["shortcut"].value = "identity"
-    assert "zero-padded" in view.widget.value
-    pg.inputs["shortcut"].value = "wrong"
+    assert view.widget.value == view.static().svg()
+    move(pg, depth=20, shortcut="identity")
+    assert "zero-padded" in view.widget.value and len(boxes(view.static())) == 9
+    move(pg, shortcut="wrong")
     assert "shortcut must be one of" in view.widget.value and "<svg" not in view.widget.value
     assert "role='alert'" in view.widget.value and view.static() is None
-    rest(pg)
-    pg.inputs["shortcut"].value = "projection"
-    rest(pg)
+    move(pg, shortcut="projection")
     assert "1×1 projection" in view.widget.value and pg.runner.state == "ready"
     go(pg, 6)
     moment = mark(pg)
-    pg.inputs["depth"].value = 8
-    rest(pg)
+    move(pg, depth=8)
     assert "3 blocks of two" in view.widget.value
     fork(pg, moment, pg.book.runs[0])
     assert "9 blocks of two" in view.widget.value
 
 
-def test_shortcuts_of_a_network_without_blocks(panel):
+def test_a_network_without_blocks_is_told_so_and_trains(panel):
+    for net in (nn.Sequential(nn.Flatten(), nn.Linear(64, 2)), nn.Flatten()):
+        with pytest.raises(ValueError, match="no residual or plain block"):
+            draw_blocks(net, (1, 8, 8))
     view = Shortcuts((1, 28, 28))
     pg = panel(views=[view])
     assert "no residual or plain block to draw" in view.widget.value and view.static() is None
@@ -573,15 +380,11 @@ def test_shortcuts_of_a_network_without_blocks(panel):
 # Pictures below each other
 
 
-def pixels(png):
-    return np.asarray(Image.open(io.BytesIO(png)).convert("RGB")).astype(int)
-
-
 def coloured(width, height, colour):
     return Drawing([Rect(0, 0, width, height, colour, colour)], width, height, "one").picture()
 
 
-def test_a_sheet_is_its_pictures_below_each_other():
+def test_a_sheet_is_its_pictures_below_each_other(tmp_path):
     parts = [coloured(200, 60, "#ff0000"), coloured(120, 40, "#0000ff"), coloured(160, 50, "#00ff00")]
     sheet = Sheet(parts, "three pictures")
     bundle, metadata = sheet.bundle()
@@ -594,12 +397,17 @@ def test_a_sheet_is_its_pictures_below_each_other():
         height, width, _ = own.shape
         assert np.abs(array[top : top + height, :width] - own).max() <= 1
         assert (array[top : top + height, width:] == 255).all(), "beside a narrow picture the page is white"
-    assert pixels(sheet.png(1)).shape == (150, 200, 3)
+    sheet.save(tmp_path / "sheet.png")
+    assert np.array_equal(pixels((tmp_path / "sheet.png").read_bytes()), array)
 
 
 def test_a_sheet_of_one_and_of_odd_sizes():
     alone = coloured(200, 61, "#ff0000")
     assert np.array_equal(pixels(Sheet([alone], "").png(1)), pixels(alone.png(1)))
+    assert Sheet([Picture(new_figure(1, 0.5), "a")] * 2, "twice").bundle()[1]["image/png"] == {
+        "width": 100,
+        "height": 100,
+    }
     for height in (29, 57, 58, 101, 143, 181):  # which are no round numbers of inches
         sheet = Sheet([coloured(100, height, "#ff0000"), coloured(100, 50, "#0000ff")], "")
         for scale in (1, 2):
@@ -609,20 +417,13 @@ def test_a_sheet_of_one_and_of_odd_sizes():
             assert tuple(array[-25 * scale, middle]) == (0, 0, 255) and tuple(array[10, middle]) == (255, 0, 0)
 
 
-def test_a_sheet_is_saved(tmp_path):
-    figure = new_figure(1, 0.5)
-    Sheet([Picture(figure, "a"), Picture(figure, "a")], "twice").save(tmp_path / "sheet.png")
-    assert pixels((tmp_path / "sheet.png").read_bytes()).shape == (200, 200, 3)
-
-
-def test_the_picture_of_a_panel_holds_its_views(panel, pictures, little):
+def test_the_picture_of_a_panel_holds_its_views(panel, little):
     shortcuts, flow = Shortcuts((1, 8, 8)), GradientFlow()
     pg = panel(small, little, views=[shortcuts, flow, Looker()])
-    assert len(pg.picture().pictures) == 2, "there is no gradient to show yet"
     go(pg, 3)
     sheet = pg.picture()
     assert isinstance(sheet, Sheet) and len(sheet.pictures) == 3 and sheet.text == pg.chart.chart.text
-    height = 380 + shortcuts.static().height + flow.static().height
+    height = 380 + shortcuts.static().height + 320
     bundle, metadata = pg._bundle()
     assert metadata["image/png"] == {"width": 1000, "height": height}
     assert pixels(bundle["image/png"]).shape == (2 * height, 2000, 3)
@@ -630,4 +431,3 @@ def test_the_picture_of_a_panel_holds_its_views(panel, pictures, little):
     plain = panel(name="plain")
     go(plain, 2)
     assert not isinstance(plain.picture(), Sheet)
-    assert pixels(bytes(pg.image.value)).shape == (380, 1000, 3)

@@ -8,14 +8,25 @@ from pathlib import Path
 
 import nbformat
 import pytest
-from lab import jupyterlab, moved, new_page, open_notebook, outputs, page_of, run_cell, save, watch, write_notebook
-from playwright.sync_api import TimeoutError
+from lab import (
+    NOTEBOOK, jupyterlab, moved, new_page, open_notebook, outputs, page_of, press, run_cell, save, settle, start,
+    wait_for_status, watch, write_notebook,
+)  # fmt: skip
 
 NOTEBOOKS = Path(__file__).parents[1] / "notebooks"
 pytestmark = pytest.mark.thorough
 
 WIDGET = "application/vnd.jupyter.widget-view+json"
 PANEL = "panel = Playground("
+PANELS = {  # chapter: words of the cells that its panel needs, beside the first one
+    "02_alexnet": ("def alexnet(", "augment = v2", "SGD = partial", "def set_augmentation"),
+    "03_vgg": ("def vgg_block(", "def vgg(", "def arch_of"),
+    "04_batch_norm": ("def twelve_convolutions", "def data_for"),
+    "05_resnet": ("class PostActivation", "def cifar_resnet", "SGD = partial", "def build(s)"),
+    "06_residual_gradients": (
+        "class ConvAutoencoder", "class ResidualConvAutoencoder", "outputs = {", "controls = [switch("
+    ),
+}  # fmt: skip
 REPORT = """
 import json, threading
 def shown(value):
@@ -42,21 +53,20 @@ def page(folder):
         yield page
 
 
-def open_panel(page, folder, chapter, *wanted):
-    """Open a notebook of a chapter's first cell, its panel, and the cells that hold one of the `wanted` words."""
+def open_panel(page, folder, chapter):
+    """Open a notebook of a chapter's panel and of the cells that it needs, and run them."""
     cells = [c for c in nbformat.read(NOTEBOOKS / f"{chapter}.ipynb", as_version=4).cells if c.cell_type == "code"]
-    needed = (PANEL, *wanted)
+    needed = (PANEL, *PANELS[chapter])
     chosen = [c.source for i, c in enumerate(cells) if i == 0 or any(word in c.source for word in needed)]
     assert sum(PANEL in source for source in chosen) == 1
     sources = [*chosen, REPORT]
     write_notebook(folder / f"{chapter}.ipynb", sources)
     page.errors.clear()
-    open_notebook(page, page.address, f"{chapter}.ipynb")
+    open_notebook(page, page.address, f"{chapter}.ipynb", workspace=chapter)
     for index in range(len(chosen)):
         run_cell(page, index)
     page.panel, page.report = next(i for i, s in enumerate(sources) if PANEL in s), len(chosen)
     wait_for_status(page, "^Ready. Press Start")
-    return page
 
 
 def report(page):
@@ -74,31 +84,12 @@ def wait_for_report(page, condition, seconds=30):
     return now
 
 
-def wait_for_status(page, pattern, timeout=30_000):
-    """Wait until the status line matches."""
-    try:
-        page.wait_for_function(
-            "pattern => new RegExp(pattern).test(document.querySelector('.cnnlib-status')?.textContent)",
-            arg=pattern,
-            timeout=timeout,
-        )
-    except TimeoutError as error:
-        shown = page.locator(".cnnlib-status").all_text_contents()
-        raise AssertionError(f"the status line says {shown}, expected {pattern!r}") from error
-
-
-def press(page, control, key, times=1):
-    """Press a key on a control, as a reader without a mouse does."""
-    handle = page.locator(f".cnnlib-{control} .noUi-handle")
-    handle.focus()
+def slide(page, control, key, times=1):
+    """Move a slider by a key, as a reader without a mouse does."""
+    page.locator(f".cnnlib-{control} .noUi-handle").focus()
     for _ in range(times):
         page.keyboard.press(key)
     page.wait_for_timeout(400)
-
-
-def start(page):
-    page.locator(".cnnlib-playground").get_by_role("button", name="Start").click()
-    wait_for_status(page, r"training.*step [1-9]\d")
 
 
 def assert_it_ends_well(page, folder, chapter):
@@ -108,7 +99,7 @@ def assert_it_ends_well(page, folder, chapter):
         return outputs(page, page.panel)[1]["data"]["image/png"]
 
     before, end = picture_at_rest(), time.monotonic() + 30
-    page.locator(".cnnlib-playground").get_by_role("button", name="Pause").click()
+    press(page, "Pause")
     wait_for_status(page, "paused|finished")
     while picture_at_rest() == before:  # one that comes after the page was saved leaves it changed
         assert time.monotonic() < end, "no new picture came to rest"
@@ -120,25 +111,66 @@ def assert_it_ends_well(page, folder, chapter):
     assert "widgets" not in stored.metadata
     assert len(stored.cells[page.panel].outputs[1].data["image/png"]) > 20_000
 
-    page.locator(".cnnlib-playground").get_by_role("button", name="Reset").click()
+    press(page, "Reset")
     wait_for_status(page, "ready.*step 0")
     start(page)
     for _ in range(2):
         run_cell(page, page.panel)
     wait_for_status(page, "^Ready. Press Start")
-    now = report(page)
-    assert now["threads"] == 0, "the old panel's thread went on"
+    assert report(page)["threads"] == 0, "the old panel's thread went on"
     start(page)
-    page.evaluate(f"i => window.jupyterapp.shell.currentWidget.content.widgets[{page.panel}].model.clearExecution()")
+    page.evaluate(f"i => {NOTEBOOK}.content.widgets[{page.panel}].model.clearExecution()")
     wait_for_report(page, lambda now: now["state"] == "paused" and now["threads"] == 0)  # nobody looks any more
     assert not page.errors
 
 
+BOXES = """index => {
+    const notebook = window.jupyterapp.shell.currentWidget.node, panel = notebook.querySelector('.cnnlib-panel');
+    panel.scrollIntoView({block: 'center'});
+    const box = element => {
+        const {left, top, right, bottom} = element.getBoundingClientRect();
+        return [left, top, right, bottom].map(Math.round);
+    };
+    const find = selector => [...panel.querySelectorAll(selector)].filter(e => e.checkVisibility());
+    const drawn = '.cnnlib-panel-view > :not([style*="display: none"]) :is(svg, img, canvas)';
+    return {
+        seen: box(notebook.querySelector('.jp-WindowedPanel-outer')),
+        controls: find('.cnnlib-panel-controls').map(box), inputs: find('.cnnlib-panel-controls :is(button, .widget-slider, select)').map(box),
+        chart: find('.cnnlib-panel-picture > .cnnlib-chart').map(box), view: find('.cnnlib-panel-view').map(box),
+        drawn: find(drawn).filter(e => e.getBoundingClientRect().width > 60).map(box),
+    };
+}"""  # noqa: E501
+
+
+@pytest.mark.parametrize("chapter", PANELS)
+def test_a_panel_is_seen_in_one_glance(page, folder, chapter):
+    """Controls, chart and view lie within a window of 1280 × 720, after training as before."""
+    page.set_viewport_size({"width": 1280, "height": 720})
+    try:
+        open_panel(page, folder, chapter)
+        start(page)
+        page.wait_for_timeout(1500)
+        press(page, "Pause")
+        wait_for_status(page, "paused|finished")
+        page.wait_for_timeout(1000)
+        boxes = page.evaluate(BOXES)
+        print(json.dumps(boxes))
+        left, top, right, bottom = boxes.pop("seen")
+        for name, found in boxes.items():
+            assert found, name
+            for box in found:
+                assert left <= box[0] and top <= box[1] and box[2] <= right and box[3] <= min(bottom, 720), (name, box)
+        assert boxes["chart"][0][3] - boxes["chart"][0][1] > 150, "large enough to read"
+        assert not page.errors
+    finally:
+        page.set_viewport_size({"width": 1280, "height": 900})
+
+
 def test_alexnet(page, folder):
-    open_panel(page, folder, "02_alexnet", "def alexnet(", "augment = v2", "SGD = partial", "def set_augmentation")
+    open_panel(page, folder, "02_alexnet")
     start(page)
-    press(page, "lr", "ArrowRight", 3)
-    press(page, "dropout", "ArrowLeft", 2)
+    slide(page, "lr", "ArrowRight", 3)
+    slide(page, "dropout", "ArrowLeft", 2)
     page.locator(".cnnlib-augmentation input").check()
     page.locator(".cnnlib-features-image svg").wait_for()
     now = wait_for_report(page, lambda now: {"dropout 0.4", "augmentation on"} <= set(now["marks"]))
@@ -153,37 +185,25 @@ def test_alexnet(page, folder):
 
 
 def test_vgg_builder_follows_within_200_ms(page, folder):
-    open_panel(page, folder, "03_vgg", "def vgg_block(", "def vgg(", "def arch_of")
-    for key in ("ArrowRight", "ArrowLeft"):  # the first network brings the data with it, which a reader has by then
-        press(page, "blocks", key)
-    page.wait_for_timeout(1000)
+    open_panel(page, folder, "03_vgg")
     blueprint = ".cnnlib-blueprint"
-    page.evaluate(
-        """selector => {
-            window.times = []; let before = document.querySelector(selector).textContent;
-            document.addEventListener('keydown', () => { window.pressed = performance.now(); }, true);
-            new MutationObserver(() => {
-                const now = document.querySelector(selector)?.textContent;
-                if (now && now !== before) { before = now; window.times.push(performance.now() - window.pressed); }
-            }).observe(document.body, {subtree: true, childList: true, characterData: true});
-        }""",
-        blueprint,
-    )
+    for key in ("ArrowRight", "ArrowLeft"):  # the first network brings the data with it, which a reader has by then
+        slide(page, "blocks", key)
+    watch(page, blueprint, "textContent")
+    settle(page, 1000)
+    times = []
     for control in ("blocks", "convolutions", "width", "blocks", "convolutions"):
         page.locator(f".cnnlib-{control} .noUi-handle").focus()
         for key in ("ArrowRight", "ArrowLeft", "ArrowRight", "ArrowLeft"):
-            before = page.evaluate("window.times.length")
-            page.keyboard.press(key)
-            page.wait_for_function("before => window.times.length > before", arg=before)
-            page.wait_for_timeout(100)  # a second drawing of the same move would be counted
-    times = sorted(page.evaluate("window.times"))
-    assert len(times) == 20
+            times.append(moved(page, lambda key=key: page.keyboard.press(key)))
+            settle(page, 100)  # a second drawing of the same move would be counted
+    times.sort()
     print(f"control to drawing: median {statistics.median(times):.0f} ms, 95th percentile {times[18]:.0f} ms")
     assert times[18] < 200
     text = page.locator(blueprint).text_content()
     assert re.search(r"[\d,]+ parameters · [\d,]+ multiply-adds a picture · the last map sees \d+ pixels", text)
     start(page)
-    press(page, "blocks", "ArrowRight")
+    slide(page, "blocks", "ArrowRight")
     wait_for_status(page, r"training.*step [1-9]")
     assert report(page)["net"].count("MaxPool2d") == 4
     assert not page.errors
@@ -202,19 +222,30 @@ def old_page(page, folder):
 
 def test_batch_norm_microscope_where_messages_wait_for_the_kernel(old_page, folder):
     page, folder = old_page, folder / "old"
-    open_panel(page, folder, "04_batch_norm", "def twelve_convolutions", "def data_for")
+    open_panel(page, folder, "04_batch_norm")
     start(page)
-    press(page, "momentum", "ArrowLeft", 9)
+    slide(page, "momentum", "ArrowLeft", 9)
     now = wait_for_report(page, lambda now: "momentum=0.01" in now["net"])
     assert now["settings"]["momentum"] == pytest.approx(0.01)
     microscope = page.locator(".cnnlib-microscope")
     assert "standard deviation" in microscope.text_content() and microscope.locator("circle").count() == 32
-    page.locator(".cnnlib-playground").get_by_role("checkbox").uncheck()
+    page.locator(".cnnlib-normalise input").uncheck()
     microscope.get_by_text("no normalisation").wait_for(timeout=10_000)
     wait_for_status(page, r"training.*step [1-9]")
     now = report(page)
     assert "BatchNorm" not in now["net"] and now["earlier"] == 1
     assert_it_ends_well(page, folder, "04_batch_norm")
+
+
+def test_autoencoder(page, folder):
+    open_panel(page, folder, "06_residual_gradients")
+    start(page)
+    page.locator(".cnnlib-skip input").uncheck()
+    page.locator(".cnnlib-output select").select_option("linear")
+    now = wait_for_report(page, lambda now: "Identity" in now.get("net", "") and now["state"] == "training")
+    assert "Residual" not in now["net"]
+    assert page.locator(".cnnlib-reconstructions image").count() == 24
+    assert not page.errors
 
 
 LESIONS = """
@@ -233,7 +264,7 @@ def test_lesions_follow_the_slider(page, folder, pace):
     """Keyboard only; a part that was tried before answers within 200 ms, a new one within a second."""
     write_notebook(folder / "lesions.ipynb", [LESIONS])
     page.errors.clear()
-    open_notebook(page, page.address, "lesions.ipynb")
+    open_notebook(page, page.address, "lesions.ipynb", workspace="lesions")
     run_cell(page, 0)
     title = page.locator(".cnnlib-lesion svg text").first
     title.get_by_text("residual, without part 2").wait_for()
@@ -270,7 +301,7 @@ def test_gradient_sum_follows_within_200_ms(page, folder):
     """20 moves of each control, from the key to the drawing on the page."""
     write_notebook(folder / "sum.ipynb", [MICROSCOPE])
     page.errors.clear()
-    open_notebook(page, page.address, "sum.ipynb")
+    open_notebook(page, page.address, "sum.ipynb", workspace="sum")
     run_cell(page, 0)
     page.locator(".cnnlib-sum-image svg").wait_for()
     watch(page, ".cnnlib-sum-image")
@@ -281,14 +312,14 @@ def test_gradient_sum_follows_within_200_ms(page, folder):
         here = options.index(box.evaluate("e => e.selectedOptions[0].textContent"))
         return moved(page, lambda: box.select_option(options[(here + 1) % len(options)]))
 
-    def slide(name, number):
+    def step(name, number):
         page.locator(f".cnnlib-sum-{name} .noUi-handle").focus()
         return moved(page, lambda: page.keyboard.press(("ArrowRight", "ArrowLeft")[(number + (name == "scale")) % 2]))
 
     def tick(name, number):
         return moved(page, page.locator(f".cnnlib-sum-{name} input").click)
 
-    controls = {"block": slide, "scale": slide, "norm": tick, "kind": select, "start": select, "activation": select}
+    controls = {"block": step, "scale": step, "norm": tick, "kind": select, "start": select, "activation": select}
     for name, move in controls.items():
         delays = sorted(move(name, number) for number in range(20))
         print(f"{name}: median {statistics.median(delays):.0f} ms, 95th percentile {delays[18]:.0f} ms")
@@ -296,16 +327,4 @@ def test_gradient_sum_follows_within_200_ms(page, folder):
     assert "✓" in page.locator(".cnnlib-sum-image").text_content()
     page.locator(".cnnlib-sum-kind select").select_option("post-activation")
     page.locator(".cnnlib-sum-image").get_by_text("✗").wait_for()
-    assert not page.errors
-
-
-def test_autoencoder(page, folder):
-    wanted = ("class ConvAutoencoder", "class ResidualConvAutoencoder", "outputs = {", "controls = [switch(")
-    open_panel(page, folder, "06_residual_gradients", *wanted)
-    start(page)
-    page.locator(".cnnlib-playground").get_by_role("checkbox").uncheck()
-    page.locator(".cnnlib-output select").select_option("linear")
-    now = wait_for_report(page, lambda now: "Identity" in now.get("net", "") and now["state"] == "training")
-    assert "Residual" not in now["net"]
-    assert page.locator(".cnnlib-reconstructions image").count() == 24
     assert not page.errors

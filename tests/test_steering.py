@@ -6,7 +6,22 @@ from functools import partial
 
 import pytest
 import torch
-from panels import STEPS, command_from_two_threads, fork, go, mark, marks, rest, run, step_of, threads, until
+from panels import (
+    STEPS,
+    command_from_two_threads,
+    fork,
+    go,
+    mark,
+    marks,
+    move,
+    pause,
+    press,
+    rest,
+    run,
+    step_of,
+    threads,
+    until,
+)  # fmt: skip
 from panels import panel as panel
 from torch import nn
 
@@ -26,11 +41,10 @@ def set_share(trainer, value):
     trainer.net[3].p = value
 
 
-ACTIVATIONS = {"ReLU": nn.ReLU, "S-shaped": nn.Sigmoid}
 CONTROLS = [
     slider("dropout", 0.0, 0.9, 0.5, 0.1, live=set_share),
     slider("width", 4, 64, 16),
-    choice("activation", ACTIVATIONS),
+    choice("activation", {"ReLU": nn.ReLU, "S-shaped": nn.Sigmoid}),
 ]
 
 
@@ -38,10 +52,14 @@ CONTROLS = [
 def steered(panel):
     """Return a maker of panels whose runs depend on dropout and momentum."""
 
-    def make(**options):
+    def make(build=build, **options):
         return panel(build, controls=CONTROLS, **{"optimizer": SGD, "lr": 0.05, **options})
 
     return make
+
+
+def moments(pg):
+    return [(moment.step, moment.label) for moment in pg.runner.moments]
 
 
 def told(history):
@@ -66,22 +84,15 @@ def test_a_fork_repeats_what_came_after_its_mark(steered, weights, end):
         go(pg, steps)
         mark(pg)
     if end == "finished":
-        pg.start.click()
-        rest(pg)
+        press(pg, "start")
     else:
         go(pg, 2 * STEPS - 3 - step_of(pg))
     if end == "stopped":
-        pg.stop.click()
-        rest(pg)
+        press(pg, "stop")
     assert pg.runner.state == end
     original, net = pg.book.current, weights(pg.runner.trainer.net)
-    kept = asdict(original.history)
-    assert [(m.step, m.label) for m in original.moments] == [
-        (0, "start"),
-        (7, "mark 1"),
-        (20, "mark 2"),
-        (26, "mark 3"),
-    ]
+    kept, labels = asdict(original.history), [(0, "start"), (7, "mark 1"), (20, "mark 2"), (26, "mark 3")]
+    assert moments(pg) == labels
     for number, moment in enumerate(original.moments, 1):
         torch.rand(3)  # somebody else draws random numbers
         fork(pg, moment, original)
@@ -89,8 +100,7 @@ def test_a_fork_repeats_what_came_after_its_mark(steered, weights, end):
         assert pg.runner.state == "ready" and step_of(pg) == moment.step
         assert pg.runner.trainer.history.loss == original.history.loss[: moment.step]
         if end == "finished":
-            pg.start.click()
-            rest(pg)
+            press(pg, "start")
             assert pg.runner.state == "finished"
         else:
             go(pg, original.history.steps - moment.step)
@@ -99,19 +109,18 @@ def test_a_fork_repeats_what_came_after_its_mark(steered, weights, end):
         assert pg.book.runs[0] is original and asdict(original.history) == kept, "the original is no longer what it was"
         assert len(pg.book.runs) == 1 + number and pg.book.current is pg.book.runs[-1]
         assert pg.book.current.history is pg.runner.trainer.history
-    assert [m.label for m in original.moments] == ["start", "mark 1", "mark 2", "mark 3"]
+    assert [(m.step, m.label) for m in original.moments] == labels
 
 
-def test_a_fork_from_an_earlier_run_after_other_runs(panel, weights):
+def test_a_fork_from_an_earlier_run_after_other_runs(steered, weights):
     built = []
-    pg = panel(lambda s: built.append(s.width) or build(s), controls=CONTROLS, optimizer=SGD, lr=0.05)
+    pg = steered(lambda s: built.append(s.width) or build(s))
     go(pg, 9)
     moment = mark(pg)
     go(pg, 8)
     first, net = pg.book.current, weights(pg.runner.trainer.net)
     for width in (8, 32):
-        pg.inputs["width"].value = width
-        rest(pg)
+        move(pg, width=width)
         go(pg, 5)
     fork(pg, moment, first)
     assert pg.settings.width == 16 and pg.inputs["width"].value == 16
@@ -121,7 +130,7 @@ def test_a_fork_from_an_earlier_run_after_other_runs(panel, weights):
     assert [r.history.steps for r in pg.book.runs] == [17, 5, 5, 17] and pg.book.runs[0] is first
 
 
-def test_a_fork_while_training_goes_on_training(steered, weights):
+def test_a_fork_while_training_goes_on_training(steered):
     pg = steered()
     run(pg, 5)
     pg.book.mark.click()
@@ -132,13 +141,49 @@ def test_a_fork_while_training_goes_on_training(steered, weights):
     fork(pg, moment)
     until(lambda: step_of(pg) > original.history.steps)
     assert pg.runner.state == "training" and threads() == 1
-    pg.pause.click()
-    rest(pg)
+    pause(pg)
     again, steps = pg.runner.trainer.history, original.history.steps
     assert again is not original.history and moment.step >= 5
     assert again.loss[:steps] == original.history.loss
     epochs = len(original.history.test_acc)
     assert again.test_acc[:epochs] == original.history.test_acc and epochs >= 2
+
+
+def test_a_click_on_a_mark_of_the_chart_offers_to_go_back_to_it(steered, weights):
+    pg = steered(num_epochs=3)
+    offer = pg.page.offer
+
+    def click(number):
+        pg.page.chart._handle_msg(
+            {"content": {"data": {"method": "custom", "content": {"mark": number}}}, "buffers": []}
+        )
+
+    go(pg, 8)
+    moment = mark(pg)
+    go(pg, STEPS)
+    move(pg, dropout=0.1)
+    go(pg, 5)
+    original, net = pg.book.current, weights(pg.runner.trainer.net)
+    assert offer.layout.display == "none" and [label for _, label in pg.chart.chart.marks] == ["mark 1", "dropout 0.1"]
+    click(1)
+    click(0)
+    assert offer.layout.display is None and offer.description == "Go back to step 8: mark 1"
+    assert pg.runner.trainer.history is original.history, "to look is not to go"
+    offer.click()
+    rest(pg)
+    assert offer.layout.display == "none" and (pg.runner.state, step_of(pg)) == ("ready", 8)
+    assert pg.inputs["dropout"].value == 0.5
+    go(pg, STEPS)
+    move(pg, dropout=0.1)
+    go(pg, 5)
+    assert_same(pg, original.history, net, weights)
+    pg.runner.moments = [m for m in pg.runner.moments if m.label != moment.label]  # memory was short
+    click(0)
+    assert offer.description == "This far back no weights were kept: mark 1"
+    before = pg.runner.trainer
+    offer.click()
+    rest(pg)
+    assert pg.runner.trainer is before and pg.runner.state == "paused"
 
 
 @pytest.mark.parametrize("place", [(STEPS, STEPS), (STEPS, 0)], ids=["before the test", "after the test"])
@@ -171,8 +216,7 @@ def test_settings_and_controls_go_back(steered, weights):
     straight, net = pg.book.current, weights(pg.runner.trainer.net)
     fork(pg, moment)
     go(pg, 1)
-    pg.inputs["dropout"].value = 0.1
-    pg.inputs["lr"].value = 0.01
+    move(pg, dropout=0.1, lr=0.01)
     go(pg, 9)
     assert pg.runner.trainer.net[3].p == 0.1 and marks(pg) == ["mark 1", "dropout 0.1", "lr 0.01"]
     fork(pg, moment, straight)
@@ -187,13 +231,12 @@ def test_settings_and_controls_go_back(steered, weights):
 def test_going_back_to_a_change_keeps_the_change(steered, weights):
     pg = steered()
     go(pg, 8)
-    pg.inputs["dropout"].value = 0.1
-    pg.inputs["lr"].value = 0.02
+    move(pg, dropout=0.1, lr=0.02)
     go(pg, 9)
     original, net = pg.book.current, weights(pg.runner.trainer.net)
     (_, moment) = original.moments
     assert (moment.step, moment.label) == (8, "dropout 0.1, learning rate 0.02")
-    pg.inputs["dropout"].value = 0.0
+    move(pg, dropout=0.0)
     go(pg, 9)
     fork(pg, moment)
     assert pg.inputs["dropout"].value == 0.1 and pg.inputs["lr"].value == pytest.approx(0.02)
@@ -204,39 +247,30 @@ def test_going_back_to_a_change_keeps_the_change(steered, weights):
     assert again.marks == [(9, "dropout 0.1"), (9, "lr 0.02")]
 
 
-def test_a_fork_of_a_fork(steered, weights):
+def test_forks_of_forks_and_siblings_that_look_the_same(steered, weights):
+    """Two forks from one mark in which the same was changed at the same step have moments that look alike."""
     pg = steered()
-    go(pg, 30)
+    go(pg, 18)
     straight, net = pg.book.current, weights(pg.runner.trainer.net)
     fork(pg, straight.moments[0])
     go(pg, 6)
     first = mark(pg)
-    go(pg, 6)
     fork(pg, first)
     go(pg, 6)
     second = mark(pg)
-    assert [m.label for m in pg.runner.moments] == ["start", "mark 1", "mark 2"]
-    go(pg, 9)
+    assert moments(pg) == [(0, "start"), (6, "mark 1"), (12, "mark 2")]
     fork(pg, second)
-    go(pg, 18)
+    go(pg, 6)
     assert_same(pg, straight.history, net, weights)
     assert marks(pg) == ["mark 1", "mark 2"] and [r.name for r in pg.book.runs] == [f"run {i}" for i in range(1, 5)]
-    assert [m.step for m in pg.book.current.moments] == [0, 6, 12]
     fork(pg, first)  # which is among the moments of the fork as well
-    go(pg, 24)
+    go(pg, 12)
     assert_same(pg, straight.history, net, weights)
-
-
-def test_a_fork_whose_sibling_looks_the_same(steered, weights):
-    """Two forks from one mark in which the same was changed at the same step have moments that look alike."""
-    pg = steered()
-    go(pg, 6)
-    first = mark(pg)
-    original, siblings = pg.book.current, []
+    origin, siblings = pg.book.current, []
     for _ in range(2):
-        fork(pg, first, original)
+        fork(pg, first, origin)
         go(pg, 6)
-        pg.inputs["dropout"].value = 0.2
+        move(pg, dropout=0.2)
         go(pg, 6)
         siblings.append(pg.book.current)
         net = weights(pg.runner.trainer.net)
@@ -249,46 +283,34 @@ def test_a_fork_whose_sibling_looks_the_same(steered, weights):
     assert_same(pg, other.history, net, weights)
 
 
-def test_another_network_after_a_fork_begins_anew(steered, weights):
+def test_another_network_or_a_reset_after_a_fork_begins_anew(steered, weights):
     fresh = steered(name="fresh")
-    fresh.inputs["width"].value = 32
+    move(fresh, width=32)
     go(fresh, 9)
     pg = steered()
     go(pg, 8)
-    moment = mark(pg)
-    go(pg, 8)
+    moment, first = mark(pg), pg.book.current
+    losses = list(first.history.loss)
     fork(pg, moment)
     go(pg, 3)
-    pg.inputs["width"].value = 32
-    rest(pg)
+    move(pg, width=32)
     assert pg.runner.state == "ready" and step_of(pg) == 0 and pg.runner.trainer.net[1].out_features == 32
-    assert [m.label for m in pg.runner.moments] == ["start"] and marks(pg) == ["width 32"]
+    assert moments(pg) == [(0, "start")] and marks(pg) == ["width 32"]
     go(pg, 9)
     assert_same(pg, fresh.runner.trainer.history, weights(fresh.runner.trainer.net), weights)
-    fork(pg, moment, pg.book.runs[0])
+    fork(pg, moment, first)
     assert pg.runner.trainer.net[1].out_features == 16 and step_of(pg) == 8
-
-
-def test_reset_after_a_fork_begins_at_the_start(steered):
-    pg = steered()
-    go(pg, 8)
-    moment = mark(pg)
-    losses = list(pg.runner.trainer.history.loss)
-    fork(pg, moment)
     go(pg, 3)
-    pg.reset.click()
-    rest(pg)
-    assert step_of(pg) == 0 and [m.label for m in pg.runner.moments] == ["start"]
+    press(pg, "reset")
+    assert moments(pg) == [(0, "start")]
     go(pg, 8)
     assert pg.runner.trainer.history.loss == losses
 
 
 def test_the_start_of_a_run_whose_settings_were_moved_before_its_first_step(steered, weights):
     pg = steered()
-    pg.reset.click()  # there is a network, but no step yet
-    rest(pg)
-    pg.inputs["lr"].value = 0.01
-    pg.inputs["dropout"].value = 0.2
+    press(pg, "reset")  # there is a network, but no step yet
+    move(pg, lr=0.01, dropout=0.2)
     go(pg, 9)
     original, net = pg.book.current, weights(pg.runner.trainer.net)
     fork(pg, original.moments[0])
@@ -297,7 +319,7 @@ def test_the_start_of_a_run_whose_settings_were_moved_before_its_first_step(stee
     assert_same(pg, original.history, net, weights)
 
 
-def test_a_control_moved_right_after_a_fork_holds(steered):
+def test_of_a_fork_and_a_control_moved_before_it_is_built_the_later_wins(steered):
     pg = steered()
     go(pg, 8)
     moment = mark(pg)
@@ -310,26 +332,14 @@ def test_a_control_moved_right_after_a_fork_holds(steered):
     go(pg, 4)
     assert pg.settings.lr == 0.01 and pg.runner.trainer.history.lr[8:] == [0.01] * 4
     assert pg.runner.trainer.net[3].p == 0.2 and {"lr 0.01", "dropout 0.2"} <= set(marks(pg))
-
-
-def test_a_rebuilding_control_moved_right_after_a_fork_wins(steered):
-    pg = steered()
-    go(pg, 8)
-    moment = mark(pg)
     with pg.runner._lock:
         pg.fork(pg.book.current, moment)
         pg.set("width", 8)
     rest(pg)
     assert pg.runner.state == "ready" and step_of(pg) == 0 and pg.runner.trainer.net[1].out_features == 8
-
-
-def test_a_fork_right_after_a_rebuilding_control_wins(steered):
-    pg = steered()
-    go(pg, 8)
-    moment = mark(pg)
     with pg.runner._lock:
-        pg.set("width", 8)
-        pg.fork(pg.book.current, moment)
+        pg.set("width", 12)
+        pg.fork(pg.book.runs[0], moment)
     rest(pg)
     assert step_of(pg) == 8 and pg.runner.trainer.net[1].out_features == 16 and pg.inputs["width"].value == 16
     assert marks(pg) == ["mark 1"]
@@ -339,7 +349,7 @@ def test_a_fork_to_a_learning_rate_beyond_the_slider(steered):
     pg = steered()
     go(pg, 6)
     pg.set("lr", 123.0)
-    pg.inputs["dropout"].value = 0.9
+    move(pg, dropout=0.9)
     pg.runner.mark("far out")
     go(pg, 1)
     moment = pg.runner.moments[-1]
@@ -349,27 +359,25 @@ def test_a_fork_to_a_learning_rate_beyond_the_slider(steered):
     assert pg.runner.trainer.lr == pg.settings.lr == 123.0
 
 
-def test_a_failed_run_can_be_left_by_a_fork(panel):
+def test_a_failed_run_can_be_left_by_a_fork(steered):
     def fragile(s):
         if s.width == 13:
             raise RuntimeError("unlucky")
         return build(s)
 
-    pg = panel(fragile, controls=CONTROLS)
+    pg = steered(fragile)
     go(pg, 6)
     first, moment = pg.book.current, mark(pg)
-    pg.inputs["width"].value = 13
-    rest(pg)
+    move(pg, width=13)
     assert pg.runner.state == "failed"
-    pg.book.pick.value, pg.book.moment.value = first, moment
-    pg.book.fork.click()
+    pg.fork(first, moment)
     rest(pg)
     assert pg.runner.state == "ready" and pg.runner.error is None and step_of(pg) == 6
     go(pg, 2)
     assert pg.runner.trainer.history.steps == 8 and pg.inputs["width"].value == 16
 
 
-def test_moments_are_whole_copies(steered, weights):
+def test_moments_are_whole_copies(steered):
     pg = steered()
     go(pg, 6)
     moment = mark(pg)
@@ -399,25 +407,17 @@ def test_marks_while_paused_and_while_training(steered):
     assert pg.runner.state == "training" and pg.runner.moments[-1].label == "mark 3"
     assert pg.runner.moments[-1].step >= 13 and pg.runner.moments[-1].settings == vars(pg.settings)
     until(lambda: pg.book.moment.options and pg.book.moment.options[-1][0].endswith("mark 3"))
-    pg.pause.click()
-    rest(pg)
+    pause(pg)
     labels = [label for label, _ in pg.book.moment.options]
     assert labels[:3] == ["step 0: start", "step 3: mark 1", "step 3: mark 2"] and len(labels) == 4
 
 
-@pytest.mark.parametrize("end", ["finished", "stopped", "ready"])
-def test_marks_of_a_run_that_is_over_or_has_not_begun(steered, end):
+@pytest.mark.parametrize("end, step", [("finished", STEPS), ("stopped", 5), ("ready", 0)])
+def test_marks_of_a_run_that_is_over_or_has_not_begun(steered, monkeypatch, end, step):
     pg = steered(num_epochs=1)
-    pg.reset.click()
-    rest(pg)
-    if end == "finished":
-        pg.start.click()
-    if end == "stopped":
-        go(pg, 5)
-        pg.stop.click()
-    rest(pg)
+    bring_to(pg, end, monkeypatch)
     moment = mark(pg)
-    assert pg.runner.state == end and moment.step == {"finished": STEPS, "stopped": 5, "ready": 0}[end]
+    assert pg.runner.state == end and moment.step == step
     until(lambda: threads() == 0)
     fork(pg, moment)
     go(pg, 2)
@@ -425,55 +425,37 @@ def test_marks_of_a_run_that_is_over_or_has_not_begun(steered, end):
 
 
 @pytest.mark.parametrize("name", ["mark", "stop", "fork", "pause"])
-def test_buttons_before_any_run(steered, name):
-    pg = steered()
-    {"mark": pg.book.mark, "fork": pg.book.fork, "stop": pg.stop, "pause": pg.pause}[name].click()
+def test_commands_before_any_run_build_nothing(steered, name):
+    built = []
+    pg = steered(lambda s: built.append(s) or build(s))
+    buttons = {"mark": pg.book.mark, "fork": pg.book.fork, "stop": pg.page.stop}
+    buttons[name].click() if name in buttons else pg.runner.pause()
     rest(pg)
     until(lambda: threads() == 0)
     assert pg.runner.state == "ready" and pg.runner.error is None
-    go(pg, 3)
-    assert (pg.runner.state, step_of(pg)) == ("paused", 3)
-
-
-@pytest.mark.parametrize("name", ["mark", "stop"])
-def test_buttons_before_any_run_build_nothing(panel, name):
-    built = []
-    pg = panel(lambda s: built.append(s) or nn.Sequential(nn.Flatten(), nn.Linear(784, 10)))
-    (pg.book.mark if name == "mark" else pg.stop).click()
-    rest(pg)
     assert not built and pg.status.value == "Ready. Press Start." and not pg.book.runs
     go(pg, 3)
-    assert len(built) == 1 and marks(pg) == [] and [m.label for m in pg.runner.moments] == ["start"]
+    assert (pg.runner.state, step_of(pg)) == ("paused", 3) and len(built) == 1
+    assert marks(pg) == [] and moments(pg) == [(0, "start")]
 
 
-def test_a_change_close_to_a_mark_does_not_take_its_place(steered):
-    """The reader pauses, marks, moves a slider and goes on: the mark is there to come back to."""
+def test_of_changes_close_together_the_last_is_kept_but_every_mark(steered):
     pg = steered()
     go(pg, 8)
-    mark(pg)
-    pg.inputs["dropout"].value = 0.1
-    go(pg, 6)
-    assert [(m.step, m.label) for m in pg.runner.moments][:2] == [(0, "start"), (8, "mark 1")]
-    assert pg.runner.moments[1].settings["dropout"] == 0.5
-
-
-def test_of_changes_close_together_the_last_is_kept(steered):
-    pg = steered()
-    go(pg, 8)
+    mark(pg)  # the reader pauses, marks, moves a slider and goes on: the mark is there to come back to
     for value in (0.4, 0.3, 0.2):  # as while a slider is dragged
-        pg.inputs["dropout"].value = value
+        move(pg, dropout=value)
         go(pg, 1)
-    assert [(m.step, m.label) for m in pg.runner.moments] == [(0, "start"), (10, "dropout 0.2")]
-    assert [step for step, _ in pg.runner.trainer.history.marks] == [9, 10, 11], "the record has them all"
+    assert moments(pg) == [(0, "start"), (8, "mark 1"), (10, "dropout 0.2")]
+    assert pg.runner.moments[1].settings["dropout"] == 0.5
+    assert [step for step, _ in pg.runner.trainer.history.marks] == [9, 9, 10, 11], "the record has them all"
     assert pg.runner.events == [(8, "dropout", 0.4), (9, "dropout", 0.3), (10, "dropout", 0.2)]
     go(pg, CLOSE - 1)
-    pg.inputs["dropout"].value = 0.1
+    move(pg, dropout=0.1)
     go(pg, 1)
-    assert [m.label for m in pg.runner.moments] == ["start", "dropout 0.2", "dropout 0.1"], (
-        f"{CLOSE} steps are not close"
-    )
+    assert moments(pg)[2:] == [(10, "dropout 0.2"), (10 + CLOSE, "dropout 0.1")], f"{CLOSE} steps are not close"
     moment = pg.runner.moments[-1]
-    assert moment.step == 10 + CLOSE and len(moment.events) == 4 and moment.settings["dropout"] == 0.1
+    assert len(moment.events) == 4 and moment.settings["dropout"] == 0.1
 
 
 def test_when_memory_is_short_the_oldest_moments_go(steered, monkeypatch):
@@ -483,7 +465,7 @@ def test_when_memory_is_short_the_oldest_moments_go(steered, monkeypatch):
     for _ in range(5):
         go(pg, 6)
         mark(pg)
-    assert [m.label for m in pg.runner.moments] == ["start", "mark 4", "mark 5", "mark 6"]
+    assert moments(pg) == [(0, "start"), (24, "mark 4"), (30, "mark 5"), (36, "mark 6")]
     assert pg.book.current.moments is pg.runner.moments
     fork(pg, pg.runner.moments[1])
     assert step_of(pg) == 24
@@ -492,7 +474,7 @@ def test_when_memory_is_short_the_oldest_moments_go(steered, monkeypatch):
     pg.book.mark.click()
     until(lambda: marks(pg)[-1] == "mark 7")
     rest(pg)
-    assert [m.label for m in pg.runner.moments] == ["start"]
+    assert moments(pg) == [(0, "start")]
     fork(pg, pg.runner.moments[0])
     go(pg, 2)
 
@@ -504,8 +486,7 @@ def test_stop_keeps_the_run_and_start_begins_another(steered, weights):
     pg = steered()
     run(pg, 5)
     trainer = pg.runner.trainer
-    pg.stop.click()
-    rest(pg)
+    press(pg, "stop")
     until(lambda: threads() == 0)
     assert pg.runner.state == "stopped" and pg.runner.trainer is trainer and "stopped · epoch" in pg.status.value
     assert pg.book.current.history is trainer.history
@@ -514,6 +495,32 @@ def test_stop_keeps_the_run_and_start_begins_another(steered, weights):
     assert pg.runner.trainer is not trainer and pg.runner.trainer.history.loss == losses
     assert trainer.history.loss == losses and [r.history.steps for r in pg.book.runs] == [steps, steps]
     assert torch.equal(weights(pg.runner.trainer.net), weights(trainer.net)) and pg.runner.state == "paused"
+    press(pg, "stop")
+    move(pg, width=8)
+    assert pg.runner.state == "ready" and pg.runner.trainer.net[1].out_features == 8 and len(pg.book.runs) == 3
+    go(pg, 2)
+    assert step_of(pg) == 2
+
+
+def bring_to(pg, state, monkeypatch):
+    """Bring a panel of one epoch to a state."""
+    if state == "ready":
+        press(pg, "reset")
+    elif state == "finished":
+        press(pg, "start")
+    elif state in ("paused", "stopped"):
+        go(pg, 5)
+        if state == "stopped":
+            press(pg, "stop")
+    elif state == "diverged":
+        go(pg, 3)
+        pg.runner.trainer.net[1].weight.data.fill_(float("nan"))
+        press(pg, "start")
+    elif state == "failed":
+        with monkeypatch.context() as patch:
+            patch.setattr(Trainer, "_run_epoch", lambda trainer: 1 / 0)
+            press(pg, "start")
+    assert pg.runner.state == state
 
 
 @pytest.mark.parametrize("state", ["paused", "finished", "ready", "failed", "stopped", "diverged"])
@@ -521,40 +528,45 @@ def test_stop_at_rest(steered, monkeypatch, state):
     pg = steered(num_epochs=1)
     bring_to(pg, state, monkeypatch)
     before = pg.runner.trainer
-    pg.stop.click()
-    rest(pg)
+    press(pg, "stop")
     assert pg.runner.state == "stopped" and pg.runner.error is None and not pg.runner.training
     assert pg.runner.trainer is before and "stopped" in pg.status.value and "alert" not in pg.status.value
-    pg.inputs["dropout"].value = 0.2  # a live setting alone begins nothing
+    move(pg, dropout=0.2)  # a live setting alone begins nothing
     assert threads() == 0
     go(pg, 2)
     assert pg.runner.trainer is not before and step_of(pg) == 2 and pg.runner.trainer.net[3].p == 0.2
 
 
-def test_stop_of_a_network_that_could_not_be_built(panel):
+def test_stop_of_a_network_that_could_not_be_built(steered):
     def broken(s):
         raise RuntimeError("not yet written")
 
-    pg = panel(broken)
-    pg.start.click()
-    rest(pg)
-    for button in (pg.stop, pg.book.mark, pg.stop):
+    pg = steered(broken)
+    press(pg, "start")
+    for button in (pg.page.stop, pg.book.mark, pg.page.stop):
         button.click()
         rest(pg)
         until(lambda: threads() == 0)
         assert pg.runner.state == "failed" and "not yet written" in pg.status.value
 
 
-def test_stop_and_then_start_at_once(steered):
+def test_start_and_stop_in_quick_succession(steered):
     pg = steered()
     for _ in range(10):
         run(pg, 2)
         before = pg.runner.trainer
-        pg.stop.click()
-        pg.start.click()
+        pg.page.stop.click()
+        pg.page.start.click()
         until(lambda before=before: pg.runner.trainer not in (None, before) and step_of(pg) > 2)
         assert pg.runner.state == "training" and threads() == 1
-    assert len(pg.book.runs) <= 11
+        pg.page.start.click()
+        press(pg, "stop")
+    assert len(pg.book.runs) <= 21
+    for _ in range(10):
+        pg.page.start.click()
+        press(pg, "stop")
+        until(lambda: threads() == 0)
+        assert pg.runner.state in ("stopped", "ready") and not pg.runner.training
 
 
 @pytest.mark.parametrize("steps", [1, 3])
@@ -563,58 +575,13 @@ def test_steps_asked_for_during_the_last_step_of_a_stopped_run_are_those_of_the_
     run(pg, 2)
     before = pg.runner.trainer
     with pg.runner._lock:  # the thread is within a step
-        pg.stop.click()
+        pg.page.stop.click()
         pg.runner.start(steps=steps)
     rest(pg)
     assert pg.runner.trainer is not before and (pg.runner.state, step_of(pg)) == ("paused", steps)
 
 
-def test_start_and_then_stop_at_once(steered):
-    pg = steered()
-    for _ in range(10):
-        pg.start.click()
-        pg.stop.click()
-        rest(pg)
-        until(lambda: threads() == 0)
-        assert pg.runner.state in ("stopped", "ready") and not pg.runner.training
-
-
-def test_another_network_after_a_stop(steered):
-    pg = steered()
-    go(pg, 5)
-    pg.stop.click()
-    rest(pg)
-    pg.inputs["width"].value = 8
-    rest(pg)
-    assert pg.runner.state == "ready" and pg.runner.trainer.net[1].out_features == 8 and len(pg.book.runs) == 2
-    go(pg, 2)
-    assert step_of(pg) == 2
-
-
 # Step
-
-
-def bring_to(pg, state, monkeypatch):
-    """Bring a panel of one epoch to a state."""
-    if state == "ready":
-        pg.reset.click()
-    elif state == "finished":
-        pg.start.click()
-    elif state in ("paused", "stopped"):
-        go(pg, 5)
-        if state == "stopped":
-            pg.stop.click()
-    elif state == "diverged":
-        go(pg, 3)
-        pg.runner.trainer.net[1].weight.data.fill_(float("nan"))
-        pg.start.click()
-    elif state == "failed":
-        with monkeypatch.context() as patch:
-            patch.setattr(Trainer, "_run_epoch", lambda trainer: 1 / 0)
-            pg.start.click()
-            rest(pg)
-    rest(pg)
-    assert pg.runner.state == state
 
 
 @pytest.mark.parametrize("state", ["new", "ready", "paused", "finished", "stopped", "failed", "diverged"])
@@ -624,8 +591,7 @@ def test_step_is_one_batch_from_every_state(steered, monkeypatch, state):
         bring_to(pg, state, monkeypatch)
     first = {"paused": 5, "finished": STEPS, "diverged": 3}.get(state, 0)
     for number in (1, 2, 3):
-        pg.step.click()
-        rest(pg)
+        press(pg, "step")
         assert (pg.runner.state, pg.runner.trainer.history.steps) == ("paused", first + number)
     until(lambda: threads() == 0)
 
@@ -635,8 +601,7 @@ def test_step_through_the_end_of_an_epoch(steered, weights):
     go(straight, STEPS + 2)
     pg = steered()
     for number in range(1, STEPS + 3):
-        pg.step.click()
-        rest(pg)
+        press(pg, "step")
         history = pg.runner.trainer.history
         assert (history.steps, len(history.test_acc)) == (number, number >= STEPS)
     assert_same(pg, straight.runner.trainer.history, weights(straight.runner.trainer.net), weights)
@@ -647,11 +612,8 @@ def test_step_while_training_rests_after_the_present_batch(steered):
     for _ in range(5):
         run(pg, 3)
         at_press = step_of(pg)
-        pg.step.click()
-        rest(pg)
+        press(pg, "step")
         assert pg.runner.state == "paused" and step_of(pg) - at_press < 10
-        pg.step.click()
-        rest(pg)
     assert pg.runner.trainer.history.steps == step_of(pg)
 
 
@@ -682,32 +644,31 @@ def test_start_that_comes_while_steps_are_counted_is_not_lost(noise, dense):
     assert fine.error is None and (fine.state, fine.trainer.step) == ("finished", STEPS)
 
 
-# Folds
+# What is in view, and all of it at once
 
 
-def test_folds_hide_and_show(panel):
-    controls = [slider(name, 1, 9, 1, live=lambda trainer, value: None) for name in "abcdef"]
-    pg = panel(build, controls=[*CONTROLS, *controls])
-    more, runs, code = pg.folds
-    assert [fold.description for fold in pg.folds] == ["More controls", "Runs", "Show the code"]
-    hidden = pg.inputs["f"]
-    row = next(box for box in pg.box.children if hidden in getattr(box, "children", ()))
-    assert pg.inputs["a"] not in row.children and [w for w in row.children] == [pg.inputs[name] for name in "bcdef"]
-    for fold, widget in ((more, row), (runs, pg.book.widget), (code, pg.listing)):
-        assert widget in pg.box.children and widget.layout.display == "none"
-        before = widget.layout.display
-        fold.value = True
-        assert widget.layout.display != "none"
-        fold.value = False
-        assert widget.layout.display == before
+def test_four_controls_of_the_network_are_in_view_and_the_rest_under_more(panel):
+    controls = [slider(name, 1, 9, 1) for name in "abcdef"]
+    pg = panel(controls=[*controls, slider("live", 1, 9, 1, live=set_share)])
+    more = pg.page.more
+    parents = {child: box for box in boxes_in(pg.box) for child in box.children}
+    hidden = parents[pg.inputs["f"]]
+    assert [name for name, widget in pg.inputs.items() if parents[widget] is hidden] == ["e", "f"]
+    assert parents[pg.inputs["lr"]] is parents[pg.inputs["live"]], "what a running network takes stands together"
+    assert hidden.layout.display == "none"
+    for shown in (True, False):
+        more.value = shown
+        assert (hidden.layout.display != "none") == shown
     few = panel(name="few")
-    assert [fold.description for fold in few.folds] == ["Runs", "Show the code"]
-    parts = (pg.step, pg.stop, *pg.folds, pg.listing, pg.book.widget, pg.book.table)
+    assert not hasattr(few.page, "more")
+    parts = (pg.page.step, pg.page.stop, more, pg.page.tabs, pg.page.chart, pg.listing, pg.book.widget, pg.book.table)
     pg.close()
     assert all(part.comm is None for part in parts)
 
 
-# All of it at once
+def boxes_in(box):
+    """Return a box of widgets and all boxes within it."""
+    return [box, *(inner for child in box.children if hasattr(child, "children") for inner in boxes_in(child))]
 
 
 def test_two_hundred_commands_from_two_threads(steered, panel, monkeypatch):
@@ -721,22 +682,28 @@ def test_two_hundred_commands_from_two_threads(steered, panel, monkeypatch):
             if earlier and earlier.moments:
                 pg.fork(earlier, dice.choice(earlier.moments))
 
+        def go_back_by_the_chart():
+            pg._offer_mark(dice.randrange(5))
+            pg.page.offer.click()
+
         def rename():
             if pg.book.runs:
                 pg.book.rename(dice.choice(pg.book.runs), f"name {dice.random():.3f}")
 
         return [
-            pg.start.click,
-            pg.pause.click,
-            pg.stop.click,
-            pg.step.click,
-            pg.reset.click,
+            pg.page.start.click,
+            pg.runner.start,
+            pg.runner.pause,
+            pg.page.stop.click,
+            pg.page.step.click,
+            pg.page.reset.click,
             pg.book.mark.click,
             go_back,
-            go_back,
+            go_back_by_the_chart,
             rename,
             lambda: pg.book.runs and pg.book.show(dice.choice(pg.book.runs), dice.random() < 0.5),
             pg.code,
+            lambda: setattr(pg.page.tabs, "value", dice.choice(("Runs", "Code"))),
             lambda: pg.runner.start(steps=3),
             lambda: pg.set("lr", dice.uniform(0.01, 0.05)),
             lambda: pg.set("width", dice.randint(4, 64)),
@@ -747,15 +714,12 @@ def test_two_hundred_commands_from_two_threads(steered, panel, monkeypatch):
 
     command_from_two_threads(commands)
     assert pg.runner.error is None and other.runner.error is None
-    pg.pause.click()
-    rest(pg)
+    pause(pg)
     until(lambda: threads() == 0)
     assert not pg._quiet and not pg.book._quiet, "the page no longer listens"
-    pg.reset.click()
-    rest(pg)
+    press(pg, "reset")
     run(pg)
     assert pg.runner.trainer.net[1].out_features == pg.settings.width
-    pg.stop.click()
-    rest(pg)
+    press(pg, "stop")
     assert pg.runner.state == "stopped" and other.runner.state in ("paused", "ready", "stopped")
     until(lambda: threads() == 0)

@@ -66,9 +66,11 @@ def test_pictures_are_the_house_s_whatever_the_reader_s_settings_are(draw):
 def test_live_frames_need_no_latex():
     with matplotlib.style.context({"text.usetex": True}):
         animator = chart()
-        first = animator.chart.frame()
+        first = animator._frames.frame()
         animator.add(3, (9.0, 900.0))
-        assert first != animator.chart.frame() and matplotlib.rcParams["text.usetex"], "the reader's own charts keep it"
+        assert first != animator._frames.frame() and matplotlib.rcParams["text.usetex"], (
+            "the reader's own charts keep it"
+        )
 
 
 def objects():

@@ -575,7 +575,7 @@ def test_a_kernel_that_is_killed_and_started_again_goes_on_from_the_file(kernel,
 def test_a_kernel_is_restarted_while_a_panel_trains(kernel):
     make = "pg = Playground('p', lambda s: nn.Sequential(nn.Flatten(), nn.Linear(784, 10)), lambda s: (data, data), "
     wait = "while not pg.history or pg.history.steps < 2:\n    time.sleep(0.01)"
-    kernel.client.execute(f"{make}lr=0.1, num_epochs=10**6)\npg.start.click()\n{wait}", reply=True, timeout=60)
+    kernel.client.execute(f"{make}lr=0.1, num_epochs=10**6)\npg.page.start.click()\n{wait}", reply=True, timeout=60)
     assert value(kernel, "[last_run() is pg, pg.runner.state, pg.history.steps > 1]") == "[True, 'training', True]"
     kernel.manager.restart_kernel()
     kernel.client.wait_for_ready(timeout=60)
@@ -633,14 +633,14 @@ def test_a_sleep_while_a_frame_is_drawn_does_not_stop_the_chart(noise, dense):
     trainer = Trainer(dense(), noise(), lr=0.1)
     controls = live.Controls(trainer, RunChart(3, 1))
     trainer.fit(1)
-    before, throttle = controls.image.value, controls.throttle
+    before, throttle = controls.picture.look, controls.throttle
     with throttle.frame():
         throttle._clock = lambda: time.perf_counter() + 3600.0  # an hour, with the lid closed
     assert not throttle.due()
     throttle._clock = lambda: time.perf_counter() + 3600.0 + 1.1
     trainer.history.marks.append((2, "something new"))
     controls(trainer)
-    assert controls.image.value != before
+    assert controls.picture.look != before
     controls.close()
 
 
