@@ -32,7 +32,8 @@ class LiveChart(anywidget.AnyWidget):
         All points, for a page that asks for the whole; a page that is there is sent what is new.
     """
 
-    _esm, _css = Path(__file__).with_suffix(".js"), Path(__file__).with_suffix(".css")
+    # as text: of a path anywidget keeps every widget alive, to send it what changes in the file
+    _esm, _css = (Path(__file__).with_suffix(ending).read_text(encoding="utf-8") for ending in (".js", ".css"))
     look = traitlets.Dict().tag(sync=True)
     view = traitlets.Dict().tag(sync=True)
     lines = traitlets.List().tag(sync=True, to_json=lambda lines, widget: [[*map(_brief, line)] for line in lines])

@@ -24,7 +24,8 @@ class PageScript(anywidget.AnyWidget):
         Whether the page can be seen, as it said last.
     """
 
-    _esm, _css = Path(__file__).with_suffix(".js"), Path(__file__).with_suffix(".css")
+    # as text: of a path anywidget keeps every widget alive, to send it what changes in the file
+    _esm, _css = (Path(__file__).with_suffix(ending).read_text(encoding="utf-8") for ending in (".js", ".css"))
     in_front = traitlets.Bool(True).tag(sync=True)
 
     def __init__(self):
