@@ -9,9 +9,22 @@ from pathlib import Path
 import nbformat
 import pytest
 from lab import (
-    NOTEBOOK, jupyterlab, moved, new_page, open_notebook, outputs, page_of, press, run_cell, save, settle, start,
-    wait_for_status, watch, write_notebook,
-)  # fmt: skip
+    NOTEBOOK,
+    jupyterlab,
+    moved,
+    new_page,
+    open_notebook,
+    outputs,
+    page_of,
+    press,
+    run_cell,
+    save,
+    settle,
+    start,
+    wait_for_status,
+    watch,
+    write_notebook,
+)
 
 NOTEBOOKS = Path(__file__).parents[1] / "notebooks"
 pytestmark = pytest.mark.thorough
