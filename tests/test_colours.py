@@ -37,6 +37,7 @@ from cnnlib.figures.drawing import Bitmap, Line, Rect, Words
 from cnnlib.figures.style import (
     COLOURS,
     DASHES,
+    EARLIER,
     FAINT,
     FILL,
     GRID,
@@ -53,7 +54,6 @@ from cnnlib.figures.style import (
 from cnnlib.models import cifar_resnet, kaiming_, lenet, tower
 from cnnlib.page.announce import ALERT
 from cnnlib.probes import gradient_parts, relu_statistics
-from cnnlib.widgets.runs import RUN_COLOURS
 
 MACHADO = {
     "protanopia": [[0.152286, 1.052583, -0.204868], [0.114503, 0.786281, 0.099216], [-0.003882, -0.048116, 1.051998]],
@@ -165,7 +165,7 @@ def test_two_kinds_of_layer(pair):
     assert apart(*pair) >= APART
 
 
-@pytest.mark.parametrize("colour", [*COLOURS, *NETWORK_COLOURS.values(), *RUN_COLOURS, INK, FAINT, RIGHT, WRONG])
+@pytest.mark.parametrize("colour", [*COLOURS, *NETWORK_COLOURS.values(), *EARLIER, INK, FAINT, RIGHT, WRONG])
 def test_lines_stand_out_and_words_can_be_read(colour):
     assert contrast(colour, WHITE) >= 3
     assert contrast(word_colour(colour), WHITE) >= 4.5
@@ -260,7 +260,7 @@ def charts():
     chart = Chart([Panel(("a", "b", "c"), "loss")], "epoch")
     chart.add(0, [1, 2, 3])
     chart.add(1, [1, 2, 3])
-    for colour in RUN_COLOURS:
+    for colour in EARLIER:
         chart.keep(0, [0, 1], [1, 2], colour, "a run")
     chart.band(0, 0.5, 0.8, "others")
     chart.mark(0.5, "lr 1")

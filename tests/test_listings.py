@@ -12,6 +12,7 @@ from torch import nn
 
 from cnnlib import History, d2l
 from cnnlib.datasets import fashion_mnist, load_arrays
+from cnnlib.figures.chart_picture import draw_chart
 from cnnlib.models import VGG11, alexnet, narrower, vgg
 
 CONV_ARCH = ((1, 64), (1, 128), (2, 256), (2, 512), (2, 512))
@@ -270,9 +271,11 @@ def test_an_animator_without_a_legend_takes_as_many_series_as_its_first_point(co
         animator.add(epoch, tuple(0.1 * number + epoch for number in range(count)) if count > 1 else float(epoch))
     assert animator.chart.xs == [[1.0, 2.0]] * count
     assert [ys[0] for ys in animator.chart.ys] == pytest.approx([0.1 * number + 1 for number in range(count)])
-    assert animator.chart.axes[0].get_legend() is None and animator.picture().png().startswith(b"\x89PNG")
+    assert draw_chart(animator.chart)[0].axes[0].get_legend() is None and animator.picture().png().startswith(
+        b"\x89PNG"
+    )
     assert repr(animator) == f"Chart of {f'{count} series' if count > 1 else 'one series'} against epoch"
-    looks = {(line.get_color(), line.get_linestyle(), line.get_marker()) for line in animator.chart.lines}
+    looks = {(line.get_color(), line.get_linestyle(), line.get_marker()) for line in draw_chart(animator.chart)[1]}
     assert len(looks) == min(count, 7), "they can be told apart"
     with pytest.raises(ValueError, match=f"this chart has {count} series, got {count + 1} values"):
         animator.add(3, [0.5] * (count + 1))
@@ -282,5 +285,5 @@ def test_an_animator_without_a_legend_takes_arrays_gaps_and_formats():
     animator = d2l.Animator(xlabel="epoch", fmts=("-", "m--", "g-."))
     animator.add(1, torch.tensor([0.5, 0.6]))
     animator.add((2, 3), (None, 0.7))
-    assert animator.chart.xs == [[1.0], [1.0, 3.0]] and animator.chart.lines[1].get_color() == "m"
-    assert animator.chart.frame() and animator.chart.axes[0].get_ylim()[1] >= 0.7
+    assert animator.chart.xs == [[1.0], [1.0, 3.0]] and draw_chart(animator.chart)[1][1].get_color() == "m"
+    assert animator.picture().png() and animator.chart.yviews[0][1] >= 0.7

@@ -227,8 +227,9 @@ def artefacts():
     chart.update(history, all=True)
     run, table = Run("Übung ü ı 课", history, {"lr": shown(0.125)}, "#000"), layer_table(net, (1, 28, 28))
     return {
-        "json": history.to_json(), "csv": history.to_csv(), "links": links(run), "chart": chart.chart.picture().png(1).hex(),
-        "table": table._repr_markdown_(), "compare": cnnlib.compare({"ä": history})._repr_markdown_(),
+        "json": history.to_json(), "csv": history.to_csv(), "links": links(run),
+        "chart": chart.chart.picture().png(1).hex(), "table": table._repr_markdown_(),
+        "compare": cnnlib.compare({"ä": history})._repr_markdown_(),
         "walk": explore_shapes(net, (1, 28, 28)).draw(2).svg(), "summary": history.summary().split(",")[0],
         "names": "title".upper() + "I".lower(),
     }
