@@ -20,7 +20,7 @@ from torch import nn
 from cnnlib.course.records.catalogue import NAMED
 from cnnlib.course.records.team import TeamTrainer, num_processes, process_number
 from cnnlib.machine.device import describe_device
-from cnnlib.machine.rng import borrowed_random, seed_all
+from cnnlib.machine.rng import forked_rng, seed_all
 from cnnlib.page import storage
 from cnnlib.page.escape import printable
 from cnnlib.probes import layer_table
@@ -77,7 +77,7 @@ def run(experiment, seed, device, folder, *, rate=None, precision="float32", com
             say(f"{name}: there already")
             return _read_own(path, experiment)
         say(f"{name}: {epochs} epochs at rate {rate:g} on {describe_device(device)}")
-        with borrowed_random(device, seed):
+        with forked_rng(device, seed):
             data = experiment.trial_data(seed) if is_trial else experiment.data(seed)
             trainer = _trainer(experiment, data, seed, rate, device, precision, compile)
             trainer.listeners.append(_Follower(trainer, experiment, rate, epochs, lambda text: say(f"{name}: {text}")))
