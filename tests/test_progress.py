@@ -19,7 +19,7 @@ from cnnlib.exercises.progress import CHAPTERS
 from cnnlib.page import announce as reader
 from cnnlib.page import progress_file
 from cnnlib.page import storage as shared_file
-from cnnlib.widgets import exercise_help, guess, predict
+from cnnlib.widgets import display, exercise_help, guess
 
 
 @pytest.fixture(autouse=True)
@@ -39,7 +39,7 @@ def path(tmp_path, monkeypatch):
     monkeypatch.setenv("CNNLIB_LIVE", "1")
     monkeypatch.setenv("JPY_SESSION_NAME", "notebooks/01_lenet.ipynb")
     monkeypatch.setattr(reader.frontend, "kernel", lambda: object())
-    monkeypatch.setattr(predict, "kernel", lambda: object())
+    monkeypatch.setattr(display, "kernel", lambda: object())
     return path
 
 
