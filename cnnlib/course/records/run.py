@@ -29,6 +29,7 @@ from cnnlib.training.errors import DivergenceError
 
 NAME, FORMAT = "cnnlib record", 1
 MEAN = 20  # steps whose losses are kept as one number
+FURTHER = 2  # trials beyond the rates of an experiment
 APART = 2**32  # between the seeds of two processes: their dropout masks differ
 COMMANDS = {"laptop": "make records", "full": "make full"}
 
@@ -101,18 +102,30 @@ def run(experiment, seed, device, folder, *, rate=None, precision="float32", com
 def choose_rate(experiment, seed, device, folder, **options):
     """Return the rate with the best trial, and what each trial came to, None if it diverged: a dict from rate, as text.
 
-    All trials have the experiment's first seed. Processes with other seeds begin with other trials, so that none waits
-    for another for long. The options are those of `run`.
+    Where the best is the lowest or the highest rate of all, up to two further ones are tried. All trials have the
+    experiment's first seed. Processes with other seeds begin with other trials, so that none waits for another for
+    long. The options are those of `run`.
     """
-    rates, found = experiment.rates, {}
+    rates, found = sorted(experiment.rates), {}
     if len(rates) == 1:
         return rates[0], {}
     column, sign = {"validation accuracy": ("test_acc", 1), "training loss": ("train_loss", -1)}[experiment.chosen_by]
-    for rate in sorted(rates, key=lambda rate: (rates.index(rate) - seed) % len(rates)):
+
+    def attempt(rate):
         trial = run(experiment, experiment.seeds[0], device, folder, rate=rate, **options)
         found[rate] = trial[column][-1] if trial["ended"] == "finished" else None
-    best = max(rates, key=lambda rate: -torch.inf if found[rate] is None else sign * found[rate])
-    return best, {f"{rate:g}": found[rate] for rate in rates}
+
+    def best():
+        return max(sorted(found), key=lambda rate: -torch.inf if found[rate] is None else sign * found[rate])
+
+    for rate in sorted(rates, key=lambda rate: (rates.index(rate) - seed) % len(rates)):
+        attempt(rate)
+    for _ in range(FURTHER):
+        if best() == max(found):
+            attempt(float(f"{max(found) * rates[-1] / rates[-2]:.2g}"))
+        elif best() == min(found):
+            attempt(float(f"{min(found) * rates[0] / rates[1]:.2g}"))
+    return best(), {f"{rate:g}": found[rate] for rate in sorted(found)}
 
 
 class _Follower:
