@@ -16,7 +16,7 @@ from torch import nn
 from torch.nn import functional as F
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
-from cnnlib.exercises.modules import exchanged
+from cnnlib.exercises.layers import exchanged
 from cnnlib.models import (
     VGG11,
     VGG16,

@@ -180,11 +180,11 @@ def test_borrowing_random_numbers_leaves_every_gpu_as_it_was(monkeypatch):
     torch.manual_seed(3)
     gpus.states = [torch.tensor([5]), torch.tensor([6])]
     before = torch.get_rng_state()
-    with randomness.borrowed_random(device, 7):
+    with randomness.forked_rng(device, 7):
         assert torch.initial_seed() == 7 and [s.item() for s in gpus.states] == [5, 7]
         torch.rand(3), gpus.manual_seed(9)
     assert [s.item() for s in gpus.states] == [5, 6] and torch.equal(torch.get_rng_state(), before)
-    with pytest.raises(ZeroDivisionError), randomness.borrowed_random(torch.device("cpu"), 7):
+    with pytest.raises(ZeroDivisionError), randomness.forked_rng(torch.device("cpu"), 7):
         raise ZeroDivisionError
     assert torch.equal(torch.get_rng_state(), before)
 

@@ -19,7 +19,8 @@ from cnnlib import models
 from cnnlib.exercises import lenet
 from cnnlib.exercises.core import Exercise, exercise
 from cnnlib.exercises.functions import Function, duplicate
-from cnnlib.exercises.modules import Module, built
+from cnnlib.exercises.layers import built
+from cnnlib.exercises.modules import Module
 from cnnlib.exercises.progress import CHAPTERS
 from cnnlib.models import lenet as build_lenet
 

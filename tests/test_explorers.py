@@ -10,8 +10,8 @@ CELLS = [
 import torch
 from torch import nn
 from cnnlib.datasets import load_data_fashion_mnist
-from cnnlib.models import alexnet, lenet, resnet18, xavier_
-from cnnlib.widgets import explore_features, explore_shapes
+from cnnlib.models import alexnet, cifar_resnet, lenet, resnet18, xavier_
+from cnnlib.widgets import GradientSum, Lesions, explore_features, explore_shapes
 torch.manual_seed(0)
 _, small = load_data_fashion_mnist(100)
 _, large = load_data_fashion_mnist(100, resize=96)
@@ -25,6 +25,8 @@ net = xavier_(lenet(nn.ReLU))
 net[-1].weight.data.mul_(9)  # so that it is surer of itself, without training
 explore_features(net, small)
 """,
+    "GradientSum(*next(iter(load_data_fashion_mnist(8, resize=14, num_test=8)[1])))",
+    'Lesions({"residual": cifar_resnet(20, 8)}, load_data_fashion_mnist(100, resize=14, num_test=100)[1])',
 ]
 SHAPES = ["6, 28, 28", "6 × 28 × 28", "(6, 14, 14)", "16, 10, 10"]
 
@@ -86,6 +88,33 @@ def test_walk_and_quiz_by_keyboard(page):
     page.get_by_text("Step 4 of 12").wait_for()
     assert "16 × 10 × 10" in page.locator(".cnnlib-walk-image").text_content(), "what was found stays visible"
     assert not page.errors
+
+
+BOXES = """() => {
+    const [left, right] = [...document.querySelectorAll('.cnnlib-explorer > .widget-vbox')];
+    const svg = right.querySelector('svg');
+    const [a, b] = [left, svg].map(part => part.getBoundingClientRect());
+    const sizes = [...svg.querySelectorAll('text')].map(text => Number(text.getAttribute('font-size')));
+    return {left: a.width, beside: b.left >= a.right, top: Math.min(a.top, b.top), bottom: Math.max(a.bottom, b.bottom),
+            wide: b.right, text: Math.min(...sizes) * b.width / svg.viewBox.baseVal.width};
+}"""
+
+
+@pytest.mark.thorough
+@pytest.mark.parametrize("size", [(1280, 720), (1920, 1080)], ids=str)
+@pytest.mark.parametrize("index", [2, 3, 6, 7], ids=["shapes", "features", "gradient sum", "lesions"])
+def test_controls_and_picture_are_seen_together(page, index, size):
+    page.set_viewport_size(dict(zip(("width", "height"), size, strict=True)))
+    page.evaluate("() => window.jupyterapp.shell.collapseLeft()")
+    page.evaluate("() => window.jupyterapp.commands.execute('notebook:clear-all-cell-outputs')")
+    run_cell(page, index)
+    page.locator(".cnnlib-explorer svg").wait_for()
+    page.evaluate("() => document.querySelector('.cnnlib-explorer').scrollIntoView({block: 'end'})")
+    page.wait_for_timeout(500)
+    box = page.evaluate(BOXES)
+    page.set_viewport_size({"width": 1280, "height": 1100})
+    assert box["left"] <= 280 and box["beside"] and 0 <= box["top"] and box["bottom"] <= size[1], box
+    assert box["text"] >= 13 and box["wide"] > 0.9 * size[0] - 60, box
 
 
 @pytest.mark.thorough

@@ -7,7 +7,7 @@ import pytest
 from lab import chromium
 
 from cnnlib.page import progress_file
-from cnnlib.widgets import guess, predict
+from cnnlib.widgets import display, guess
 
 ENDS = {"at once": lambda loss: loss < 1, "slowly": lambda loss: loss < 2.25, "not at all": lambda loss: loss >= 2.25}
 SHARES = {"nearly 80 %": 80, "about 60 %": 60, "about 40 %": 40}
@@ -80,7 +80,7 @@ def test_a_result_names_the_options():
 
 
 def test_all_cards_of_a_question_follow_an_answer(monkeypatch):
-    monkeypatch.setattr(predict, "kernel", lambda: object())
+    monkeypatch.setattr(display, "kernel", lambda: object())
     asked = guess("?", (0, 1))
     shown = asked.reveal(0.5)
     for part in (asked, shown):
@@ -96,7 +96,10 @@ def test_all_cards_of_a_question_follow_an_answer(monkeypatch):
 def test_a_stored_page_spoils_nothing_and_takes_an_answer(tmp_path):
     """Without a script or a kernel: the answer is folded, and what one said is set beside it."""
     asked = guess("How many?", SHARES, "{:.0f} %")
-    cards = [asked._repr_mimebundle_()["text/html"], asked.reveal(41.3, "Because.")._repr_mimebundle_()["text/html"]]
+    cards = [
+        asked._repr_mimebundle_()[0]["text/html"],
+        asked.reveal(41.3, "Because.")._repr_mimebundle_()[0]["text/html"],
+    ]
     (tmp_path / "page.html").write_text(f"<meta charset='utf-8'>{''.join(cards)}", encoding="utf-8")
     with chromium() as page:
         page.goto((tmp_path / "page.html").as_uri())

@@ -14,12 +14,12 @@ from nbclient import NotebookClient
 from nbformat.v4 import new_code_cell, new_notebook
 
 from cnnlib.exercises import lenet, progress, vgg
-from cnnlib.exercises.core import Exercise, exercise
+from cnnlib.exercises.core import COLOURS, Exercise, exercise
 from cnnlib.exercises.progress import CHAPTERS
 from cnnlib.page import announce as reader
 from cnnlib.page import progress_file
 from cnnlib.page import storage as shared_file
-from cnnlib.widgets import guess, predict
+from cnnlib.widgets import display, exercise_help, guess
 
 
 @pytest.fixture(autouse=True)
@@ -39,7 +39,7 @@ def path(tmp_path, monkeypatch):
     monkeypatch.setenv("CNNLIB_LIVE", "1")
     monkeypatch.setenv("JPY_SESSION_NAME", "notebooks/01_lenet.ipynb")
     monkeypatch.setattr(reader.frontend, "kernel", lambda: object())
-    monkeypatch.setattr(predict, "kernel", lambda: object())
+    monkeypatch.setattr(display, "kernel", lambda: object())
     return path
 
 
@@ -77,9 +77,37 @@ def test_help_counts_if_it_came_before(path):
 
 def test_a_verdict_is_spoken_where_a_reader_is(path, monkeypatch):
     verdict = lenet.output_size.check(55)
-    assert verdict._repr_markdown_().startswith('<div role="status">\n\n**✔ Right.**')
+    assert re.match(r'<div role="status">\n\n<span style="[^"]*">\*\*✔ Right.\*\*</span>', verdict._repr_markdown_())
     monkeypatch.setenv("CNNLIB_LIVE", "0")
     assert verdict._repr_markdown_() == "**✔ Right.**"
+
+
+@pytest.mark.parametrize("colour", COLOURS.values())
+def test_a_verdict_stands_out_from_its_colour(colour):
+    """White on it has a contrast of at least 4.5 (WCAG 2, 1.4.3), whatever the page's theme."""
+    channels = [int(colour[i : i + 2], 16) / 255 for i in (1, 3, 5)]
+    linear = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in channels]
+    assert 1.05 / (0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2] + 0.05) >= 4.5
+
+
+def test_buttons_give_hints_and_the_solution_where_a_reader_is(path, monkeypatch):
+    for shown in (lenet.conv2d, lenet.conv2d.check(...), lenet.conv2d.check(0)):
+        bundle = exercise_help.bundle_with_buttons(shown)
+        assert bundle["text/plain"] == repr(shown) and bundle["text/markdown"] == shown._repr_markdown_()
+    box = exercise_help.help_for(lenet.conv2d, {})
+    hint, solution = box.children[1].children
+    for _ in lenet.conv2d.hints:
+        assert not hint.disabled
+        hint.click()
+    solution.click()
+    assert hint.disabled and solution.disabled
+    said = [output["data"]["text/plain"] for output in box.children[2].outputs]
+    assert said == [*(f"Hint {i} of 2. {text}" for i, text in enumerate(lenet.conv2d.hints, 1)),
+                    repr(lenet.conv2d.solution())]  # fmt: skip
+    assert entry(path, "conv2d")["hints"] == 2 and entry(path, "conv2d")["solution"] is True
+    assert exercise_help.bundle_with_buttons(lenet.output_size.check(55)) is None
+    monkeypatch.setenv("CNNLIB_LIVE", "0")
+    assert exercise_help.bundle_with_buttons(lenet.conv2d) is None
 
 
 def test_what_leaves_no_trace(path):

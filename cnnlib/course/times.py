@@ -21,7 +21,7 @@ from torch import nn
 
 from cnnlib.machine.device import CORES, try_gpu
 from cnnlib.machine.memory import keep_freed_memory
-from cnnlib.machine.rng import borrowed_random
+from cnnlib.machine.rng import forked_rng
 from cnnlib.models import VGG11, alexnet, cifar_resnet, conv_bn_relu, lenet, narrower, resnet18, vgg
 from cnnlib.page.escape import printable
 from cnnlib.page.table import Table
@@ -197,7 +197,7 @@ def calibrate(chapter):
     """
     keep_freed_memory()
     workloads, before = WORKLOADS[find_chapter(chapter)], torch.get_num_threads()
-    with borrowed_random(torch.device("cpu"), seed=0):  # for weights and dropout
+    with forked_rng(torch.device("cpu"), seed=0):  # for weights and dropout
         try:
             return {workload.name: _time_step(workload, SECONDS / len(workloads)) for workload in workloads}
         finally:

@@ -9,7 +9,8 @@ from torch.nn import functional as F
 from cnnlib.exercises.core import exercise
 from cnnlib.exercises.engine import Case, Wrong, check, expect, randn
 from cnnlib.exercises.functions import Function
-from cnnlib.exercises.modules import network, output_of, renewed
+from cnnlib.exercises.layers import renewed
+from cnnlib.exercises.modules import network, output_of
 from cnnlib.exercises.reading import number
 
 NORM = nn.modules.batchnorm._NormBase

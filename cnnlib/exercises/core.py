@@ -16,9 +16,11 @@ import torch
 
 from cnnlib.exercises.engine import Unanswered, Wrong, describe, is_blank
 from cnnlib.page import progress_file
-from cnnlib.page.announce import announced
+from cnnlib.page.announce import announced, has_reader
 from cnnlib.page.escape import inert_markdown, markdown_text, printable
 
+COLOURS = {True: "#1b6e2e", False: "#b00020", None: "#595959"}
+BADGE = "color:#ffffff;padding:.1em .5em;border-radius:.3em"
 TIERS = ("recall", "change one line", "build")
 
 
@@ -58,15 +60,18 @@ class Verdict(Note):
     """What came of a check: `passed` is True, False, or None where nothing is answered yet.
 
     The message quotes the answer: names, lines of code, texts of errors. `aside` is what there is to say about the
-    reader's progress file: nothing, if all is well.
+    reader's progress file: nothing, if all is well. On a live page `cnnlib.widgets` shows it with buttons.
     """
 
     def __init__(self, passed, message, aside=""):
         super().__init__({True: "✔ Right.", False: "✘ Not yet.", None: "○ Not answered yet."}[passed], message, aside)
-        self.passed, self.message = passed, message
+        self.passed, self.message, self.exercise = passed, message, None
 
     def _markdown(self):
-        return f"**{self.heading}** {inert_markdown(self.text)}".rstrip()
+        heading = f"**{self.heading}**"
+        if has_reader():  # white on a colour of its own, which reads on a light page and on a dark one
+            heading = f'<span style="{BADGE};background:{COLOURS[self.passed]}">{heading}</span>'
+        return f"{heading} {inert_markdown(self.text)}".rstrip()
 
 
 class Exercise:
@@ -118,6 +123,7 @@ class Exercise:
             Its `passed` is True, False or None. The global random numbers go on as if nothing had happened.
         """
         verdict = self._judge(answer)
+        verdict.exercise = self
         if verdict.passed is not None:
             self._note_in(progress_file.judged, passed=verdict.passed)
             verdict.aside = progress_file.remark()
@@ -142,9 +148,13 @@ class Exercise:
                 "What kind of answer does the question ask for?",
             )
 
+    @property
+    def hints_left(self):
+        return len(self.hints) - self._hints_given
+
     def hint(self):
         """Return the next hint; after the last one, a note that says so."""
-        if self._hints_given == len(self.hints):
+        if self.hints_left == 0:
             return Note("There are no more hints.", "`.solution()` shows one way to solve it.")
         self._hints_given += 1
         self._note_in(progress_file.helped, hints=self._hints_given)

@@ -7,7 +7,8 @@ from torch.nn import functional as F
 from cnnlib.exercises.core import exercise
 from cnnlib.exercises.engine import Wrong, check, randn
 from cnnlib.exercises.functions import Function
-from cnnlib.exercises.modules import network, renewed
+from cnnlib.exercises.layers import renewed
+from cnnlib.exercises.modules import network
 from cnnlib.exercises.reading import Value, number, number_from, shape
 from cnnlib.models import lenet
 from cnnlib.probes import layer_table

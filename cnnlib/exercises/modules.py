@@ -1,24 +1,21 @@
 """Answers that are networks or blocks: with the reference's weights and inputs they must do what the reference does."""
 
-import copy
 import inspect
-import re
-from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import torch
 from torch import nn
 from torch.nn.modules.batchnorm import _NormBase
 
-from cnnlib.exercises.engine import Difference, Run, Wrong, call, check, counted, describe, expect, gap
-from cnnlib.exercises.functions import tensor_from
+from cnnlib.exercises.engine import Difference, Run, Wrong, call, check, describe, expect, gap
+from cnnlib.exercises.layers import built
+from cnnlib.exercises.trials import Trial, close, compare_weights, kinds, random_weights, without_biases, wrong_gradient
 from cnnlib.models import BatchNorm
 from cnnlib.models.copying import copy_network
 from cnnlib.models.explain_forward import explain_forward_error
 
 LARGE = 5_000_000  # parameters; a module beyond that is known by the sizes of its weights
-DRAWS = 1000  # images whose scores are compared in their statistics
 
 
 @dataclass
@@ -174,111 +171,11 @@ class Module(Run):
         return f"The shapes fit, but {when}the {numbers} are off {off}.", ask
 
 
-def built(make, right, args=()):
-    """Return the module that a mistake makes; a dict of layers, or what returns one, exchanges them in a right one."""
-    made = make if isinstance(make, dict) else make(*args)
-    return exchanged(right(*args), made) if isinstance(made, dict) else made
-
-
-def exchanged(net, layers):
-    """Return a network with layers exchanged: by number, {8: nn.ReLU()}, name, or kind, {nn.Sigmoid: nn.ReLU()}.
-
-    A tuple stands for several. A layer is copied for each place; a function is called with the layer that goes.
-    """
-    for keys, new in layers.items():
-        if isinstance(keys, type):
-            keys = tuple(name for name, old in net.named_modules() if isinstance(old, keys))
-        for key in keys if isinstance(keys, tuple) else (keys,):
-            parent, _, last = str(key if isinstance(key, str) else range(len(net))[key]).rpartition(".")
-            parent = net.get_submodule(parent)
-            setattr(parent, last, copy.deepcopy(new) if isinstance(new, nn.Module) else new(getattr(parent, last)))
-    return net
-
-
-def renewed(kind=None, **options):
-    """Return what puts a layer with other options, or of another class, in the place of one: renewed(padding=0)."""
-
-    def make(old):
-        new = kind or type(old)
-        same = {name: getattr(old, name) for name in inspect.signature(new).parameters if hasattr(old, name)}
-        same |= {"bias": old.bias is not None} if "bias" in same else {}
-        return new(**{**same, **options})
-
-    return make
-
-
 def network(image, mistakes=None, otherwise="Which line of the network would you look at first?", **options):
     """Check a network for images of shape `image`, such as (1, 28, 28); the options are those of Module."""
     run = Module([(4, *image), (1, *image)], **options)
     remark = "With the solution's weights it returns the solution's scores: {agreement}."
     return check(run, mistakes=mistakes, otherwise=otherwise, remark=remark)
-
-
-@dataclass
-class Trial:
-    """What a module is put through: weights, batches to see in training mode, then a batch X in some mode."""
-
-    mode: str
-    weights: dict
-    X: torch.Tensor
-    normalises: bool  # whether a right module has running statistics
-    seen: Sequence = ()
-    large: bool = False  # whether the weights are so large that gradients are little but rounding errors
-    drops: bool = False  # whether a right module drops numbers by chance
-
-    def outcome(self, net, seed=0):
-        """Return what a module does: its scores and, in training, pairs of names and gradients, or else an error."""
-        torch.default_generator.manual_seed(seed)
-        try:
-            net = copy_network(net).train()
-            with torch.no_grad():
-                for p in net.parameters():
-                    p.copy_(self.weights[kind_of(p)].reshape(p.shape))
-                    p.requires_grad_()
-                for batch in self.seen:
-                    net(batch)
-            net.train(self.mode == "training")
-            if self.normalises and self.mode == "evaluation":
-                net(self.X.clone())  # must change nothing
-            scores = net(self.X.clone())  # with gradients on, which a module must not take for training
-            if self.mode == "evaluation" or self.large or self.drops:
-                return scores.detach(), []
-            weights = torch.linspace(-1, 1, scores.numel()).reshape(scores.shape)
-            names, parameters = zip(*net.named_parameters(), strict=True)
-            gradients = torch.autograd.grad((scores * weights).sum(), parameters, materialize_grads=True)
-            return scores.detach(), list(zip(names, gradients, strict=True))
-        except Exception as error:
-            return error
-
-    def agree(self, found, right):
-        """Return whether two outcomes are the same: scores but for rounding, or errors that name the same numbers."""
-        if isinstance(found, Exception) or isinstance(right, Exception):
-            return numbers_in(found) == numbers_in(right)
-        return close(found[0], right[0])
-
-    def agree_by_chance(self, net, right):
-        """Return whether two modules that drop numbers agree in the means and variances of many scores.
-
-        With weights of both signs, and with positive ones, where the scores' means stand out from their spread.
-        """
-        many, positive = self.X[:1].expand(DRAWS, *self.X.shape[1:]), {k: w.abs() for k, w in self.weights.items()}
-        for weights in (self.weights, positive):
-            trial = replace(self, X=many, weights=weights)
-            found, expected = trial.outcome(net), trial.outcome(right)
-            if isinstance(found, Exception) or found[0].shape != expected[0].shape:
-                return False
-            found, expected = found[0], expected[0]
-            error = ((found.var(dim=0) + expected.var(dim=0)) / DRAWS).sqrt()
-            means = (found.mean(dim=0) - expected.mean(dim=0)).abs() <= 5 * error
-            spread = (found.var(dim=0) / expected.var(dim=0)).log().mean().abs() <= 0.15  # seven standard errors
-            if not (means.all() and spread):
-                return False
-        return True
-
-
-def numbers_in(outcome):
-    """Return the numbers in PyTorch's words of an error, in order of size."""
-    return sorted(re.findall(r"\d+", str(outcome))) if isinstance(outcome, Exception) else None
 
 
 def ready(net, X, noun):
@@ -331,89 +228,5 @@ def output_of(module, X, expected="an `nn.Module`", ask="What should stand after
         part.training = training
     if isinstance(found, Exception):
         raise Wrong(f"inputs of shape {tuple(X.shape)} do not get through: {explained(module, X, found)[0]} {ask}")
-    return tensor_from(found)
-
-
-def kind_of(parameter):
-    """Return what weights are matched by: the length of a vector, in whatever shape, or (outputs, inputs)."""
-    if nn.parameter.is_lazy(parameter):
-        return None
-    if parameter.numel() == max(parameter.shape, default=1):
-        return parameter.numel()
-    return parameter.shape[0], parameter[0].numel()
-
-
-def kinds(net):
-    """Count the sizes of a module's weights."""
-    return Counter(map(kind_of, net.parameters()))
-
-
-def without_biases(module, net, free):
-    """Take from a module the biases that `net` does without, of the layers with `free` numbers of channels."""
-    own = kinds(net)
-    for layer in module.modules():
-        bias = getattr(layer, "bias", None)
-        if isinstance(layer, nn.Conv2d | nn.Linear) and bias is not None and len(bias) in free and own[len(bias)] < 3:
-            layer.bias = None
-    return module
-
-
-def compare_weights(net, reference, noun):
-    """Return the fact about weights of other sizes than the reference's, and a question, or two empty texts."""
-    own, right, normalises = kinds(net), kinds(reference), any(True for _ in reference.buffers())
-    if not own:
-        return f"Your {noun} registers no parameters at all.", "Do its layers sit in a plain Python list?"
-    missing = [p for p in reference.parameters() if own[kind_of(p)] < right[kind_of(p)]]
-    for name, p in net.named_parameters():
-        if own[kind_of(p)] > right[kind_of(p)] and (p.dim() > 1 or not normalises):
-            twin = next((m for m in missing if m.dim() == p.dim()), next((m for m in missing if m.dim() > 1), None))
-            if twin is None:
-                return f"In your {noun} `{name}` has the shape {tuple(p.shape)}, which is one weight too many.", ""
-            return f"In your {noun} `{name}` has the shape {tuple(p.shape)}, expected {tuple(twin.shape)}.", ""
-    for p in missing:
-        if p.dim() > 1:
-            return f"In your {noun} a weight of shape {tuple(p.shape)} is missing.", ""
-    vectors = [size for size in right if not normalises or right[size] == 1]
-    biases = [str(size) for size in vectors for _ in range(right[size] - own[size])]
-    if biases:
-        only = f"The bias of {biases[0]} numbers is missing."
-        fact = only if len(biases) == 1 else f"Biases are missing, those of {', '.join(biases)} numbers."
-        return fact, "Is bias=False set, or a layer left out?"
-    for size in right:
-        if own[size] < min(2, right[size]):
-            why = "as if a batch normalisation were left out or affine=False set"
-            return f"Your {noun} learns no gamma and beta of {size} numbers, {why}.", ""
-    for size in own | right:
-        if own[size] != right[size]:
-            fact = f"Your {noun} learns {counted(own[size], 'vector')} of {size} numbers, expected {right[size]}."
-            return fact, "Which layers have a bias, and after which should a normalisation stand?"
-    return "", ""
-
-
-def random_weights(like, scale):
-    """Draw a weight for each kind; at scale 1 a layer's outputs are about as large as its inputs."""
-    weights = {}
-    for p in like.parameters():
-        size = kind_of(p)
-        weights[size] = torch.randn(p.numel(), dtype=p.dtype) * scale * (size[1] ** -0.5 if p.dim() > 1 else 1)
-    return weights
-
-
-def wrong_gradient(found, right):
-    """Return the name of a weight whose gradient is off, or ''; the gradients of one kind may come in any order."""
-    if isinstance(found, Exception):
-        return ""
-    right = [(kind_of(gradient), gradient.flatten()) for _, gradient in right[1]]
-    largest = {kind: max(g.abs().max() for k, g in right if k == kind) for kind, _ in right}
-    for name, gradient in found[1]:
-        kind, gradient = kind_of(gradient), gradient.flatten()
-        twins = [i for i, (k, g) in enumerate(right) if k == kind and (g - gradient).abs().max() <= 1e-2 * largest[k]]
-        if not twins:
-            return name
-        right.pop(twins[0])
-    return ""
-
-
-def close(found, right):
-    """Return whether scores agree but for rounding, measured on their own scale."""
-    return found.shape == right.shape and bool((found - right).abs().max() <= 1e-4 * right.abs().max())
+    expect(found, torch.Tensor, "a tensor", ask)
+    return found

@@ -9,8 +9,10 @@ from torch.nn import functional as F
 from cnnlib.exercises.core import exercise
 from cnnlib.exercises.engine import Case, Wrong, check
 from cnnlib.exercises.functions import Function
-from cnnlib.exercises.modules import Module, close, exchanged, output_of, renewed
+from cnnlib.exercises.layers import exchanged, renewed
+from cnnlib.exercises.modules import Module, output_of
 from cnnlib.exercises.reading import Value, number
+from cnnlib.exercises.trials import close
 from cnnlib.models import BasicBlock, PostActivation, PreActivation, Residual, cifar_resnet
 from cnnlib.models.cifar_resnet import ZeroPad
 

@@ -10,7 +10,8 @@ from torch import nn
 from cnnlib.exercises.core import exercise
 from cnnlib.exercises.engine import check
 from cnnlib.exercises.functions import Function
-from cnnlib.exercises.modules import Module, network, renewed
+from cnnlib.exercises.layers import renewed
+from cnnlib.exercises.modules import Module, network
 from cnnlib.exercises.reading import number, number_returned
 from cnnlib.models import VGG11, VGG13, VGG16, VGG19, narrower, vgg, vgg_block
 

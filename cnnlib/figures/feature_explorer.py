@@ -1,6 +1,4 @@
-"""A layer at work: a picture, its maps, the filter of one channel, and what excites that channel most. Plain SVG, as it
-follows a slider.
-"""
+"""A layer at work: a picture, its maps, the filter of one channel, and what excites that channel most."""
 
 import math
 from dataclasses import dataclass
@@ -81,7 +79,8 @@ def draw_feature_explorer(
     """
     Count(least=0, most=len(maps) - 1)(channel, "channel")
     for pair in scores:
-        _check_score(pair)
+        if len(pair) != 2 or not isinstance(pair[0], str) or not isinstance(pair[1], float | int):
+            raise TypeError(f"scores must be pairs of a class and its probability, got {in_words(pair)}.")
     parts = [Words(8, 26, _short(title, 90), 18, weight="bold", anchor="start")]
     x, side = PICTURE
     parts += [Words(x, TOP - 10, _short(name, 22), anchor="start"), *_picture(image, x, TOP, side)]
@@ -108,11 +107,6 @@ def draw_feature_explorer(
         parts += places
     more = ", and the places in test pictures that excite it most" if found else ""
     return Drawing(parts, WIDTH, bottom, f"Feature maps of a layer ({kind}), one of them large{more}")
-
-
-def _check_score(pair):
-    if len(pair) != 2 or not isinstance(pair[0], str) or not isinstance(pair[1], float | int):
-        raise TypeError(f"scores must be pairs of a class and its probability, got {in_words(pair)}.")
 
 
 def _scores(scores, x, y, width):

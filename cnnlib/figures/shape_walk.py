@@ -1,6 +1,4 @@
-"""One step of the walk through a network: the shapes, the formulas, the costs, and what one output sees of the picture.
-Plain SVG, as it follows a slider.
-"""
+"""One step of the walk through a network: the shapes, the formulas, the costs, and what one output sees."""
 
 import math
 

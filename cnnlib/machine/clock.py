@@ -1,23 +1,23 @@
-"""Two clocks: one for work, which leaves out the time in which the whole program stood still, and one for what is done
-beside the work, such as drawing, so that it takes a small share of the time.
+"""Two clocks: one for work, which leaves out the time during which the whole program was suspended, and one that limits
+what is done beside the work, such as drawing, to a small share of the time.
 
-Whoever closes the lid of a laptop during a run wants to read afterwards how long it trained, and how long the rest
-will take, not how long they were away.
+After closing the lid of a laptop during a run, a reader wants to know how long it trained, and how long the rest will
+take, not how long they were away.
 """
 
 import math
 import time
 from contextlib import contextmanager
 
-STILL = 2.0  # seconds between two looks at the clock, below which nobody asks what happened
-IDLE = 0.02  # of a core: whoever computes, draws or reads data uses more
+STILL = 2.0  # seconds between two readings of the clock; less is counted as work without looking further
+IDLE = 0.02  # of a core: computing, drawing and reading data use more
 
 
 class WorkClock:
-    """Count the seconds since it was made, but not those in which the program stood still.
+    """Count the seconds since it was made, but not those during which the program was suspended.
 
-    A program that sleeps with its machine, or is stopped and let go on, uses no CPU time meanwhile. Many systems'
-    clocks stop with the machine, but not all do, and none does for a program that is stopped.
+    A program that sleeps with its machine, or is stopped and continued by signals, uses no CPU time meanwhile. Many
+    systems' clocks stop with the machine, but not all do, and none does for a program that is stopped.
     """
 
     def __init__(self):
@@ -32,31 +32,31 @@ class WorkClock:
         return self._counted
 
 
-GAP = 0.8  # seconds: after more than a second without a frame a chart looks frozen
-SOON = 0.1  # seconds between two frames while somebody steers; with a batch and the way to the page below 0.3
-WATCHED = 10.0  # seconds after a control was moved in which its effect is waited for
-MOST, CREDIT = 0.03, 1.2  # of the time, and seconds: together no more than 5 % of any minute
+FROZEN = 0.8  # seconds: after more than a second without a frame a chart looks frozen
+SOON = 0.1  # seconds between two frames while a control is moved; below 0.3 with a batch and the way to the page
+WATCHED = 10.0  # seconds after a control was moved during which the reader waits for its effect
+SUSTAINED, CREDIT = 0.03, 1.2  # of the time, and seconds: together no more than 5 % of any minute
 
 
 class Throttle:
     """Decide when to draw the next frame, so that drawing takes a small share of the time and never seems frozen.
 
-    A frame is paid for by a pause of its cost / `share`; what other programs take from the thread meanwhile is no cost,
-    as the work beside it waits for them as well. But one that was dear, because an axis was drawn anew, is not the
-    price of all: a frame a second may be drawn on credit, and at once what a control has just changed. There is credit
-    for 5 % of any minute, most of it for the seconds after a control was moved; only where each frame takes longer than
-    30 ms may it be used up, and the pauses grow.
+    A frame is followed by a pause of its cost / `share`. The cost is the thread's own time: while other programs use
+    the core, the work beside it waits as well. One expensive frame, such as one with a new axis, must not delay all
+    others: one frame per second may be drawn on credit, and at once what a control has just changed. There is credit
+    for 5 % of any minute, most of it for the seconds after a control was moved; it is used up, and the pauses grow,
+    only where each frame takes longer than 30 ms.
 
     Parameters
     ----------
     share : float
         The part of the time that frames take in the long run.
     every : float
-        Seconds between two frames at least, but for what a control changed.
+        The least number of seconds between two frames, except for what a control changed.
     clock : callable
         Returns the time in seconds.
     work : callable
-        Returns the seconds that the thread has worked. Give `time.perf_counter` for what waits, such as for a disk.
+        Returns the seconds that the thread has worked; `time.perf_counter` for work that waits, as for a disk.
 
     Attributes
     ----------
@@ -74,23 +74,23 @@ class Throttle:
 
     @property
     def watched(self):
-        """Whether a control was moved just now, and somebody waits for its effect."""
+        """Whether a control was moved just now, so that the reader waits for its effect."""
         return self._clock() - self._steered < WATCHED
 
     def due(self, news=False):
-        """Return whether to draw now; `news` is whether there is something on the chart that a control did."""
+        """Return whether to draw now; `news` is whether the chart has something new that a control did."""
         now = self._clock()
         since = now - self.drawn
         if since < min(self.every, SOON):
             return False
-        debt = (self._settled - now) * MOST
-        if self.watched and since >= (SOON if news else GAP) and debt < CREDIT:
+        debt = (self._settled - now) * SUSTAINED
+        if self.watched and since >= (SOON if news else FROZEN) and debt < CREDIT:
             return True
-        return since >= self.every and (now >= self._paid or (since >= GAP and debt < CREDIT / 4))
+        return since >= self.every and (now >= self._paid or (since >= FROZEN and debt < CREDIT / 4))
 
     @contextmanager
     def frame(self):
-        """Draw a frame inside: it is timed and counted."""
+        """Time what is drawn inside, and count it as a frame."""
         began, worked = self._clock(), self._work()
         try:
             yield
@@ -98,4 +98,4 @@ class Throttle:
             self.drawn = self._clock()
             cost = self._work() - worked
             self._paid = max(self._paid, began) + cost / self.share
-            self._settled = max(self._settled, began) + cost / MOST
+            self._settled = max(self._settled, began) + cost / SUSTAINED

@@ -12,7 +12,7 @@ from cnnlib.validation import Choice, Count, Device, arguments
 # What PyTorch chose when it was loaded: the cores of this machine, or fewer where OMP_NUM_THREADS says so.
 CORES = torch.get_num_threads()
 
-_tried = {}  # device: whether it computes, found out once
+_tried = {}  # device: whether it computes, tried once
 _trying = threading.Lock()
 
 
@@ -65,14 +65,14 @@ def _computes(device):
 
 
 def compute(device):
-    """Do a convolution and a matrix product, and go back through both; raise if that fails or comes out wrong."""
+    """Do a convolution and a matrix product, forward and backward; raise if that fails or the result is wrong."""
     with torch.enable_grad():
         X = torch.ones(1, 1, 4, 4, device=device)
         w = torch.ones(1, 1, 3, 3, device=device, requires_grad=True)
         scores = torch.nn.functional.conv2d(X, w).flatten(1) @ torch.ones(4, 1, device=device)  # (1, 4) @ (4, 1)
         total = torch.autograd.grad(scores.sum(), w)[0].sum().item()  # nine weights, four places each
     if total != 36:
-        raise RuntimeError(f"a sum that should be 36 came out as {total:g}")
+        raise RuntimeError(f"a sum that should be 36 is {total:g}")
 
 
 @arguments(device=Device())

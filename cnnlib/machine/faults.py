@@ -1,8 +1,8 @@
 """Faults of the machine rather than of the program: memory that runs out, and a GPU that fails.
 
-PyTorch has several exceptions for each, one for every kind of device, and most of them are plain RuntimeErrors that
-only their words tell apart. Here each becomes an error of one kind that says what to do. The first one loses its
-traceback, because that holds the tensors which filled the memory.
+PyTorch has several exceptions for each, one per kind of device, and most of them are plain RuntimeErrors that only
+their messages distinguish. Here they become two kinds of error that say what to do. The original one loses its
+traceback, which refers to the tensors that filled the memory.
 """
 
 import gc
@@ -12,7 +12,7 @@ import torch
 
 from cnnlib.machine.memory import return_freed_memory
 
-# what the messages of PyTorch and of the libraries below it say, in small letters
+# parts of the messages of PyTorch and of the libraries below it, in lower case
 MEMORY = ("out of memory", "can't allocate memory", "cannot allocate memory", "not enough memory", "alloc_failed")
 DEVICE = (
     "cuda error", "cuda driver", "nvidia driver", "cudnn", "cublas", "cufft", "cusolver", "hip error", "miopen",
@@ -86,12 +86,12 @@ def explain_fault(error, where="", batch_size=None, history=None, step=None):
 
 
 def without_traceback(error):
-    """Return an exception without its traceback, whose frames hold the batch and all that was computed from it."""
+    """Return an exception without its traceback, whose frames refer to the batch and all that was computed from it."""
     return error.with_traceback(None)
 
 
 def _smaller(batch_size):
-    """Say which batch size to try instead."""
+    """Return advice on the batch size to try instead."""
     if batch_size is None:
         return "Take smaller batches, smaller pictures or fewer channels."
     if batch_size < 2:
@@ -100,7 +100,7 @@ def _smaller(batch_size):
 
 
 def first_line(error):
-    """Return what an exception says, in one line, or its name where it says nothing."""
+    """Return the first line of an exception's message, or its class where there is none."""
     lines = str(error).strip().splitlines()
     return lines[0].rstrip(". ") if lines else type(error).__name__
 

@@ -8,16 +8,16 @@ import os
 
 from cnnlib.machine.device import try_gpu
 
-VARIABLE = "CNNLIB_BUDGET"
+BUDGET = "CNNLIB_BUDGET"
 SIZES = ("laptop", "full", "check")
 
 
 def chosen_size():
     """Return the size that CNNLIB_BUDGET names; without it `full` on a machine with a GPU and `laptop` elsewhere."""
-    choice = os.environ.get(VARIABLE, "").strip().lower()
+    choice = os.environ.get(BUDGET, "").strip().lower()
     if choice and choice not in SIZES:
         raise ValueError(
-            f"the environment variable {VARIABLE} must be 'laptop', 'full' or 'check', got {choice!r}. Unset it to let "
+            f"the environment variable {BUDGET} must be 'laptop', 'full' or 'check', got {choice!r}. Unset it to let "
             "the machine decide."
         )
     return choice or ("laptop" if try_gpu().type == "cpu" else "full")

@@ -10,7 +10,7 @@ import torch
 from torch import nn
 
 from cnnlib.machine.faults import first_line, is_fault
-from cnnlib.machine.rng import borrowed_random
+from cnnlib.machine.rng import forked_rng
 from cnnlib.models.hooks import class_name, device_of, watching
 
 EXPLAINED = (RuntimeError, ValueError, TypeError, IndexError, NotImplementedError)
@@ -159,7 +159,7 @@ def replaying(net, enter, leave):
     Its buffers and the random numbers are put back afterwards.
     """
     before = [(buffer, buffer.detach().clone()) for buffer in net.buffers()]
-    with watching(dict(net.named_modules()), leave, enter), borrowed_random(device_of(net)):
+    with watching(dict(net.named_modules()), leave, enter), forked_rng(device_of(net)):
         try:
             yield
         finally:

@@ -10,7 +10,7 @@ from contextvars import ContextVar
 import torch
 from torch import nn
 
-from cnnlib.machine.rng import borrowed_random
+from cnnlib.machine.rng import forked_rng
 from cnnlib.models.explain_forward import run_network
 from cnnlib.models.hooks import device_of
 from cnnlib.models.training_mode import in_mode
@@ -80,7 +80,7 @@ def looking(net, training=False):
 
 def random_kept(net):
     """Return a context after which the random numbers that a network may draw are as before."""
-    return nullcontext() if _left_alone.get() else borrowed_random(device_of(net))
+    return nullcontext() if _left_alone.get() else forked_rng(device_of(net))
 
 
 @contextmanager

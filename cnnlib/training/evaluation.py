@@ -24,7 +24,7 @@ def evaluate_accuracy(net, data_iter, device=None, correct=count_correct):
     net : nn.Module
         (N, …) → scores (N, classes). Its modules' training or evaluation modes are put back afterwards.
     data_iter : iterable of (X, y)
-        One with a length ends there, if it has not ended before.
+        If it has a length, no more batches than that are used.
     device : torch.device or str, optional
         Where to compute; the device of the network's parameters unless given.
     correct : callable
@@ -49,10 +49,10 @@ def evaluate_accuracy(net, data_iter, device=None, correct=count_correct):
     """
     objective = Objective(correct=correct, trains=False)
     sums = count_right(net, data_iter, device, objective)
-    share, finite = share_of(*sums)
+    share, finite = accuracy_from(*sums)
     if not finite:
         warnings.warn(
-            "the network's scores are infinite or NaN: this accuracy means nothing. Train it anew, at a tenth of the "
+            "the network's scores are infinite or NaN: this accuracy means nothing. Train it again, at a tenth of the "
             "learning rate.",
             RuntimeWarning,
             stacklevel=2,
@@ -61,7 +61,7 @@ def evaluate_accuracy(net, data_iter, device=None, correct=count_correct):
 
 
 def count_right(net, data_iter, device, objective):
-    """Return the sums of what is right, of what there is, and of batches with outputs that are not finite.
+    """Return how many predictions are right, of how many, and in how many batches outputs are not finite.
 
     Parameters
     ----------
@@ -77,8 +77,8 @@ def count_right(net, data_iter, device, objective):
             for batch in _batches(data_iter, device):
                 X, y = (part.to(device, non_blocking=True) for part in check_batch(batch))
                 outputs = run_network(net, X)
-                objective.check(outputs, y, look=device.type == "cpu")  # on a GPU a look is a wait
-                metric.add(objective.count(outputs, y), len(y), _is_odd(outputs))
+                objective.check(outputs, y, look=device.type == "cpu")  # on a GPU this would synchronise
+                metric.add(objective.count(outputs, y), len(y), _is_not_finite(outputs))
         except Exception as error:
             if not is_fault(error):
                 raise
@@ -86,15 +86,15 @@ def count_right(net, data_iter, device, objective):
     return [metric[number] for number in range(3)]
 
 
-def share_of(right, size, odd):
-    """Return the accuracy that `count_right` found, and whether all outputs were finite."""
+def accuracy_from(right, size, not_finite):
+    """Return the accuracy from the sums of `count_right`, and whether all outputs were finite."""
     if not size:
         raise ValueError("the data to evaluate on gave no batch at all. Is the iterator used up?")
-    return right / size, not odd
+    return right / size, not not_finite
 
 
 def _batches(data_iter, device):
-    """Return the batches of a data set; of one that has a length, no more than it says."""
+    """Return the batches of a data set, at most its length if it has one."""
     try:
         length = len(data_iter)
     except TypeError:
@@ -102,6 +102,6 @@ def _batches(data_iter, device):
     return itertools.islice(on_device(data_iter, device), length)
 
 
-def _is_odd(outputs):
+def _is_not_finite(outputs):
     scores = scores_among(outputs)
     return ~scores.isfinite().all() if isinstance(scores, torch.Tensor) else 0

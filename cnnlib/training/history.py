@@ -18,7 +18,7 @@ LARGEST = 1e100  # a number in a record: sums of its products still fit into a f
 
 @dataclass
 class History:
-    """The record of one run. It grows while the run goes on and is whole at any moment.
+    """The record of one run. It grows during the run and is consistent at any moment.
 
     Attributes
     ----------
@@ -76,7 +76,7 @@ class History:
     def window(self, start, stop=None):
         """Return the mean loss and the accuracy over the steps `start` … `stop`, each example counted once.
 
-        Both count from 0 as slices do: -20 is 20 steps before the end.
+        Both count from 0, as in slices: -20 is 20 steps before the end.
         """
         size = self.size[start:stop]
         if not size:
@@ -128,7 +128,7 @@ class History:
         return text.getvalue()
 
     def save(self, path):
-        """Write the record as JSON; the file is whole or not there at all, even if the disk fills up."""
+        """Write the record as JSON; the file is complete or unchanged, even if the disk fills up."""
         path = file_path(path)
         replace(path, self.to_json().encode())
         return path
@@ -148,7 +148,7 @@ class History:
 
     @classmethod
     def from_json(cls, text, name="this text"):
-        """Read a record that `to_json` returned, as text or as bytes; `name` stands in messages.
+        """Read a record that `to_json` returned, as text or as bytes; `name` is for messages.
 
         Raises
         ------
@@ -184,7 +184,7 @@ class History:
         return history
 
     def summary(self):
-        """Return one line on how the run stands."""
+        """Return one line on the state of the run."""
         parts = [f"{self.ended} after {len(self.epoch_ends)} epochs ({self.steps} steps)"]
         if self.train_loss:
             parts.append(f"loss {self.train_loss[-1]:.3f}, train acc {self.train_acc[-1]:.3f}")
@@ -202,5 +202,5 @@ _KINDS = {name: type(value) for name, value in asdict(History()).items()}
 
 
 def _is_number(value):
-    """Return whether a value is a number that can be computed with: no bool, nothing infinite, nothing too large."""
+    """Return whether a value is a number to compute with: not a bool, not infinite, not too large."""
     return type(value) in (int, float) and abs(value) < LARGEST

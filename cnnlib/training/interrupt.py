@@ -7,17 +7,17 @@ from contextlib import contextmanager
 
 @contextmanager
 def interrupts_stop(stop, must_finish):
-    """Let the first Ctrl-C, or interrupt of the kernel, end a run between two batches; a second one at once.
+    """Let the first Ctrl-C, or interrupt of the kernel, end a run between two batches, and a second one immediately.
 
-    Yields a list that is no longer empty after an interrupt. Where signals cannot be caught (in a thread), the
-    interrupt keeps its usual meaning.
+    Yields a list that is empty until an interrupt. Where signals cannot be caught (in a thread), an interrupt keeps its
+    usual meaning.
 
     Parameters
     ----------
     stop : callable
-        Asks the run to end.
+        Called to end the run.
     must_finish : callable
-        Returns whether something is under way that has to be finished first.
+        Returns whether a batch is being computed that is to be finished first.
     """
     interrupts = []
 

@@ -1,5 +1,5 @@
 """One training loop for the whole book. It knows no network in particular and no display: it trains, keeps a
-record, and reports to whoever listens.
+record, and calls listeners.
 
 `Trainer.fit` → `_run_epoch` → `_step` is the loop. What surrounds it has a file of its own: the batches (`source`),
 the loss (`objective`), learning rates (`rates`), the record (`record`, `history`), what a diverging run goes back to
@@ -23,7 +23,7 @@ from cnnlib.models.explain_training import explain_backward_error
 from cnnlib.models.training_mode import modules_in_evaluation, train_all_but
 from cnnlib.training.channels_last import ChannelsLast
 from cnnlib.training.errors import DivergenceError
-from cnnlib.training.evaluation import count_right, share_of
+from cnnlib.training.evaluation import accuracy_from, count_right
 from cnnlib.training.guard import Guarded
 from cnnlib.training.history import History
 from cnnlib.training.identity import run_settings
@@ -118,14 +118,14 @@ class Trainer(Guarded, Saved):
         self.recorder = Recorder(History(settings=run_settings(self)))
         self.epoch = self.batch = 0
         self.running = self._stop = False
-        self.go_on = "trainer.lr = {lr:g}, then trainer.fit({epochs})"  # what the reader is to call after a divergence
+        self.go_on = "trainer.lr = {lr:g}, then trainer.fit({epochs})"  # the call to suggest after a divergence
         self._first_step = self._num_epochs = 0
         self._guard()
         self._layout = ChannelsLast(net, self.device, self.optimizer)
         self._random = None  # the state of its random numbers, once it has run, was forked, or went back to a state
-        self._torn = False  # whether an interrupt broke off a step in the middle
+        self._broken_off = False  # whether an interrupt broke off a step in the middle
 
-    # What others may set or ask while the loop runs
+    # What others may set or read while the loop runs
 
     @property
     def history(self):
@@ -134,7 +134,7 @@ class Trainer(Guarded, Saved):
 
     @property
     def loss(self):
-        """What a step goes back from."""
+        """The loss whose gradient a step computes."""
         return self.objective.loss
 
     @property
@@ -144,7 +144,7 @@ class Trainer(Guarded, Saved):
 
     @property
     def num_batches(self):
-        """How many batches an epoch has, as `train_iter` says."""
+        """How many batches an epoch has, the length of `train_iter`."""
         return len(self.source)
 
     @property
@@ -184,8 +184,8 @@ class Trainer(Guarded, Saved):
         Returns
         -------
         History
-            The same object as `self.history`. `history.ended` tells 'finished' from 'stopped' (by `stop()`) and
-            'interrupted' (by Ctrl-C or the kernel's interrupt).
+            The same object as `self.history`. `history.ended` is 'finished', 'stopped' (by `stop()`) or 'interrupted'
+            (by Ctrl-C or the kernel's interrupt).
 
         Raises
         ------
@@ -227,7 +227,7 @@ class Trainer(Guarded, Saved):
 
     def _step(self, X, y):
         """Train on a batch: X of shape (N, …), y of shape (N,)."""
-        lr = self.rates.settle(self.step + 1, self.history.marks)
+        lr = self.rates.apply(self.step + 1, self.history.marks)
         X, y = X.to(self.device, non_blocking=True), y.to(self.device, non_blocking=True)
         loss, *found = self._compute(X, y)
         self.recorder.add(*found, len(y), lr)
@@ -253,7 +253,7 @@ class Trainer(Guarded, Saved):
             raise explained from error
 
     def _compute(self, X, y):
-        """Return the loss to go back from, the batch's loss and how much of it is right, 0-d tensors."""
+        """Return the loss to differentiate, the batch's mean loss and how much of it is right, 0-d tensors."""
         with nullcontext() if self.precision == "float32" else torch.autocast(self.device.type, torch.bfloat16):
             outputs = self._forward(X)
             self.objective.check(outputs, y, look=self._looks_always or self.batch == 0)
@@ -274,10 +274,10 @@ class Trainer(Guarded, Saved):
         self._report()
 
     def _evaluate(self):
-        """Evaluate on the test set; if that is interrupted, it is as if it had not been begun."""
+        """Evaluate on the test set; if that is interrupted, the random numbers are as before it."""
         before = random_state(self.device)
         try:
-            return share_of(*self._layout.attempt(self._count_right))
+            return accuracy_from(*self._layout.attempt(self._count_right))
         except BaseException:
             set_random_state(self.device, before)
             raise
@@ -304,10 +304,10 @@ class Trainer(Guarded, Saved):
 
     @contextmanager
     def _whole_run(self):
-        """Begin a run and bring it to an end, however it ends."""
+        """Set up a run, and clean up after it, however it ends."""
         self._first_step = self.epoch * self.num_batches + self.batch
         self._spent_before, self._started, self._clock = self.history.seconds, time.perf_counter(), WorkClock()
-        self._thread, self._torn, self._frozen = threading.get_ident(), False, modules_in_evaluation(self.net)
+        self._thread, self._broken_off, self._frozen = threading.get_ident(), False, modules_in_evaluation(self.net)
         self._stop, self.running, self.history.ended = False, True, "running"
         ended = "failed"
         try:
@@ -320,7 +320,7 @@ class Trainer(Guarded, Saved):
                 yield
             ended = "finished" if self.epoch == self._num_epochs else "interrupted" if interrupts else "stopped"
         except KeyboardInterrupt:
-            ended, self._torn = "interrupted", self.batch < self.num_batches
+            ended, self._broken_off = "interrupted", self.batch < self.num_batches
         except DivergenceError:
             ended = "diverged"
             raise
@@ -345,7 +345,7 @@ class Trainer(Guarded, Saved):
         pass
 
     def _explained_fault(self, error):
-        """Mark a fault of the machine on the chart, and return an exception that says what to do."""
+        """Mark a fault of the machine in the record, and return an exception that says what to do."""
         step = self.step + 1
         self.history.marks.append((step, "out of memory" if faults.is_out_of_memory(error) else "GPU failed"))
         return faults.explain_fault(error, f"at step {step}", batch_size(self.train_iter), self.history, step)

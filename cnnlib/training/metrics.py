@@ -12,8 +12,8 @@ from cnnlib.validation import Count, Tensor, arguments, in_words
 class Accumulator:
     """Add up `n` quantities over many batches.
 
-    Tensors are added up where they lie, in float64 where the device has it, so that adding never makes the program
-    wait for a GPU; reading an entry does.
+    Tensors are added up on their device, in float64 where it has that, so that adding does not synchronise with a GPU;
+    reading an entry does.
 
     Examples
     --------

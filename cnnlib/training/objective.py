@@ -1,4 +1,4 @@
-"""What a run minimises and what it counts as right, and what is said where network, loss and labels do not fit.
+"""What a run minimises and what it counts as right, with an explanation where network, loss and labels do not fit.
 
 With the default loss, cross-entropy, a network must be a classifier: (N, …) → scores (N, classes), labels (N,). A loss
 of the reader's own decides itself what it takes; what is counted then follows from the shapes, unless `correct` is
@@ -23,7 +23,7 @@ SKIPPED = -100  # the label that PyTorch's losses skip unless another is named
 
 
 class Objective:
-    """The loss of a run and its count of what is right, each asked of a batch.
+    """The loss of a run and its count of right predictions, each for a batch.
 
     Parameters
     ----------
@@ -42,7 +42,7 @@ class Objective:
         self.loss = nn.CrossEntropyLoss() if loss is None else Callable()(loss, "loss")
         self.correct = Callable()(correct, "correct")
         self._own, self._trains = loss is not None, trains
-        self._noticed, self.remark = False, ""
+        self._checked_outputs, self.remark = False, ""
 
     def check(self, outputs, labels, look=True):
         """Raise unless labels and outputs fit each other so that they can be counted; `look` at the labels' values too.
@@ -86,9 +86,9 @@ class Objective:
             raise TypeError(f"the loss must be a tensor with its gradients, got {in_words(loss)}. Leave out .item().")
         if loss.dim():
             raise ValueError(f"the loss must be one number a batch, got shape {tuple(loss.shape)}. Take its mean.")
-        if not self._noticed:
-            self._noticed = True
-            self._notice(outputs)
+        if not self._checked_outputs:
+            self._checked_outputs = True
+            self._warn_about(outputs)
         return loss
 
     def count(self, outputs, labels):
@@ -108,8 +108,8 @@ class Objective:
                 return ((scores.flatten() > threshold) == (labels.flatten() > 0.5)).sum()
             return count_correct(scores, labels if labels.dim() == 1 else labels.argmax(1))
 
-    def _notice(self, outputs):
-        """Warn of outputs that the loss takes for something else, once per run; `remark` keeps what was said."""
+    def _warn_about(self, outputs):
+        """Warn about outputs that the loss misinterprets, once per run; `remark` keeps the text."""
         if not isinstance(outputs, torch.Tensor) or outputs.dim() != 2 or outputs.shape[1] == 1:
             return
         rows = outputs.detach().float()

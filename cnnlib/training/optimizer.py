@@ -41,13 +41,13 @@ def build_optimizer(build, net, lr):
     own = set(net.parameters())
     if not any(p in own for group in optimizer.param_groups for p in group["params"]):
         raise ValueError(
-            "the optimizer has weights of another network, so this one would not learn. Build it of these."
+            "the optimizer has weights of another network, so this one would not learn. Build it from the given ones."
         )
     closure = inspect.signature(optimizer.step).parameters.get("closure")
     if closure is not None and closure.default is closure.empty:
         raise ValueError(
             f"{type(optimizer).__name__} needs a closure: it computes the loss several times per step, and a run "
-            "computes it once. Choose an optimizer that does with one, such as torch.optim.SGD or torch.optim.Adam."
+            "computes it once. Choose an optimizer that needs it once, such as torch.optim.SGD or torch.optim.Adam."
         )
     return update_together_(optimizer)
 
@@ -63,10 +63,10 @@ def check_gradients_on():
 
 
 def update_together_(optimizer):
-    """Let PyTorch's SGD change all parameters on a CPU in a few calls, not by some for each; return the optimizer.
+    """Let PyTorch's SGD change all parameters on a CPU in a few calls, not several for each; return the optimizer.
 
     The numbers stay the same to the last bit. With momentum it takes 0.8 ms instead of 1.4 for the 65 parameters of
-    ResNet-20, on one thread. On a GPU PyTorch does so by itself. What the reader has chosen holds.
+    ResNet-20, on one thread. On a GPU PyTorch does so by default. A choice of the reader's takes precedence.
     """
     for group in optimizer.param_groups if type(optimizer) is torch.optim.SGD else ():
         chosen = group["foreach"] is not None or group["fused"] or group["differentiable"]

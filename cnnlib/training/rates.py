@@ -8,8 +8,8 @@ class Rates:
     """Read and change the rates of an optimizer's parameter groups as one number, whoever changes them.
 
     That number is the rate of one group: the first with the rate that the run was begun with, or else the first of
-    all. Setting it scales every group by the same factor, so groups keep their ratios. What a scheduler writes into
-    the optimizer counts, too.
+    all. Setting it scales every group by the same factor, so groups keep their ratios. Rates that a scheduler writes
+    into the optimizer count as well.
 
     Parameters
     ----------
@@ -38,10 +38,10 @@ class Rates:
         """Let the next step and all after it have a rate. Safe to call from any thread."""
         self._requested.append(lr)
 
-    def settle(self, step, marks):
+    def apply(self, step, marks):
         """Give the optimizer the rate that was requested; return the rate of this step, and mark a change.
 
-        A rate that changes in every step, as under a scheduler, is marked where that begins.
+        A rate that changes in every step, as under a scheduler, is marked once, where that begins.
 
         Parameters
         ----------
@@ -59,8 +59,8 @@ class Rates:
         self._last = lr
         return lr
 
-    def of(self, optimizer):
-        """Return the same for another optimizer with the same groups."""
+    def for_optimizer(self, optimizer):
+        """Return Rates like these of another optimizer with the same groups."""
         twin = Rates(optimizer, self.lr)
         twin._lead, twin._ratios = self._lead, self._ratios
         return twin

@@ -1,16 +1,16 @@
-"""From the losses of a run on the device to its record: nothing waits for a GPU after every batch."""
+"""From the losses of a run on the device to its record, without synchronising with a GPU after every batch."""
 
 import math
 import statistics
 
 import torch
 
-RECENT = 50  # steps: with their losses a new one is compared
-JUMP = 3.0  # times their median: weights with such a loss are ruined, however finite
+RECENT = 50  # steps: a new loss is compared with theirs
+JUMP = 3.0  # times their median: weights with such a loss are useless, even if finite
 
 
 class Recorder:
-    """Hold the losses of the latest steps on the device, and write them into a History when somebody looks.
+    """Hold the losses of the latest steps on the device, and write them into a History when it is read.
 
     Parameters
     ----------
@@ -23,15 +23,15 @@ class Recorder:
 
     @property
     def steps(self):
-        """How many steps were taken; the history may be some behind."""
+        """How many steps were taken; the history may lag behind."""
         return self.history.steps + len(self.pending)
 
     def add(self, *row):
-        """Note a step: loss and correct, 0-d tensors on the device, size and learning rate."""
+        """Add a step: loss and correct, 0-d tensors on the device, size and learning rate."""
         self.pending.append(row)
 
     def forget_step(self):
-        """Take the last step out of the record."""
+        """Remove the last step from the record."""
         history = self.history
         for column in (self.pending,) if self.pending else (history.loss, history.correct, history.size, history.lr):
             column.pop()
@@ -60,6 +60,6 @@ class Recorder:
         return None
 
     def has_jumped(self):
-        """Return whether the latest loss stands far above those before it."""
+        """Return whether the latest loss is far above those before it."""
         before, last = self.history.loss[-RECENT - 1 : -1], self.history.loss[-1:]
         return bool(before) and last[0] > JUMP * abs(statistics.median(before))

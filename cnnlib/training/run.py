@@ -1,4 +1,4 @@
-"""Train a network in one call, and measure how long that would take."""
+"""Train a network in one call, and measure how long an epoch would take."""
 
 import time
 
@@ -41,9 +41,9 @@ def train(net, train_iter, test_iter, num_epochs, lr, device=None, *, checkpoint
 
 
 def call_to_go_on(name, more, checkpoint=None):
-    """Return the call that goes on after a divergence, to be filled in; `more` if it had further arguments.
+    """Return the call to suggest after a divergence, a template; `more` if the first call had further arguments.
 
-    A file keeps one run, with one learning rate: what goes on with another takes another file.
+    A file keeps one run, with one learning rate: a run with another rate needs another file.
     """
     more = f"{', checkpoint=another file' if checkpoint else ''}{', …' if more else ''}"
     return f"{name}(net, train_iter, test_iter, num_epochs={{epochs}}, lr={{lr:g}}{more})"
@@ -51,7 +51,7 @@ def call_to_go_on(name, more, checkpoint=None):
 
 @arguments(net=Network(), device=Device(), steps=Count())
 def time_epoch(net, train_iter, device=None, steps=10):
-    """Measure how many seconds one epoch of training takes on this machine; the network stays as it is.
+    """Measure how many seconds one epoch of training takes on this machine; the network is not changed.
 
     Parameters
     ----------

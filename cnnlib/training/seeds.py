@@ -1,8 +1,8 @@
-"""The same experiment with several seeds: what a single run cannot tell, the spread between runs can.
+"""The same experiment with several seeds: the spread between runs, which a single run does not show.
 
-Where nothing stands against it the runs go side by side, each on its share of the CPU's cores. Small networks gain
-most: their layers are too small to be split over two cores (three runs of a 20-layer net on two cores: 75 → 41 ms a
-step of all three). What comes out is the same, to the last bit if each run has one thread both times.
+Where possible the runs go side by side, each on its share of the CPU's cores. Small networks gain most: their layers
+are too small to be split over two cores (three runs of a 20-layer net on two cores: 75 → 41 ms per step of all three).
+The results are the same, to the last bit if each run has one thread both times.
 """
 
 import copy
@@ -23,7 +23,7 @@ from cnnlib.training.source import OWN, count_batches
 from cnnlib.validation import Callable, Count, Iterable, Rate, arguments
 
 watchers = []  # each is called as watcher(trainers, num_seeds, num_epochs), often; without trainers at the end
-_unfinished = []  # (seed, network, record) of each run, if the latest call was broken off
+_unfinished = []  # (seed, network, record) of each run, if the latest call did not finish
 
 
 @arguments(
@@ -37,7 +37,7 @@ def train_over_seeds(build, train_iter, test_iter, num_epochs, lr, seeds=(0, 1, 
     order of the training images where `train_iter` can be reseeded. So two set-ups that are trained with the same
     seeds see the same batches in the same order.
 
-    The runs go side by side on a CPU with several cores, unless something would then come out differently: the
+    The runs go side by side on a CPU with several cores, unless that would change the results: the
     training draws random numbers (dropout, augmentation), there are listeners or hooks, the networks share
     parameters, or the data is not of `load_data_fashion_mnist`.
 
@@ -63,9 +63,9 @@ def train_over_seeds(build, train_iter, test_iter, num_epochs, lr, seeds=(0, 1, 
     Raises
     ------
     KeyboardInterrupt
-        If a run was interrupted: the other runs are then not wanted either.
+        If a run was interrupted; the other runs end as well.
     TypeError, ValueError, OutOfMemoryError, DeviceError
-        As `train` does. Whatever it was that ended it, `unfinished_runs` has what was trained until then.
+        As `train` does. Whatever ended the call, `unfinished_runs` returns what was trained until then.
     """
     if "checkpoint" in options:
         raise TypeError(
@@ -95,7 +95,7 @@ def train_over_seeds(build, train_iter, test_iter, num_epochs, lr, seeds=(0, 1, 
     trainers, histories = [begin(seed) for seed in seeds[:1]], []
     _unfinished.clear()
     try:
-        if len(seeds) > 1 and listeners == ends and _may_share_the_cpu(trainers[0]):
+        if len(seeds) > 1 and listeners == ends and _may_go_side_by_side(trainers[0]):
             trainers += map(begin, seeds[1:])
             parameters = [id(p) for trainer in trainers for p in trainer.net.parameters()]
             if len(set(parameters)) == len(parameters):
@@ -107,7 +107,7 @@ def train_over_seeds(build, train_iter, test_iter, num_epochs, lr, seeds=(0, 1, 
                 trainers[i].listeners.append(lambda trainer: _watch(trainers, len(seeds), num_epochs))
             histories.append(_run(trainers[i], num_epochs))
     except BaseException as error:
-        _keep(seeds, trainers, error)
+        _note_unfinished(seeds, trainers, error)
         raise
     finally:
         _watch([], len(seeds), num_epochs)
@@ -130,13 +130,13 @@ def unfinished_runs():
     histories : list of History
         `ended` and `steps` say how far each came.
 
-    Both are empty if that call came to its end, or there was none.
+    Both are empty if that call finished, or there was none.
     """
     return [net for _, net, _ in _unfinished], [history for _, _, history in _unfinished]
 
 
-def _keep(seeds, trainers, error):
-    """Keep what was trained before an error, and let the error say so."""
+def _note_unfinished(seeds, trainers, error):
+    """Keep what was trained before an error, and add a note to the error."""
     pairs = zip(seeds, trainers, strict=False)
     _unfinished.extend((seed, t.net, t.history) for seed, t in pairs if t.history.steps)
     if _unfinished:
@@ -156,8 +156,8 @@ def _run(trainer, num_epochs):
     return history
 
 
-def _may_share_the_cpu(trainer):
-    """Return whether runs like this one can go side by side and come out as they do one after the other."""
+def _may_go_side_by_side(trainer):
+    """Return whether runs like this one give the same results side by side as one after the other."""
     if trainer.device.type != "cpu" or CORES == 1 or not isinstance(trainer.train_iter, OWN):
         return False
     if any(m._forward_hooks or m._forward_pre_hooks or m._backward_hooks for m in trainer.net.modules()):
@@ -175,7 +175,7 @@ def _may_share_the_cpu(trainer):
 def _side_by_side(trainers, num_epochs):
     """Train all at once, each on its share of the cores; return the histories in order."""
     threads = torch.get_num_threads()
-    workers = min(len(trainers), CORES + 1)  # one more than cores: three runs on two cores leave none idle
+    workers = min(len(trainers), CORES + 1)  # one more than cores: three runs leave neither of two cores idle
 
     def run(trainer):
         torch.set_num_threads(max(1, CORES // workers))
@@ -185,7 +185,7 @@ def _side_by_side(trainers, num_epochs):
     with ThreadPoolExecutor(workers) as pool:
         futures = [pool.submit(run, trainer) for trainer in trainers]
         try:
-            while wait(futures, 0.2, FIRST_EXCEPTION).not_done:  # in short waits: so an interrupt comes through
+            while wait(futures, 0.2, FIRST_EXCEPTION).not_done:  # in short waits, so that an interrupt is noticed
                 _watch(trainers, len(trainers), num_epochs)
                 for future in futures:
                     if future.done():

@@ -28,7 +28,7 @@ class Saved:
 
     @contextmanager
     def _own_random(self):
-        """Go on from the random numbers where the last run ended; leave those of everybody else as they are."""
+        """Go on from the random numbers at the end of the last run; restore those of everybody else afterwards."""
         others = None if self._random is None else random_state(self.device)
         if others is not None:
             set_random_state(self.device, self._random)
@@ -94,7 +94,7 @@ class Saved:
         self.source.order = state["order"]
         if state["order"] is not None and not state["batch"]:
             self.source.set_order(state["order"])
-        self._random, self._torn = state["random"], False
+        self._random, self._broken_off = state["random"], False
         self._guard()
         self._backup_step = history.steps
 
@@ -106,7 +106,7 @@ class Saved:
         state = self.state()
         twin = copy.copy(self)
         twin.net, twin.optimizer = copy_network((self.net, self.optimizer))  # whose parameters are the copy's
-        twin.rates = self.rates.of(twin.optimizer)
+        twin.rates = self.rates.for_optimizer(twin.optimizer)
         twin.objective = copy.copy(self.objective)
         twin.source = Source(copy.copy(self.train_iter), self.device)
         twin.train_iter = twin.source.data
@@ -164,8 +164,8 @@ class Saved:
 
     @property
     def whole(self):
-        """Whether the network is between two steps; a second interrupt may break one off in the middle."""
-        return not self._torn
+        """Whether the network is between two steps; a second interrupt may break off one in the middle."""
+        return not self._broken_off
 
 
 def _check_network(here, there):

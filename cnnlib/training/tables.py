@@ -73,7 +73,7 @@ def spread(values):
     history=HISTORY,
 )  # fmt: skip
 def growth_table(chapter, name, cost, history, folder="results"):
-    """Note what a chapter's network costs and what it reached, and return the table of all chapters run here so far.
+    """Store what a chapter's network costs and what it reached; return the table of all chapters run here so far.
 
     Parameters
     ----------
@@ -83,8 +83,8 @@ def growth_table(chapter, name, cost, history, folder="results"):
     cost : LayerTable
     history : History
     folder : path
-        Where the rows are kept, one small JSON file a chapter. Where it cannot be written to, the table holds the
-        rows that can be read and this one.
+        Where the rows are kept, one small JSON file per chapter. If it cannot be written to, the table has the rows
+        that can be read and this one.
 
     Returns
     -------
@@ -104,7 +104,7 @@ def growth_table(chapter, name, cost, history, folder="results"):
     folder = file_path(folder, "folder")
     rows = {path.name: _read_row(path) for path in sorted(folder.glob("chapter[0-9][0-9].json"))}
     rows[here] = row
-    with suppress(OSError):  # a read-only folder costs the reader the other chapters' rows, not this one
+    with suppress(OSError):  # in a read-only folder the table still has this row
         replace(folder / here, json.dumps(row).encode())
     head = ["network", "parameters", "multiply-adds", "epochs", "time", "test accuracy, last epochs"]
     return Table(head, [_growth_row(rows[key]) for key in sorted(rows) if rows[key]])

@@ -2,6 +2,7 @@
 
 from cnnlib.widgets.controls import choice, slider, switch
 from cnnlib.widgets.current_run import last_run
+from cnnlib.widgets.exercise_help import show_with_buttons
 from cnnlib.widgets.feature_explorer import FeatureExplorer, explore_features
 from cnnlib.widgets.gradient_sum import GradientSum
 from cnnlib.widgets.lesions import Lesions
@@ -10,6 +11,8 @@ from cnnlib.widgets.playground import Playground
 from cnnlib.widgets.predict import guess
 from cnnlib.widgets.shape_walk import explore_shapes
 from cnnlib.widgets.views import Blueprint, GradientFlow, Microscope, Reconstructions, Shortcuts
+
+show_with_buttons()
 
 __all__ = [
     "Blueprint",

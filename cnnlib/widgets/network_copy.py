@@ -6,7 +6,7 @@ import time
 import torch
 from torch import nn
 
-from cnnlib.machine.rng import borrowed_random
+from cnnlib.machine.rng import forked_rng
 from cnnlib.models.copying import copy_network
 from cnnlib.probes import layers_with_maps, maps_and_output, strongest_places
 from cnnlib.probes.passes import random_left_alone
@@ -54,7 +54,7 @@ class NetworkCopy:
     def _apart(self):
         """Let a network that draws random numbers draw the same each time, and leave those of everybody else."""
         device = next(self.net.parameters(), torch.empty(0)).device
-        with random_left_alone(), borrowed_random(device, 0) if self._draws else contextlib.nullcontext():
+        with random_left_alone(), forked_rng(device, 0) if self._draws else contextlib.nullcontext():
             yield
 
     def look(self, key, picture):

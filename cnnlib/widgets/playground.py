@@ -20,7 +20,7 @@ from cnnlib.figures.picture import Sheet
 from cnnlib.machine.clock import Throttle
 from cnnlib.machine.device import describe_device, try_gpu
 from cnnlib.machine.memory import returning_freed_memory
-from cnnlib.machine.rng import borrowed_random
+from cnnlib.machine.rng import forked_rng
 from cnnlib.page.announce import ALERT, alert
 from cnnlib.page.escape import html_text, printable
 from cnnlib.page.frontend import is_live, kernel
@@ -214,7 +214,7 @@ class Playground:
     def build(self):
         """Return a new network for the settings as they stand; everybody's random numbers stay as they are."""
         self._check_open()
-        with random_lock, borrowed_random(try_gpu()):
+        with random_lock, forked_rng(try_gpu()):
             return self._build(self.settings)
 
     # What the thread shows

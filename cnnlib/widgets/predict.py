@@ -6,23 +6,16 @@ outcome is noted in their own file, see `cnnlib.page.progress_file`.
 """
 
 import math
-import zlib
 from numbers import Real
-from pathlib import Path
 
-import anywidget
 import ipywidgets
-import traitlets
 
 from cnnlib.page import progress_file
-from cnnlib.page.escape import html_text, printable
-from cnnlib.page.frontend import kernel
+from cnnlib.page.escape import printable
 from cnnlib.validation import Callable, Choice, Dict, List, Number, Pair, Text, arguments, in_words
-from cnnlib.widgets.display import widget_bundle
+from cnnlib.widgets.display import Explorer
+from cnnlib.widgets.guess_card import MOST, GuessCard, card_html, options_html, result_html, scale_html, static_card
 from cnnlib.widgets.subshells import answer_in_subshell
-
-FILE = Path(__file__)
-MOST = 6  # options: as many as the rules in predict.css show an answer for
 
 
 @arguments(question=Text(), form=Text())
@@ -52,7 +45,7 @@ def guess(question, options, form="{:.3g}"):
     return Guess(question, options, form)
 
 
-class Guess:
+class Guess(Explorer):
     """A question with the reader's answer to it; `answer` is None until there is one."""
 
     def __init__(self, question, options, form):
@@ -63,7 +56,7 @@ class Guess:
         if self.scale and self.scale[0] == self.scale[1]:
             raise ValueError(f"the ends of a scale must differ, got {in_words(options)}.")
         self.options = {} if self.scale else _rules(options)
-        self.answer, self._cards, self._widget = None, [], None
+        self.answer, self._cards = None, []
 
     @arguments(because=Text(), pick=Callable("It is max or min."))
     def reveal(self, measured, because="", pick=max):
@@ -102,35 +95,15 @@ class Guess:
 
     def card(self, result=None):
         """Return the card as HTML, with a folded result if there is one."""
-        group = f"guess-{zlib.crc32(self.question.encode('utf-8', 'replace')):08x}"
         if self.scale:
-            low, high = self.scale
-            field = (
-                f'<input type="range" aria-label="your guess" min="{low}" max="{high}" step="{(high - low) / 100}">'
-                f"<output>{html_text(f'{self.words(low)} … {self.words(high)}')}</output>"
-            )
+            field = scale_html(*self.scale, " … ".join(map(self.words, self.scale)))
         else:
-            field = "".join(
-                f'<label><input type="radio" name="{group}" value="{i}"> {html_text(option)}</label>'
-                for i, option in enumerate(self.options)
-            )
-        kind = "" if self.scale else ' role="radiogroup" aria-label="your guess"'
-        parts = [
-            f'<p><b>Predict first.</b> {html_text(self.question)}</p>',
-            f'<div class="cnnlib-options widget-radio-box"{kind}>{field}</div>',
-            '<div class="cnnlib-note" role="status"></div>',
-        ]  # fmt: skip
-        if result is not None:
-            parts.append(f"<details><summary>Show the answer</summary><div>{result}</div></details>")
-        return f'<div class="cnnlib-card">{"".join(parts)}</div>'
+            field = options_html(self.question, self.options)
+        return card_html(self.question, field, result)
 
-    def static(self, result=None):
-        """Return the card for a page without a kernel."""
-        return f"<style>{FILE.with_suffix('.css').read_text(encoding='utf-8')}</style>{self.card(result)}"
-
-    def live(self, result=None):
-        """Return the card as a widget whose answer becomes that of the guess."""
-        card = GuessCard(html=self.card(result))
+    def live(self, html):
+        """Return a card as a widget whose answer becomes that of the guess."""
+        card = GuessCard(html=html)
         card.observe(lambda change: self._set(change["new"]), "chosen")
         self._cards.append(card)
         self._show(card)
@@ -163,23 +136,18 @@ class Guess:
         card.chosen = self.answer if self.scale else list(self.options).index(self.answer)
         card.note = f"Noted: {self.words(self.answer)}. {remark}".rstrip()
 
-    def _repr_mimebundle_(self, include=None, exclude=None):
-        static = {"text/html": self.static(), "text/plain": repr(self)}
-        if kernel() is None:
-            return static
-        if self._widget is None:
-            self._build()
-        return widget_bundle(self._widget, static)
-
     def _build(self):
-        self._widget = self.live()
+        self._widget = self.live(self.card())
+
+    def _static(self):
+        return {"text/html": static_card(self.card()), "text/plain": repr(self)}, {}
 
     def __repr__(self):
         answers = [" … ".join(map(self.words, self.scale))] if self.scale else self.options
         return printable("\n".join([f"Predict first: {self.question}", *(f"  ○ {answer}" for answer in answers)]))
 
 
-class Reveal:
+class Reveal(Explorer):
     """A guess beside its outcome: one of the options, a number on a scale, or None if it is none of the options."""
 
     def __init__(self, guess, measured, because, pick):
@@ -190,7 +158,6 @@ class Reveal:
                     raise TypeError(f"what is measured must be numbers, got {in_words(value)} for {name!r}.")
         self.guess, self.measured, self.because = guess, measured, because
         self.outcome = _outcome(guess, measured, pick)
-        self._widget = None
 
     @property
     def right(self):
@@ -227,65 +194,26 @@ class Reveal:
         return f"You said {self.guess.words(answer)}; it was {self._it()}."
 
     def _result(self):
-        """Return the folded part of the card: a sentence for each answer, of which CSS shows one, bars, and why."""
-        guess = self.guess
-        known = guess.answer if guess.scale else None
-        parts = [f'<span class="cnnlib-said">{html_text(self.said(known))}</span>']
-        rows = [("you said", known, "")] if known is not None else []
-        for i, option in enumerate(guess.options):
-            parts.append(f'<span class="cnnlib-said-{i}" hidden>{html_text(self.said(option))}</span>')
-            rows.append(("you said", guess.value(option), f"cnnlib-said-{i}"))
+        guess, known = self.guess, self.guess.answer if self.guess.scale else None
         if isinstance(self.measured, dict):
             rows = [(name, value, "cnnlib-it" * (name == self.outcome)) for name, value in self.measured.items()]
+        elif guess.scale or guess.value(self.outcome) is not None:
+            rows = [("you said", guess.value(option), f"cnnlib-said-{i}") for i, option in enumerate(guess.options)]
+            rows += [("you said", known, "")] * (known is not None) + [("measured", self.measured, "cnnlib-it")]
         else:
-            value = self.measured if guess.scale or guess.value(self.outcome) is not None else None
-            rows = [row for row in (*rows, ("measured", value, "cnnlib-it")) if row[1] is not None]
-        because = f"<p>{html_text(self.because)}</p>" if self.because else ""
-        return f'<p role="status">{"".join(parts)}</p>{self._bars(rows)}{because}'
+            rows = []
+        rows = [(name, value, guess.words(value), kind) for name, value, kind in rows]
+        answers = [self.said(option) for option in guess.options]
+        return result_html(self.said(known), answers, rows, self.because, guess.scale)
 
-    def _bars(self, rows):
-        numbers = [value for _, value, _ in rows if value is not None and math.isfinite(value)]
-        low, high = self.guess.scale or (min([0, *numbers]), max([0, *numbers]))
-        html = []
-        for name, value, kind in rows:
-            share = 1.0 if value is None or not math.isfinite(value) else (value - low) / ((high - low) or 1)
-            kind, hidden = f"{kind}{' cnnlib-never' * (value is None)}", " hidden" * kind.startswith("cnnlib-said")
-            html.append(
-                f'<div class="{kind}"{hidden}><span>{html_text(name)}</span><span><i style="width:{share:.1%}"></i>'
-                f"</span><span>{html_text(self.guess.words(value))}</span></div>"
-            )
-        return f'<div class="cnnlib-bars">{"".join(html)}</div>' if html else ""
+    def _build(self):
+        self._widget = self.guess.live(self.guess.card(self._result()))
 
-    def _repr_mimebundle_(self, include=None, exclude=None):
-        static = {"text/html": self.guess.static(self._result()), "text/plain": repr(self)}
-        if kernel() is None:
-            return static
-        if self._widget is None:
-            self._widget = self.guess.live(self._result())
-        return widget_bundle(self._widget, static)
+    def _static(self):
+        return {"text/html": static_card(self.guess.card(self._result())), "text/plain": repr(self)}, {}
 
     def __repr__(self):
         return printable(f"{self.said(self.guess.answer)} {self.because}".strip())
-
-
-class GuessCard(anywidget.AnyWidget):
-    """A card on a page with a kernel.
-
-    Attributes
-    ----------
-    html, note : str
-        The card, and what stands below the answers.
-    result : str
-        What takes the place of its folded part; nothing if empty.
-    chosen : number or None
-        The number of the chosen answer, or the place on the scale.
-    """
-
-    _esm, _css = FILE.with_suffix(".js"), FILE.with_suffix(".css")
-    html = traitlets.Unicode().tag(sync=True)
-    note = traitlets.Unicode().tag(sync=True)
-    result = traitlets.Unicode().tag(sync=True)
-    chosen = traitlets.Any().tag(sync=True)
 
 
 def _rules(options):

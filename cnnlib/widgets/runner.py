@@ -14,7 +14,7 @@ import torch
 from cnnlib.machine.device import try_gpu
 from cnnlib.machine.faults import OutOfMemoryError, explain_fault, is_fault, is_out_of_memory, release_memory
 from cnnlib.machine.memory import return_freed_memory
-from cnnlib.machine.rng import borrowed_random
+from cnnlib.machine.rng import forked_rng
 from cnnlib.machine.threads import release_openmp_threads
 from cnnlib.training.errors import DivergenceError
 from cnnlib.widgets.controls import shown
@@ -291,7 +291,7 @@ class Runner:
                 self._changes.clear()
             else:
                 settings = dict(origin.settings)
-        with random_lock, borrowed_random(try_gpu(), self.seed):
+        with random_lock, forked_rng(try_gpu(), self.seed):
             trainer = self.build(settings)
             # from here on it draws random numbers of its own
             trainer.load_state(trainer.state() if origin is None or origin.state is None else origin.state)

@@ -19,7 +19,7 @@ from cnnlib.course.records.catalogue import EXPERIMENTS, find_experiments
 from cnnlib.course.records.experiments import SIZES
 from cnnlib.course.records.run import run_named, say
 from cnnlib.course.records.stored import collect, summary
-from cnnlib.course.records.team import team
+from cnnlib.course.records.team import num_processes, team
 from cnnlib.machine.device import PRECISIONS, has_bf16
 from cnnlib.machine.faults import DeviceError, OutOfMemoryError
 
@@ -57,7 +57,10 @@ def main(given=None):
         say(summary(collect(wanted.out, wanted.experiments)))
         return 0
     with team() as device:
-        device = torch.device("cpu") if wanted.size == "laptop" else device
+        if wanted.size == "laptop":
+            device = torch.device("cpu")
+            if num_processes() > 1:  # only the first would follow the falling rate
+                raise ValueError("torchrun shares batches at --size full alone. Give --jobs instead.")
         precisions = wanted.precision
         if precisions is None:  # both on a GPU, so that their accuracies stand side by side
             precisions = PRECISIONS if device.type == "cuda" and has_bf16(device) else PRECISIONS[:1]

@@ -28,7 +28,7 @@ class Experiment:
         Returns a new network.
     batch_size, epochs : int
     rates : tuple of float
-        The learning rate; of several, the best of a short trial with each.
+        The learning rate; of several, the best of a short trial with each, and with further ones if it is at an end.
     size : str
         'laptop', or 'full' for the settings of the listings.
     momentum, adam

@@ -20,7 +20,7 @@ from torch import nn
 from cnnlib.course.records.catalogue import NAMED
 from cnnlib.course.records.team import TeamTrainer, num_processes, process_number
 from cnnlib.machine.device import describe_device
-from cnnlib.machine.rng import borrowed_random, seed_all
+from cnnlib.machine.rng import forked_rng, seed_all
 from cnnlib.page import storage
 from cnnlib.page.escape import printable
 from cnnlib.probes import layer_table
@@ -29,6 +29,7 @@ from cnnlib.training.errors import DivergenceError
 
 NAME, FORMAT = "cnnlib record", 1
 MEAN = 20  # steps whose losses are kept as one number
+FURTHER = 2  # trials beyond the rates of an experiment
 APART = 2**32  # between the seeds of two processes: their dropout masks differ
 COMMANDS = {"laptop": "make records", "full": "make full"}
 
@@ -77,7 +78,7 @@ def run(experiment, seed, device, folder, *, rate=None, precision="float32", com
             say(f"{name}: there already")
             return _read_own(path, experiment)
         say(f"{name}: {epochs} epochs at rate {rate:g} on {describe_device(device)}")
-        with borrowed_random(device, seed):
+        with forked_rng(device, seed):
             data = experiment.trial_data(seed) if is_trial else experiment.data(seed)
             trainer = _trainer(experiment, data, seed, rate, device, precision, compile)
             trainer.listeners.append(_Follower(trainer, experiment, rate, epochs, lambda text: say(f"{name}: {text}")))
@@ -101,18 +102,30 @@ def run(experiment, seed, device, folder, *, rate=None, precision="float32", com
 def choose_rate(experiment, seed, device, folder, **options):
     """Return the rate with the best trial, and what each trial came to, None if it diverged: a dict from rate, as text.
 
-    All trials have the experiment's first seed. Processes with other seeds begin with other trials, so that none waits
-    for another for long. The options are those of `run`.
+    Where the best is the lowest or the highest rate of all, up to two further ones are tried. All trials have the
+    experiment's first seed. Processes with other seeds begin with other trials, so that none waits for another for
+    long. The options are those of `run`.
     """
-    rates, found = experiment.rates, {}
+    rates, found = sorted(experiment.rates), {}
     if len(rates) == 1:
         return rates[0], {}
     column, sign = {"validation accuracy": ("test_acc", 1), "training loss": ("train_loss", -1)}[experiment.chosen_by]
-    for rate in sorted(rates, key=lambda rate: (rates.index(rate) - seed) % len(rates)):
+
+    def attempt(rate):
         trial = run(experiment, experiment.seeds[0], device, folder, rate=rate, **options)
         found[rate] = trial[column][-1] if trial["ended"] == "finished" else None
-    best = max(rates, key=lambda rate: -torch.inf if found[rate] is None else sign * found[rate])
-    return best, {f"{rate:g}": found[rate] for rate in rates}
+
+    def best():
+        return max(sorted(found), key=lambda rate: -torch.inf if found[rate] is None else sign * found[rate])
+
+    for rate in sorted(rates, key=lambda rate: (rates.index(rate) - seed) % len(rates)):
+        attempt(rate)
+    for _ in range(FURTHER):
+        if best() == max(found):
+            attempt(float(f"{max(found) * rates[-1] / rates[-2]:.2g}"))
+        elif best() == min(found):
+            attempt(float(f"{min(found) * rates[0] / rates[1]:.2g}"))
+    return best(), {f"{rate:g}": found[rate] for rate in sorted(found)}
 
 
 class _Follower:
