@@ -29,7 +29,6 @@ from cnnlib.figures import (
     draw_parts,
     draw_statistics,
     draw_volumes,
-    flow,
 )
 from cnnlib.figures import statistics as statistics_figure
 from cnnlib.figures.chart import Chart, Panel
@@ -184,7 +183,7 @@ def test_one_bar_is_told_from_the_others():
 def test_pairs_that_one_drawing_sets_side_by_side():
     kinds = list(blocks.KINDS.values())
     assert len({dash for _, dash in kinds}) == len(kinds)
-    assert apart(flow.START, flow.NOW, EYES[:-1]) >= APART
+    assert apart(COLOURS[1], COLOURS[0], EYES[:-1]) >= APART, "gradients before the first step, and now"
     assert apart(statistics_figure.TRAINING, statistics_figure.EVALUATION, EYES[:-1]) >= APART
 
 
@@ -301,10 +300,10 @@ def test_alarms_bring_their_own_background():
 
 
 LOOKED_AT = {
-    *COLOURS, *NETWORK_COLOURS.values(), *FILL.values(), *blocks.STAGES, INK, FAINT, GRID, LIGHT, RIGHT, WRONG,
+    *COLOURS, *NETWORK_COLOURS.values(), *FILL.values(), *blocks.STAGES, *EARLIER, INK, FAINT, GRID, LIGHT, RIGHT, WRONG,
     "#E69F00",  # the band, which has its words above it
     "#cfcfcf",  # a layer of any other kind, under its name, inside a dark edge
-    "#222", "#f6f6f6",  # the panel's listing: dark on light, contrast 14.7
+    "#1b6e2e", "#595959",  # of verdicts on exercises, under white words
 }  # fmt: skip
 
 

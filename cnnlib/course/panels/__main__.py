@@ -15,6 +15,7 @@ import torch
 
 from cnnlib.course.panels.grids import GRIDS, SEED, settings_of
 from cnnlib.course.panels.shown import FOLDER
+from cnnlib.course.records.run import say
 from cnnlib.machine.device import describe_device
 from cnnlib.page.storage import replace
 from cnnlib.training.errors import DivergenceError
@@ -53,7 +54,7 @@ def main(given=None):
             if not path.exists():
                 path.parent.mkdir(parents=True, exist_ok=True)
                 replace(path, json.dumps(record(grid, s)).encode())
-                print(f"{chapter} {number}: {path.stem}", flush=True)
+                say(f"{chapter} {number}: {path.stem}")
             rows.append(json.loads(path.read_text()))
         about = {
             "what": grid.what, "hardware": describe_device(torch.device("cpu")), "python": platform.python_version(),
