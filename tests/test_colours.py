@@ -300,7 +300,8 @@ def test_alarms_bring_their_own_background():
 
 
 LOOKED_AT = {
-    *COLOURS, *NETWORK_COLOURS.values(), *FILL.values(), *blocks.STAGES, *EARLIER, INK, FAINT, GRID, LIGHT, RIGHT, WRONG,
+    *COLOURS, *NETWORK_COLOURS.values(), *FILL.values(), *blocks.STAGES, *EARLIER, INK, FAINT, GRID, LIGHT, RIGHT,
+    WRONG,
     "#E69F00",  # the band, which has its words above it
     "#cfcfcf",  # a layer of any other kind, under its name, inside a dark edge
     "#1b6e2e", "#595959",  # of verdicts on exercises, under white words
