@@ -5,7 +5,7 @@ loss landscape of neural nets" (arXiv:1712.09913).
 import torch
 from torch import nn
 
-from cnnlib.machine.rng import borrowed_random
+from cnnlib.machine.rng import forked_rng
 from cnnlib.models.copying import copy_network
 from cnnlib.models.explain_forward import run_network
 from cnnlib.models.training_mode import in_mode
@@ -79,7 +79,7 @@ def loss_along(net, direction, distances, X, y):
         for distance in distances:
             for name, weight in net.named_parameters():
                 weight.copy_(start[name] + distance * direction[name])
-            with borrowed_random(X.device):  # each distance draws the same
+            with forked_rng(X.device):  # each distance draws the same
                 scores = run_network(net, X.clone())
             check_scores(scores, y)
             losses.append(nn.functional.cross_entropy(scores, y).item())
