@@ -141,15 +141,6 @@ def test_graphs_are_recorded_once_for_training_alone(noise, dense, weights, monk
     assert trainer.history.loss == expected.history.loss and torch.equal(weights(trainer.net), weights(expected.net))
 
 
-def test_a_fork_computes_with_its_own_network(noise, dense, weights):
-    trainer = Trainer(dense(), noise(), lr=0.1, precision="bf16")
-    before = weights(trainer.net)
-    twin = trainer.fork()
-    twin.fit(1)
-    assert torch.equal(weights(trainer.net), before) and not torch.equal(weights(twin.net), before)
-    assert twin.precision == "bf16"
-
-
 class Gpus:
     """The random numbers of two GPUs: what torch.cuda would keep."""
 

@@ -257,15 +257,6 @@ def check_scaled(net, factor, block, norm):
     assert all(f".{last}." in name for name in changed) and (factor == 1) == (not changed)
 
 
-def test_scaling_twice_multiplies_and_needs_no_gradient():
-    net = cifar_resnet(14, 2, "identity")
-    twin = copy.deepcopy(net)
-    scale_branches_(scale_branches_(net, 0.5), 4)
-    scale_branches_(twin, 2)
-    assert all(map(torch.equal, net.state_dict().values(), twin.state_dict().values()))
-    assert all(p.requires_grad and p.is_leaf and p.grad is None for p in net.parameters())
-
-
 # The picture
 
 

@@ -192,7 +192,7 @@ def test_the_accuracies_are_those_of_the_changed_network(widget):
 def test_a_swap_that_cannot_be_is_said_in_the_panel(widget):
     widget.operation.value = "swapped"
     widget.part.value = widget.part.max
-    assert "role='alert'" in widget.image.value and "no next one" in widget.image.value
+    assert "role='alert'" in widget.image.value and "no next one to swap it with" in widget.image.value
     widget.operation.value = "without"
     assert "<svg" in widget.image.value
 

@@ -144,29 +144,16 @@ def test_recalibrate_puts_modes_and_momenta_back(fail):
 # Settings changed in every layer
 
 
-def test_set_dropout():
-    net = nn.Sequential(nn.Dropout(0.5), nn.Sequential(nn.Linear(3, 3), nn.Dropout(0.1), nn.Dropout2d(0.2)))
-    assert set_dropout(net, 0.3) is net
-    assert [net[0].p, net[1][1].p, net[1][2].p] == [0.3] * 3
-    plain = lenet()
-    assert set_dropout(plain, 0.3) is plain
-    X = torch.ones(50)
-    assert torch.equal(set_dropout(net, 0)[0](X), X) and not set_dropout(net, 1)[0](X).any()
-
-
-def test_set_momentum():
-    net = nn.Sequential(nn.BatchNorm1d(3), nn.Sequential(nn.BatchNorm2d(3), nn.Linear(3, 3), BatchNorm(3)))
-    assert set_momentum(net, 0.3) is net
-    assert [net[0].momentum, net[1][0].momentum, net[1][2].momentum] == [0.3] * 3
-    for momentum in (0, 1, torch.tensor(0.5), np.float32(0.25)):
-        assert set_momentum(net, momentum)[0].momentum == float(momentum)
-    layer, X = net[1][2], torch.randn(8, 3) + 4
-    set_momentum(net, 1)
-    layer(X)
-    assert torch.allclose(layer.running_mean, X.mean(0))
-    set_momentum(net, 0)
-    layer(X + 9)
-    assert torch.allclose(layer.running_mean, X.mean(0))
+@pytest.mark.parametrize("change, field, layer, other", [
+    (set_dropout, "p", lambda: nn.Dropout(0.5), lambda: nn.Dropout2d(0.2)),
+    (set_momentum, "momentum", lambda: nn.BatchNorm2d(3), lambda: BatchNorm(3)),
+])  # fmt: skip
+def test_a_setting_of_every_layer(change, field, layer, other):
+    net = nn.Sequential(layer(), nn.Sequential(nn.Linear(3, 3), other()))
+    for value in (0.3, 0, 1, torch.tensor(0.5), np.float32(0.25)):
+        assert change(net, value) is net
+        assert getattr(net[0], field) == getattr(net[1][1], field) == float(value)
+    assert change(nn.Linear(3, 3), 0.3).weight.shape == (3, 3)  # nothing to change
 
 
 # The table that grows
@@ -233,15 +220,11 @@ def test_growth_table_ignores_damaged_files_and_leaves_them(cost, tmp_path, kind
     assert json.loads((tmp_path / "chapter01.json").read_text())["network"] == "LeNet"
 
 
-def test_growth_table_shows_a_row_that_it_finds(cost, tmp_path):
+def test_growth_table_shows_a_row_that_it_finds_and_passes_over_a_folder(cost, tmp_path):
     (tmp_path / "chapter01.json").write_text(json.dumps(ROW))
-    assert growth_table(2, "A", cost, run_of(0.5), tmp_path).rows[0] == ["N", "1", "2", "3", "4 s", "0.500 … 0.600"]
-
-
-def test_growth_table_passes_over_a_folder_with_a_rows_name(cost, tmp_path):
-    for chapter in (1, 2):
-        (tmp_path / f"chapter0{chapter}.json").mkdir()
-    assert names(growth_table(2, "AlexNet", cost, run_of(0.5), tmp_path)) == ["AlexNet"]
+    (tmp_path / "chapter02.json").mkdir()
+    table = growth_table(2, "A", cost, run_of(0.5), tmp_path)
+    assert table.rows[0] == ["N", "1", "2", "3", "4 s", "0.500 … 0.600"] and names(table) == ["N", "A"]
     assert sorted(path.name for path in tmp_path.iterdir()) == ["chapter01.json", "chapter02.json"]  # no .part
 
 
@@ -313,13 +296,10 @@ def test_volumes_of_long_networks_do_not_lie_over_each_other(convs):
     assert widths[0] == widths[1]
 
 
-def test_volumes_take_a_layer_table_and_repeat_exactly():
+def test_volumes_take_a_layer_table():
     net = vgg(narrower(VGG11, 8), side=64, units=64)
-    table = layer_table(net, (1, 64, 64))
-    drawings = [draw_volumes({"VGG": (part, (1, 64, 64))}) for part in (net, table, net)]
-    assert drawings[0].svg() == drawings[1].svg() == drawings[2].svg()
-    assert draw_volumes({"VGG": (table, (1, 64, 64))}, AWKWARD).text == AWKWARD
-    words_of(draw_volumes({"VGG": (table, (1, 64, 64))}, AWKWARD))
+    drawings = [draw_volumes({"VGG": (part, (1, 64, 64))}, AWKWARD) for part in (net, layer_table(net, (1, 64, 64)))]
+    assert drawings[0].svg() == drawings[1].svg() and drawings[0].text == AWKWARD
 
 
 @pytest.mark.parametrize(
@@ -346,7 +326,6 @@ def test_statistics_show_both_modes_and_every_channel():
         assert f"{name} mode: {spread}" in words
     root = ElementTree.fromstring(drawing.svg())
     assert sum(element.tag.endswith("}circle") for element in root.iter()) == 2 * 6
-    assert drawing.svg() == draw_statistics(seen, AWKWARD).svg()
     assert not re.search(r"\d", drawing.text)  # what is stored as text is the same on each run
 
 
@@ -358,12 +337,6 @@ def test_statistics_show_both_modes_and_every_channel():
 )  # fmt: skip
 def test_numbers_have_a_minus_sign(value, spec, words):
     assert decimal(value, spec) == words
-
-
-def test_statistics_without_normalisation():
-    seen = relu_statistics(lenet(nn.ReLU), torch.rand(3, 1, 28, 28), 0)
-    words = words_of(draw_statistics(seen))
-    assert "What enters this ReLU" in words and "no normalisation, no running statistics" in words
 
 
 def test_statistics_that_agree_lie_on_the_diagonal():
@@ -400,8 +373,7 @@ def test_receptive_fields_are_squares_of_their_size():
             assert square.get_x() + square.get_width() / 2 == square.get_y() + square.get_height() / 2 == 31.5
             assert left < square.get_x() and square.get_x() + square.get_width() < right
             assert top < square.get_y() and square.get_y() + square.get_height() < bottom
-    again = draw_receptive_fields(torch.rand(64, 64), networks)
-    assert pixels(picture.png(1)).shape == pixels(again.png(1)).shape
+    assert pixels(picture.png(1)).any()
 
 
 @pytest.mark.parametrize("log", [False, True])

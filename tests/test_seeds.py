@@ -3,7 +3,6 @@
 import os
 import signal
 import threading
-import time
 from contextlib import contextmanager
 
 import pytest
@@ -188,17 +187,6 @@ def test_what_was_trained_before_an_error_is_kept_until_the_next_call(noise, thr
     assert unfinished_runs() == ([], [])
 
 
-def test_one_after_the_other_the_runs_that_were_done_are_kept(noise, weights):
-    calls = []
-    with cores(1), pytest.raises(ZeroDivisionError) as caught:
-        train_over_seeds(lambda: nn.Sequential(Fails(calls), *conv()), noise(96), None, 2, 0.1, (5, 6, 7))
-    nets, histories = unfinished_runs()
-    assert [(h.ended, h.steps) for h in histories] == [("finished", 6), ("failed", 4)]
-    assert "seed 5 (finished after 6 steps), seed 6 (failed after 4 steps)" in caught.value.__notes__[0]
-    whole, records = one_after_the_other(lambda: nn.Sequential(nn.Identity(), *conv()), noise(96), None, 2, 0.1, (5,))
-    assert records[0].loss == histories[0].loss and torch.equal(weights(whole[0]), weights(nets[0]))
-
-
 def test_bad_input_is_named_as_ever(noise, threads):
     with pytest.raises(ValueError, match="expected"):
         train_over_seeds(lambda: nn.Sequential(nn.Conv2d(3, 4, 5)), noise(), None, 1, 0.1)
@@ -223,10 +211,9 @@ class Interrupts(nn.Module):
 @pytest.mark.skipif(os.name == "nt", reason="sends a signal to itself")
 def test_an_interrupt_ends_all(noise, together):
     running, calls = threading.active_count(), {}
-    began = time.perf_counter()
     with cores(2), pytest.raises(KeyboardInterrupt) as caught:
         train_over_seeds(lambda: nn.Sequential(Interrupts(calls), *conv()), noise(2_000), None, 1_000, 0.1)
     nets, histories = unfinished_runs()
     assert len(nets) == 3 and all(h.steps > 1 and h.ended == "stopped" for h in histories)
     assert f"seed 2 (stopped after {histories[2].steps:,} steps)" in caught.value.__notes__[0]
-    assert together == [3] and time.perf_counter() - began < 5 and threading.active_count() == running
+    assert together == [3] and threading.active_count() == running

@@ -130,17 +130,22 @@ def test_lr_that_is_moved_back_before_a_batch_leaves_no_mark(noise, dense):
 # Stop and interrupt
 
 
-def test_stop_ends_after_the_present_batch_and_fit_goes_on(noise, dense, weights):
-    runs = []
-    for stop_at in (None, 2, 3, 4):
+def interrupt(trainer=None):
+    signal.raise_signal(signal.SIGINT)
+
+
+@pytest.mark.parametrize("end, ended", [(lambda t: t.stop(), "stopped"), (interrupt, "interrupted")])
+def test_a_run_ends_after_the_present_batch_and_fit_goes_on(noise, dense, weights, end, ended):
+    runs, handler = [], signal.getsignal(signal.SIGINT)
+    for step in (None, 2, 3, 4):
         torch.manual_seed(0)
         net = dense(dropout=0.5)
         trainer = Trainer(net, noise(), noise(shuffle=False), lr=0.1, optimizer=momentum)
-        if stop_at:
-            trainer.listeners.append(at_step(stop_at, lambda t: t.stop()))
+        if step:
+            trainer.listeners.append(at_step(step, end))
             history = trainer.fit(2)
-            assert (history.steps, history.ended, trainer.running) == (stop_at, "stopped", False)
-            assert trainer.epoch * 3 + trainer.batch == stop_at
+            assert (history.steps, history.ended, trainer.running) == (step, ended, False)
+            assert trainer.epoch * 3 + trainer.batch == step and signal.getsignal(signal.SIGINT) is handler
         history = trainer.fit(2 - trainer.epoch)
         assert history.ended == "finished" and history.epoch_ends == [3, 6]
         runs.append((history.loss, history.train_loss, history.test_acc, weights(net).tolist()))
@@ -151,31 +156,6 @@ def test_stop_may_be_asked_from_another_thread(noise, dense):
     trainer = Trainer(dense(), noise(), lr=0.1)
     trainer.listeners.append(at_step(1, lambda t: threading.Timer(0.05, t.stop).start()))
     assert trainer.fit(100_000).ended == "stopped"
-
-
-def interrupt(trainer=None):
-    signal.raise_signal(signal.SIGINT)
-
-
-def test_interrupt_ends_cleanly_and_fit_goes_on(noise, dense):
-    losses, handler = [], signal.getsignal(signal.SIGINT)
-    for interrupted in (False, True):
-        torch.manual_seed(0)
-        trainer = Trainer(dense(dropout=0.5), noise(), lr=0.1)
-        if interrupted:
-            trainer.listeners.append(at_step(4, interrupt))
-            history = trainer.fit(3)
-            assert (history.ended, history.steps, trainer.epoch, trainer.batch) == ("interrupted", 4, 1, 1)
-            assert signal.getsignal(signal.SIGINT) is handler
-        losses.append(trainer.fit(3 - trainer.epoch).loss)
-    assert losses[0] == losses[1]
-
-
-def test_second_interrupt_does_not_wait_for_the_batch(noise, dense):
-    trainer = Trainer(dense(), noise(), lr=0.1)
-    trainer.listeners.append(at_step(2, lambda t: [interrupt(), interrupt(), pytest.fail("went on")]))
-    history = trainer.fit(3)
-    assert (history.ended, history.steps, trainer.running) == ("interrupted", 2, False)
 
 
 def test_interrupt_of_an_evaluation_leaves_it_to_the_next_run(noise, dense):

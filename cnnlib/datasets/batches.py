@@ -4,6 +4,8 @@ The images stay `uint8` on one device. A batch is selected, resized and converte
 on two cores that costs less than a thousandth of the time that a loader with worker processes takes.
 """
 
+import copy
+
 import torch
 from torch.nn import functional as F
 
@@ -107,15 +109,9 @@ class Batches:
         """Return the same batches with the images on `device`: the object itself if they are there already."""
         if self.images.device == device:
             return self
-        return Batches(
-            self.images.to(device),
-            self.labels.to(device),
-            self.batch_size,
-            resize=self.resize,
-            transform=self.transform,
-            shuffle=self.shuffle,
-            seed=self.seed,
-        )
+        moved = copy.copy(self)
+        moved.images, moved.labels = self.images.to(device), self.labels.to(device)
+        return moved.reseed(self.seed)
 
     def __repr__(self):
         height, width = self.resize or self.images.shape[-2:]

@@ -18,18 +18,7 @@ from cnnlib.validation import Callable, Choice, Count, arguments
 
 FOLDER = Path(__file__).parent / "data"
 
-CLASSES = (
-    "T-shirt",
-    "trouser",
-    "pullover",
-    "dress",
-    "coat",
-    "sandal",
-    "shirt",
-    "sneaker",
-    "bag",
-    "ankle boot",
-)
+CLASSES = ("T-shirt", "trouser", "pullover", "dress", "coat", "sandal", "shirt", "sneaker", "bag", "ankle boot")
 
 # file: (SHA-256 of the unpacked contents, length of the IDX header, shape)
 FILES = {

@@ -136,7 +136,7 @@ def _grid(scaled, channel, x, y, width, height):
     pixel = min(scale(across), LARGE[1] / max(tall, wide))
     sheet = np.full((math.ceil(count / across) * (tall + gap) + gap, across * (wide + gap) + gap), 255, np.uint8)
     corners = [(i // across * (tall + gap) + gap, i % across * (wide + gap) + gap) for i in range(count)]
-    for row, column in corners:  # a grey gap around each, by which white maps are told apart
+    for row, column in corners:  # a grey gap around each, which separates white maps
         sheet[row - gap : row + tall + gap, column - gap : column + wide + gap] = 221
     for tile, (row, column) in zip(tiles, corners, strict=True):
         sheet[row : row + tall, column : column + wide] = tile

@@ -11,7 +11,7 @@ from cnnlib.page.storage import file_path, replace
 
 QUICK, KEPT = 1, 6  # zlib's levels for a frame and for a picture that stays: 3 against 30 ms, 103 against 85 kB
 PALETTES = (64, 256)  # colours of a picture in a notebook: as few as suffice
-LOSS = 0.3  # of 255: the mean error of a palette that nobody can see
+LOSS = 0.3  # of 255: the largest mean error of a palette, too small to be seen
 
 
 class Picture:

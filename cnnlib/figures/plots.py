@@ -54,7 +54,7 @@ def draw_lines(lines, xlabel, ylabel, ylim=None, log=False, xlog=False, text=Non
 
 def _check_lines(lines):
     if len(lines) > len(COLOURS):
-        raise ValueError(f"at most {len(COLOURS)} lines can be told apart, got {len(lines)}. Draw two pictures.")
+        raise ValueError(f"at most {len(COLOURS)} lines can be distinguished, got {len(lines)}. Draw two pictures.")
     for name, pair in lines.items():
         if not isinstance(pair, tuple | list) or len(pair) != 2:
             raise TypeError(f"each line must be a pair (xs, ys), got {in_words(pair)} for {name!r}.")
@@ -104,7 +104,7 @@ def draw_bars(groups, ylabel, log=False, text=None):
     """
     labels = list(next(iter(groups.values())))
     if len(groups) > len(HATCHES):
-        raise ValueError(f"at most {len(HATCHES)} groups can be told apart, got {len(groups)}. Draw two pictures.")
+        raise ValueError(f"at most {len(HATCHES)} groups can be distinguished, got {len(groups)}. Draw two pictures.")
     for name, bars in groups.items():
         if list(Dict()(bars, f"the bars of {name!r}")) != labels and set(bars) != set(labels):
             raise ValueError(f"all groups must have the same labels, got {list(bars)} for {name!r} beside {labels}.")
@@ -142,7 +142,7 @@ def draw_confusions(counts, classes, text="Confusion matrix: true class in rows,
     Raises
     ------
     ValueError
-        If the counts are no square, a count is negative, or there is not a name for each class.
+        If the counts are not square, a count is negative, or the number of names differs.
     """
     if counts.shape[0] != counts.shape[1] or counts.is_complex() or not counts.min() >= 0:
         raise ValueError(f"counts must be a square of numbers of at least 0, got {in_words(counts)}.")

@@ -22,7 +22,7 @@ def draw_receptive_fields(image, networks, text="What the middle output of some 
             if not hasattr(field, "sizes"):
                 raise TypeError(f"each layer must be a Field that receptive_fields found, got {in_words(field)}.")
         if len(fields) > len(COLOURS):
-            raise ValueError(f"at most {len(COLOURS)} layers can be told apart, got {len(fields)} for {name!r}.")
+            raise ValueError(f"at most {len(COLOURS)} layers can be distinguished, got {len(fields)} for {name!r}.")
     if image.shape[:-2].numel() != 1:
         raise ValueError(f"image must have one channel, got the shape {tuple(image.shape)}. Take one: X[:1].")
     image = image.reshape(image.shape[-2:]).detach().cpu().numpy()

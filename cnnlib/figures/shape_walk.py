@@ -27,7 +27,7 @@ def draw_step(walk, number, grey=None, hidden=False):
     number : int
         Which step, counted from 1.
     grey : uint8 array of shape (H, W), optional
-        The picture to show the patch on; without it the patch is told in words.
+        The picture to show the patch on; without it the patch is described in words.
     hidden : bool
         Leave out the output shape and everything that gives it away.
 

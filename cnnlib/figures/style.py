@@ -21,7 +21,7 @@ HATCHES = ("", "//", "..", "xx", "--")  # of bars, in the order of the colours
 
 WHITE = "#ffffff"
 
-# what flows through a network, by the kind of layer that made it: told apart by lightness as well
+# what flows through a network, by the kind of layer that made it: distinguished by lightness as well
 FILL = {"input": WHITE, "convolution": "#0072B2", "pooling": "#A8D3F0", "dense": "#C58A1B"}
 LIGHT = "#9ecae1"  # what stands beside the bar in question
 

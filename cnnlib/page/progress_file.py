@@ -43,50 +43,32 @@ def judged(chapter, name, tier, passed):
     """Record an answer to an exercise; after the first right one, nothing changes."""
     now = _now()
 
-    def change(known):
-        entry = _entry(known, chapter, name, tier)
-        if entry["solved"] is None:
-            entry["tries"] += 1
-            entry["solved"] = now if passed else None
+    def change(entry):
+        entry["tries"] += 1
+        entry["solved"] = now if passed else None
 
-    _note(change)
+    _note_exercise(chapter, name, tier, change)
 
 
 def helped(chapter, name, tier, hints=0, solution=False):
     """Record how many hints, or whether the solution, were looked at before an exercise was solved."""
 
-    def change(known):
-        entry = _entry(known, chapter, name, tier)
-        if entry["solved"] is None:
-            entry["hints"] = max(entry["hints"], hints)
-            entry["solution"] = entry["solution"] or solution
+    def change(entry):
+        entry["hints"] = max(entry["hints"], hints)
+        entry["solution"] = entry["solution"] or solution
 
-    _note(change)
+    _note_exercise(chapter, name, tier, change)
 
 
 def guessed(question, answer):
     """Record a guess, a string or a float; one whose outcome is known stays as it was."""
-    now, chapter = _now(), _chapter()
-
-    def change(known):
-        entry = known["guesses"].setdefault(question, {"chapter": chapter})
-        if "outcome" not in entry:
-            entry.update(guess=answer, when=now)
-
-    _note(change)
+    _note_guess(question, guess=answer, when=_now())
 
 
 def revealed(question, answer, outcome, right):
     """Record the outcome of a guess; `right` is True or False, or how far off a number was."""
     near = {"right": right} if isinstance(right, bool) else {"off_by": right}
-    now, chapter = _now(), _chapter()
-
-    def change(known):
-        entry = known["guesses"].setdefault(question, {"chapter": chapter, "when": now})
-        if "outcome" not in entry:
-            entry.update(guess=answer, outcome=outcome, **near)
-
-    _note(change)
+    _note_guess(question, guess=answer, outcome=outcome, **near)
 
 
 def known_progress():
@@ -131,6 +113,30 @@ def remark():
     return text
 
 
+def _note_exercise(chapter, name, tier, change):
+    """Call `change(entry)` for an exercise that is not solved yet."""
+    new = {"tier": tier, "solved": None, "tries": 0, "hints": 0, "solution": False}
+
+    def change_unsolved(known):
+        entry = known["exercises"].setdefault(chapter, {}).setdefault(name, dict(new))
+        if entry["solved"] is None:
+            change(entry)
+
+    _note(change_unsolved)
+
+
+def _note_guess(question, **values):
+    """Update a guess whose outcome is not known yet."""
+    new = {"chapter": _chapter(), "when": _now()}
+
+    def change(known):
+        entry = known["guesses"].setdefault(question, dict(new))
+        if "outcome" not in entry:
+            entry.update(values)
+
+    _note(change)
+
+
 def _note(change):
     global _warned
     if not has_reader() or is_off():
@@ -169,11 +175,6 @@ def _read_or_set_aside(path):
 
 def _empty():
     return {"format": FORMAT, "about": ABOUT, "exercises": {}, "guesses": {}}
-
-
-def _entry(known, chapter, name, tier):
-    entry = {"tier": tier, "solved": None, "tries": 0, "hints": 0, "solution": False}
-    return known["exercises"].setdefault(chapter, {}).setdefault(name, entry)
 
 
 def _is_sound(known):

@@ -139,20 +139,27 @@ def strongest_places(net, batches, layer, count=9, num=500, one_each=False, seco
     best, seen, ends = None, 0, time.perf_counter() + seconds
     check_layer(net, layer)
     with looking(net):
-        for batch in batches:
-            X = check_batch(batch)[0][: num - seen]
-            for few in X.split(max(1, min(64, ROOM // (64 * X[0].numel())))):
-                maps, _ = _pass(net, few, layer, maps_alone=True)
-                best = _merge(best, _strongest(maps, layer, count, one_each, seen), count)
-                seen += len(few)
-                if time.perf_counter() > ends:
-                    break
-            if seen >= num or time.perf_counter() > ends:
+        for X in _few_at_a_time(batches, num):
+            maps, _ = _pass(net, X, layer, maps_alone=True)
+            best = _merge(best, _strongest(maps, layer, count, one_each, seen), count)
+            seen += len(X)
+            if time.perf_counter() > ends:
                 break
     if best is None:
         raise ValueError("there is no picture to look at: the batches are empty. Give a test set.")
     values, pictures, rows, columns = (tensor.cpu() for tensor in best)
     return Places(values, pictures, rows, columns, seen)
+
+
+def _few_at_a_time(batches, num):
+    """Yield the first `num` pictures of some batches, so few at a time that the largest maps fit into `ROOM`."""
+    for batch in batches:
+        X, _ = check_batch(batch)
+        X = X[:num]
+        num -= len(X)
+        yield from X.split(max(1, min(64, ROOM // (64 * X[0].numel()))))
+        if not num:
+            return
 
 
 class _Enough(Exception):

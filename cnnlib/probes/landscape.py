@@ -5,6 +5,7 @@ loss landscape of neural nets" (arXiv:1712.09913).
 import torch
 from torch import nn
 
+from cnnlib.machine.rng import forked_rng
 from cnnlib.models.copying import copy_network
 from cnnlib.models.explain_forward import run_network
 from cnnlib.models.training_mode import in_mode
@@ -73,13 +74,13 @@ def loss_along(net, direction, distances, X, y):
     distances = [Number()(distance, "each distance") for distance in distances]
     net = copy_network(net)
     start = {name: weight.clone() for name, weight in net.named_parameters()}
-    losses, random = [], torch.get_rng_state()
-    with in_mode(net, training=True), torch.random.fork_rng([X.device] if X.device.type == "cuda" else []):
+    losses = []
+    with in_mode(net, training=True):
         for distance in distances:
-            torch.set_rng_state(random)
             for name, weight in net.named_parameters():
                 weight.copy_(start[name] + distance * direction[name])
-            scores = run_network(net, X.clone())
+            with forked_rng(X.device):  # each distance draws the same
+                scores = run_network(net, X.clone())
             check_scores(scores, y)
             losses.append(nn.functional.cross_entropy(scores, y).item())
     return losses

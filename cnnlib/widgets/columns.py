@@ -45,7 +45,7 @@ class Columns(Explorer):
     def _show(self):
         try:
             self.image.value = self.draw().svg()
-        except Exception as error:  # a page shows nobody's traceback
+        except Exception as error:  # no traceback on the page
             self.image.value = alert(error)
 
 

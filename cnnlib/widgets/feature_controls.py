@@ -13,7 +13,7 @@ from cnnlib.widgets.pictures import grey_picture
 from cnnlib.widgets.runner import random_lock
 
 LIVE = 0.2  # seconds: a slider that is answered within them is followed while it moves
-HINTS = {  # of the controls: the label, and what a pointer that rests on one is told
+HINTS = {  # of the controls: label and tooltip
     "picture": ("picture", "A picture of the test set"),
     "draw": ("draw one", "Draw a picture and see what the network makes of it"),
     "layer": ("layer", "The layer whose maps are shown"),
@@ -112,7 +112,7 @@ class FeatureControls(Columns):
                 self._look_at("your drawing", self.pad.picture, drawn=True)
 
     def _look_at(self, name, read, drawn):
-        """Look at a picture of the reader's, which `read(height, width)` returns; say so if it is no picture."""
+        """Look at a picture of the reader's, which `read(height, width)` returns; show an error if that fails."""
         try:
             self.upload = name, read(*self._pictures.at([0])[0].shape[-2:])
         except Exception as error:

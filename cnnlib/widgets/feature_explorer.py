@@ -39,7 +39,7 @@ def explore_features(net, batches, classes=None, picture=0):
     Raises
     ------
     TypeError, ValueError
-        If `net` is no network or has no layer with maps, the batches hold no pictures, there is no such picture, or
+        If `net` is not a network or has no layer with maps, the batches hold no pictures, there is no such picture, or
         there are fewer names than classes.
     """
     return FeatureExplorer(net, batches, classes, picture)
@@ -130,7 +130,7 @@ class FeatureExplorer(FeatureControls, View):
         )  # fmt: skip
 
     def _scores(self, output):
-        """Return the three highest classes and their probabilities; none where the output is no row of scores."""
+        """Return the three highest classes and their probabilities; none where the output is not a row of scores."""
         if not isinstance(output, torch.Tensor) or output.dim() != 2 or not output.isfinite().all():
             return []
         row = output[0].double()
@@ -161,7 +161,7 @@ class FeatureExplorer(FeatureControls, View):
                     self.image.value = self._drawing.svg() + SEARCHING
                 self._drawing = self.draw(True)
             self.image.value = self._drawing.svg() if self._drawing is not None else EMPTY
-        except Exception as error:  # a page shows nobody's traceback
+        except Exception as error:  # no traceback on the page
             self._drawing = None
             self.image.value = alert(error)
 

@@ -26,7 +26,7 @@ from cnnlib.widgets.runner import random_lock
 BLOCKS = {"pre-activation": PreActivation, "post-activation": PostActivation}
 STARTS = {"default": default_, "He": kaiming_, "Xavier": xavier_}
 ACTIVATIONS = {"ReLU": nn.ReLU, "tanh": nn.Tanh}
-MOST = 100  # blocks: more cannot be told apart on the page
+MOST = 100  # blocks: more cannot be distinguished on the page
 
 
 @arguments(X=BATCH, y=LABELS, num_blocks=Count(most=MOST), seed=PLACE)

@@ -71,7 +71,7 @@ class Lesions(Columns):
             net, sites = self.nets[name], self.sites[name]
             if operation == "swapped":
                 if number + 1 == len(sites):
-                    raise ValueError("this is the last part: there is no next one. Choose another.")
+                    raise ValueError("this is the last part, with no next one to swap it with. Choose another.")
                 changed = swapped(net, sites[number], sites[number + 1])
             else:
                 changed = without(net, sites[number])

@@ -58,7 +58,7 @@ class NetworkCopy:
             yield
 
     def look(self, key, picture):
-        """Return maps (C, H, W) and output for `picture()`; `key` is the layer, and what tells pictures apart."""
+        """Return maps (C, H, W) and output for `picture()`; `key` is the layer, and whatever identifies the picture."""
         if key not in self._seen:
             X, started = picture(), time.perf_counter()
             with self._apart():

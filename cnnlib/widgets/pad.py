@@ -25,7 +25,7 @@ class DrawingPad(anywidget.AnyWidget):
     ----------
     ink : list of int
         What the page sent last, row by row: 0 for an empty cell, 255 for a full one. A page can send anything, so ask
-        `picture`, which refuses what is no drawing.
+        `picture`, which rejects anything else.
 
     Parameters
     ----------
@@ -35,7 +35,7 @@ class DrawingPad(anywidget.AnyWidget):
     Raises
     ------
     TypeError, ValueError
-        If `side` is no such number.
+        If `side` is not such a number.
     """
 
     _esm, _css = Path(__file__).with_suffix(".js"), Path(__file__).with_suffix(".css")

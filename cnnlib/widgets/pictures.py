@@ -12,14 +12,14 @@ from cnnlib.datasets import CLASSES, Batches, Copies
 from cnnlib.figures import Found
 from cnnlib.validation import Count, Iterable, check_batch
 
-FIRST = 500  # pictures that are taken of batches that cannot be had by number
+FIRST = 500  # pictures that are kept of batches that give none by its number
 BYTES, SIDE = 2 * 2**20, 4096  # of a picture that is handed in, at most
 
 
 class Pictures:
-    """The pictures of some batches, each to be had by its number.
+    """The pictures of some batches, each by its number.
 
-    `highest` is the largest label, or None where the labels are no classes; `low` is the value of an empty pixel.
+    `highest` is the largest label, or None where the labels are not classes; `low` is the value of an empty pixel.
     """
 
     def __init__(self, batches):
@@ -73,14 +73,14 @@ class Pictures:
 
 
 def class_names(classes, highest):
-    """Return the names of the classes as a list, or None where numbers have to do.
+    """Return the names of the classes as a list, or None where their numbers are shown instead.
 
-    `highest` is the largest label, or None where the labels are no classes.
+    `highest` is the largest label, or None where the labels are not classes.
 
     Raises
     ------
     TypeError, ValueError
-        If `classes` is no sequence of names, or there are fewer than labels.
+        If `classes` is not a sequence of names, or has fewer names than there are labels.
     """
     if classes is None:
         return list(CLASSES) if highest is not None and highest < len(CLASSES) else None
@@ -117,34 +117,35 @@ def grey_picture(content, name, height, width):
     Raises
     ------
     ValueError
-        If it is no such picture, or too large.
+        If it is not such a picture, or too large.
     """
-    name = name if len(name) <= 40 else f"{name[:39]}…"
-    if len(content) > BYTES:
-        raise ValueError(f"{name} has {len(content) / 2**20:.1f} MB, at most 2 MB can be read. Make it smaller first.")
+    trouble = f"has {len(content) / 2**20:.1f} MB, at most 2 MB can be read. Make it smaller first."
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("error", Image.DecompressionBombWarning)
-            picture = Image.open(io.BytesIO(content), formats=("PNG", "JPEG"))
+        if len(content) <= BYTES:
+            with warnings.catch_warnings():
+                warnings.simplefilter("error", Image.DecompressionBombWarning)
+                picture = Image.open(io.BytesIO(content), formats=("PNG", "JPEG"))
+            if max(picture.size) <= SIDE:
+                return _grey(picture, height, width)
+            size = " × ".join(map(str, picture.size))
+            trouble = f"has {size} pixels, at most {SIDE} × {SIDE} can be read. Make it smaller first."
     except UnidentifiedImageError:
-        raise ValueError(f"{name} is no PNG or JPEG picture, or a damaged one. Choose another file.") from None
+        trouble = "is no PNG or JPEG picture, or a damaged one. Choose another file."
     except (Image.DecompressionBombError, Image.DecompressionBombWarning):
-        raise ValueError(f"{name} has too many pixels, at most {SIDE} × {SIDE} can be read.") from None
+        trouble = f"has too many pixels, at most {SIDE} × {SIDE} can be read."
     except Exception:
-        raise ValueError(f"{name} is damaged: its head cannot be read. Choose another file.") from None
-    if max(picture.size) > SIDE:
-        size = " × ".join(map(str, picture.size))
-        raise ValueError(f"{name} has {size} pixels, at most {SIDE} × {SIDE} can be read. Make it smaller first.")
-    try:
-        picture = ImageOps.exif_transpose(picture)
-        if picture.mode.startswith("I"):  # 16 bits, which Pillow would cut off at 255
-            picture = Image.fromarray((np.asarray(picture, dtype=np.float64) / 257).round().astype(np.uint8))
-        if picture.has_transparency_data:
-            picture = picture.convert("RGBA")
-            picture = Image.alpha_composite(Image.new("RGBA", picture.size, "white"), picture)
-        picture = picture.convert("L").resize((width, height), Image.Resampling.BILINEAR)
-    except Exception:
-        raise ValueError(f"{name} is damaged: its pixels cannot be read. Choose another file.") from None
+        trouble = "is damaged and cannot be read. Choose another file."
+    raise ValueError(f"{name if len(name) <= 40 else f'{name[:39]}…'} {trouble}")
+
+
+def _grey(picture, height, width):
+    picture = ImageOps.exif_transpose(picture)
+    if picture.mode.startswith("I"):  # 16 bits, which Pillow would cut off at 255
+        picture = Image.fromarray((np.asarray(picture, dtype=np.float64) / 257).round().astype(np.uint8))
+    if picture.has_transparency_data:
+        picture = picture.convert("RGBA")
+        picture = Image.alpha_composite(Image.new("RGBA", picture.size, "white"), picture)
+    picture = picture.convert("L").resize((width, height), Image.Resampling.BILINEAR)
     return torch.from_numpy(np.asarray(picture, dtype=np.float32) / 255)
 
 
@@ -168,7 +169,7 @@ def ink_picture(values, side, height, width):
         got = f"{len(values):,} values" if isinstance(values, list) else type(values).__name__
         raise ValueError(f"a drawing must be a list of {side} × {side} values, got {got}. {hint}")
     for value in values:
-        if type(value) is not int or not 0 <= value <= 255:  # True is no number of a cell
+        if type(value) is not int or not 0 <= value <= 255:  # True is not a value of a cell
             raise ValueError(
                 f"the values of a drawing must be whole numbers from 0 to 255, got {reprlib.repr(value)}. {hint}"
             )

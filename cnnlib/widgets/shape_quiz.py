@@ -19,7 +19,7 @@ def judge(step, text):
     bool
         Whether it is right; a batch in front is taken as well.
     str
-        What to tell the reader: to a wrong answer, what went wrong, as far as the numbers tell.
+        What to say: for a wrong answer what went wrong, as far as the numbers show it.
     """
     expected = list(step.output_shape)
     numbers, complaint = read_shape(text)
@@ -59,7 +59,7 @@ def read_shape(text):
         elif re.fullmatch(r"-?\d{1,12}(\.0*)?", token):
             numbers.append(int(token.split(".")[0]))
         elif re.fullmatch(r"-?\d*\.\d+", token):
-            return None, f"{token} is no whole number, and places are counted. Which is it, rounded down?"
+            return None, f"{token} is not a whole number, and sizes are. Which is it, rounded down?"
         else:
             return None, f"I cannot read {token!r}. {example}"
     return numbers, ""
