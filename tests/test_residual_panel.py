@@ -48,7 +48,7 @@ print(json.dumps({
 }))
 """
 CODE = """
-scope = {}
+scope = dict(globals())
 exec(panel.code(), scope)
 print(json.dumps(scope["history"].loss == panel.runner.trainer.history.loss))
 """
