@@ -329,7 +329,7 @@ RIGHT = {
     "lenet.conv2d": [conv, conv_numpy, lambda X, K: conv(X, K).double()],
     "lenet.avg_pool2d": [pool_steps],
     "lenet.confusion_matrix": [confusion],
-    "alexnet.with_tanh": [lambda: tanhs({16: ByHand(), 19: ByHand()}).double()],
+    "alexnet.with_tanh": [lambda: tanhs({16: ByHand(), 19: ByHand()})],
     "alexnet.pooling_without_overlap": [
         lambda: pooled({16: ByHand()}), lambda: pooled({2: nn.MaxPool2d((2, 2)), 12: nn.AdaptiveMaxPool2d(3)}),
         lambda: pooled({15: nn.Dropout(), 16: nn.ReLU()}),  # for a ReLU the order is the same
@@ -341,7 +341,7 @@ RIGHT = {
     "alexnet.max_pool2d": [max_pool],
     "alexnet.grouped_conv2d": [grouped, lambda X, w, g: grouped(X.double(), w.double(), g).float()],
     "vgg.for_small_pictures": [
-        lambda: exchanged(small(), {8: ByHand(), 11: ByHand()}).double(), lambda: small(block=Block),
+        lambda: exchanged(small(), {8: ByHand(), 11: ByHand()}), lambda: small(block=Block),
         lambda: exchanged(small(), {7: nn.Dropout(), 8: nn.ReLU()}),  # dropout before the ReLU is the same
         lambda: exchanged(small(), {5: nn.Identity(), 6: nn.Sequential(nn.Conv2d(64, 256, 1), nn.Flatten())}),
     ],

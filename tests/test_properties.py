@@ -368,7 +368,8 @@ def test_a_runs_words_bring_no_element_to_the_page(name, control, value):
 def test_a_questions_words_bring_no_element_to_the_page(question, options):
     asked = guess(question, options)
     same = guess("a", [str(i) for i in range(len(options))])
-    assert Structure(asked.card("result")).parts == Structure(same.card("result")).parts
+    cards = [re.sub("guess-[0-9a-f]{8}", "", one.card("result")) for one in (asked, same)]
+    assert Structure(cards[0]).parts == Structure(cards[1]).parts
 
 
 @few

@@ -128,7 +128,7 @@ def test_nothing_needs_to_be_written(copy, tmp_path):
 import os
 from pathlib import Path, PureWindowsPath
 from cnnlib.page import progress_file
-from cnnlib.datasets import fashion_mnist
+from cnnlib.datasets import DataFileError, fashion_mnist
 place, home = Path({str(place)!r}), Path({str(home)!r})
 assert cnnlib.__file__ == str(place / "cnnlib" / "__init__.py")
 for folder in (place, place / "cnnlib", home, Path.cwd(), Path("results")):

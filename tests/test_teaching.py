@@ -284,9 +284,7 @@ def check_exercises(number, text):
              if isinstance(thing, Exercise) and f"exercises.{name}.check(" in code}  # fmt: skip
     rows = rows_of(parts_of(text)["Exercises"])[1:]
     told = {name.strip("`"): tier for name, tier, *_ in rows}
-    found = [f"the chapter does not ask {name}" for name in told if name not in asked]
-    found += [f"the page leaves out {name}" for name in asked if name not in told]
-    found += [f"{name} is {asked[name]!r}" for name in told if told[name] != asked.get(name, told[name])]
+    found = [f"page and chapter differ in {name}, {tier}" for name, tier in sorted(told.items() ^ asked.items())]
     found += [f"{row[0]}: {row[3]}?" for row in rows if row[3] not in ("class", "homework")]
     asking = next(s for s, cell in cells_of(number) if ".check(" in cell.source and cell.cell_type == "code")
     slots = [row["Minute"].split("–") for row in plan_of(text, 90) if asking in sections_in(row["Show"])]

@@ -104,13 +104,12 @@ def kerass_momentum():
 
 
 BY_ITSELF = "Each image is normalised by itself. Which layer takes the mean over the whole batch?"
-BY_IMAGE = lambda old: nn.GroupNorm(1, old.num_features)  # noqa: E731
+BY_IMAGE = {nn.BatchNorm2d: lambda old: nn.GroupNorm(1, old.num_features)}
 BY_VECTOR = {nn.BatchNorm1d: lambda old: nn.LayerNorm(old.num_features)}
 SETTINGS = {
     "Evaluation uses the batch's own statistics. What keeps running ones?": {NORM: renewed(track_running_stats=False)},
     BY_ITSELF: [
-        *[{nn.BatchNorm2d: renewed(nn.InstanceNorm2d, track_running_stats=kept)} for kept in (True, False)],
-        {nn.BatchNorm2d: BY_IMAGE}],
+        *[{nn.BatchNorm2d: renewed(nn.InstanceNorm2d, track_running_stats=kept)} for kept in (True, False)], BY_IMAGE],
     "The momentum is Keras's. Of what is it the weight in PyTorch?":
         [{NORM: renewed(momentum=0.9)}, {NORM: renewed(momentum=0.99)}],
     "With momentum=None all batches count the same. Which momentum is the default?": {NORM: renewed(momentum=None)},
@@ -153,7 +152,7 @@ def reordered(maps="NAP", vectors="NA"):
     "The sigmoids are gone. Does a batch normalisation do their work?": {nn.Sigmoid: nn.Identity()},
     "The sigmoids have become ReLUs. What should stay?": {nn.Sigmoid: nn.ReLU()},
     "The average pooling has become max pooling. What should stay?": {nn.AvgPool2d: nn.MaxPool2d(2)},
-    **SETTINGS, BY_ITSELF: [*SETTINGS[BY_ITSELF], BY_VECTOR, {nn.BatchNorm2d: BY_IMAGE, **BY_VECTOR}],
+    **SETTINGS, BY_ITSELF: [*SETTINGS[BY_ITSELF], BY_VECTOR, {**BY_IMAGE, **BY_VECTOR}],
 }, otherwise="What stands between each convolution or dense layer and its sigmoid?", free=(6, 16, 120, 84),
    seen=(4,) * 10))  # fmt: skip
 def lenet_with_batch_norm():

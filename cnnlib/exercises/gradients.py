@@ -263,8 +263,7 @@ def pairs(plain, skip):
         lambda p, s: median(pairs(s, p)),
     "That is the mean of the ratios, which one large ratio can pull up. Where is their middle?":
         lambda p, s: mean(pairs(p, s)),
-    "That is the geometric mean of the ratios. Where is their middle?":
-        lambda p, s: geometric_mean(pairs(p, s)),
+    "That is the geometric mean of the ratios. Where is their middle?": lambda p, s: geometric_mean(pairs(p, s)),
     "That is the mean of plain's numbers divided by skip's. Which way round is the ratio, and where is the middle?":
         lambda p, s: mean(pairs(s, p)),
     "You sort both lists before you divide. What becomes of the pairs?":
@@ -592,8 +591,7 @@ def ask_for_names(found, right, case):
         [weights_in, partial(weights_in, least=2)],
     "The numbers are right and stand under the wrong names. In which order do hooks fire on the way back?":
         lambda *args: dict(zip(norms(*args), list(norms(*args).values())[::-1], strict=True)),
-    "These are the numbers of the other mode. Which line switches it?":
-        lambda net, X, y: norms(other_mode(net), X, y),
+    "These are the numbers of the other mode. Which line switches it?": lambda net, X, y: norms(other_mode(net), X, y),
 }, otherwise="With respect to which tensor is the gradient, and which norm of it is taken?",
    remark="For {count} networks, all norms: {agreement}."))  # fmt: skip
 def gradient_probe(net, X, y):

@@ -139,7 +139,8 @@ def _value(value):
 def _html_table(chapter):
     head = "".join(f"<th scope='col' style='{CELL}'>{text}</th>" for text in HEAD)
     lines = []
-    for first, *others in chapter.rows:
+    for number, (name, *others) in enumerate(chapter.rows, 1):
+        first = f"{number} · {name.strip('_').replace('_', ' ')}" if has_reader() else name
         cells = "".join(f"<td style='{CELL}'>{html_text(text)}</td>" for text in others)
         lines.append(f"<tr><th scope='row' style='{CELL};font-weight:normal'>{html_text(first)}</th>{cells}</tr>")
     caption = f"<caption style='text-align:left;font-weight:bold'>{html_text(chapter.caption)}</caption>"

@@ -444,8 +444,7 @@ def scores(result, case):
     "You take out the block after it. Which is net[1]?": lambda net, k: around(net, k + 1),
     "You take out the block before it. Which is net[1]?": lambda net, k: around(net, k - 1),
     "You count from the end. Which is net[1]?": lambda net, k: around(net, -1 - k),
-    "All blocks have given way. Which single one should?":
-        lambda net, k: around(net, *range(1, len(net) - 1)),
+    "All blocks have given way. Which single one should?": lambda net, k: around(net, *range(1, len(net) - 1)),
     "All blocks from that one on have given way. Which single one should?":
         lambda net, k: around(net, *range(k, len(net) - 1)),
     "The last gamma of the block is 0. What does its beta still add, and which ReLU is left?":

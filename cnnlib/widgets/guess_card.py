@@ -33,25 +33,38 @@ class GuessCard(anywidget.AnyWidget):
     chosen = traitlets.Any().tag(sync=True)
 
 
-def static_card(card):
-    """Return a card for a page without a kernel: with its CSS."""
-    return f"<style>{FILE.with_suffix('.css').read_text(encoding='utf-8')}</style>{card}"
+def static_card(card, question, count):
+    """Return a card for a page without a kernel, with its CSS: what is chosen of `count` options on one of the cards
+    of a question holds on the others as well.
+    """
+    group, css = _group(question), FILE.with_suffix(".css").read_text(encoding="utf-8")
+    for i in range(count):
+        here = f"body:has([name={group}][value='{i}']:checked) .{group}"
+        css += (
+            f"{here} span.cnnlib-said-{i} {{ display: inline; }} {here} div.cnnlib-said-{i} {{ display: table-row; }}\n"
+        )
+    css += f"body:has([name={group}]:checked) .{group} .cnnlib-said {{ display: none; }}\n" if count else ""
+    return f"<style>{css}</style>{card}"
+
+
+def _group(question):
+    """Return the name that the buttons of a question have in common."""
+    return f"guess-{zlib.crc32(question.encode('utf-8', 'replace')):08x}"
 
 
 def card_html(question, field, result=None):
     """Return a card: the question, the field to answer it, and a folded result if there is one."""
     folded = "" if result is None else f"<details><summary>Show the answer</summary><div>{result}</div></details>"
     return (
-        f'<div class="cnnlib-card"><p><b>Predict first.</b> {html_text(question)}</p>{field}'
+        f'<div class="cnnlib-card {_group(question)}"><p><b>Predict first.</b> {html_text(question)}</p>{field}'
         f'<div class="cnnlib-note" role="status"></div>{folded}</div>'
     )
 
 
 def options_html(question, options):
     """Return a field of buttons, of which one is chosen."""
-    group = f"guess-{zlib.crc32(question.encode('utf-8', 'replace')):08x}"
     buttons = "".join(
-        f'<label><input type="radio" name="{group}" value="{i}"> {html_text(option)}</label>'
+        f'<label><input type="radio" name="{_group(question)}" value="{i}"> {html_text(option)}</label>'
         for i, option in enumerate(options)
     )
     role = 'role="radiogroup" aria-label="your guess"'

@@ -84,9 +84,7 @@ class Guess(Explorer):
 
     def words(self, value):
         """Return the words for an answer or a measured number."""
-        if value is None:
-            return "never"
-        return self.form.format(value) if isinstance(value, Real) else str(value)
+        return "never" if value is None else self.form.format(value) if isinstance(value, Real) else str(value)
 
     def value(self, option):
         """Return the number that an answer stands for, or None."""
@@ -95,11 +93,15 @@ class Guess(Explorer):
 
     def card(self, result=None):
         """Return the card as HTML, with a folded result if there is one."""
-        if self.scale:
-            field = scale_html(*self.scale, " … ".join(map(self.words, self.scale)))
-        else:
-            field = options_html(self.question, self.options)
+        field = scale_html(*self.scale, self._ends()) if self.scale else options_html(self.question, self.options)
         return card_html(self.question, field, result)
+
+    def _ends(self):
+        return " … ".join(map(self.words, self.scale))
+
+    def static(self, html):
+        """Return a card for a page without a kernel."""
+        return static_card(html, self.question, len(self.options))
 
     def live(self, html):
         """Return a card as a widget whose answer becomes that of the guess."""
@@ -130,20 +132,18 @@ class Guess(Explorer):
             card.note() if isinstance(card, Reveal) else self._show(card)
 
     def _show(self, card):
-        if self.answer is None:
-            return
-        remark = progress_file.remark()
-        card.chosen = self.answer if self.scale else list(self.options).index(self.answer)
-        card.note = f"Noted: {self.words(self.answer)}. {remark}".rstrip()
+        if self.answer is not None:
+            card.chosen = self.answer if self.scale else list(self.options).index(self.answer)
+            card.note = f"Noted: {self.words(self.answer)}. {progress_file.remark()}".rstrip()
 
     def _build(self):
         self._widget = self.live(self.card())
 
     def _static(self):
-        return {"text/html": static_card(self.card()), "text/plain": repr(self)}, {}
+        return {"text/html": self.static(self.card()), "text/plain": repr(self)}, {}
 
     def __repr__(self):
-        answers = [" … ".join(map(self.words, self.scale))] if self.scale else self.options
+        answers = [self._ends()] if self.scale else self.options
         return printable("\n".join([f"Predict first: {self.question}", *(f"  ○ {answer}" for answer in answers)]))
 
 
@@ -210,7 +210,7 @@ class Reveal(Explorer):
         self._widget = self.guess.live(self.guess.card(self._result()))
 
     def _static(self):
-        return {"text/html": static_card(self.guess.card(self._result())), "text/plain": repr(self)}, {}
+        return {"text/html": self.guess.static(self.guess.card(self._result())), "text/plain": repr(self)}, {}
 
     def __repr__(self):
         return printable(f"{self.said(self.guess.answer)} {self.because}".strip())
