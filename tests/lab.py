@@ -170,7 +170,7 @@ def wait_for_status(page, pattern, timeout=60_000):
 
 def press(page, name):
     """Press a button of the panel."""
-    page.locator(".cnnlib-playground").get_by_role("button", name=name, exact=True).last.click()
+    page.locator(".cnnlib-playground").get_by_role("button", name=name).last.click()
 
 
 def start(page):

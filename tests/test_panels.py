@@ -19,6 +19,7 @@ from lab import (
     press,
     run_cell,
     save,
+    scroll_to,
     settle,
     start,
     wait_for_status,
@@ -32,10 +33,10 @@ pytestmark = pytest.mark.thorough
 WIDGET = "application/vnd.jupyter.widget-view+json"
 PANEL = "panel = Playground("
 PANELS = {  # chapter: words of the cells that its panel needs, beside the first one
-    "02_alexnet": ("def alexnet(", "augment = v2", "SGD = partial", "def set_augmentation"),
+    "02_alexnet": ("def alexnet(", "augment = v2", "def set_augmentation"),
     "03_vgg": ("def vgg_block(", "def vgg(", "def arch_of"),
     "04_batch_norm": ("def twelve_convolutions", "def data_for"),
-    "05_resnet": ("class PostActivation", "def cifar_resnet", "SGD = partial", "def build(s)"),
+    "05_resnet": ("class PostActivation", "def cifar_resnet", "def build(s)"),
     "06_residual_gradients": (
         "class ConvAutoencoder", "class ResidualConvAutoencoder", "outputs = {", "controls = [switch("
     ),
@@ -72,6 +73,7 @@ def open_panel(page, folder, chapter):
     needed = (PANEL, *PANELS[chapter])
     chosen = [c.source for i, c in enumerate(cells) if i == 0 or any(word in c.source for word in needed)]
     assert sum(PANEL in source for source in chosen) == 1
+    chosen.insert(1, "SGD = partial(torch.optim.SGD, momentum=0.9)")  # made in the chapters beside an experiment
     sources = [*chosen, REPORT]
     write_notebook(folder / f"{chapter}.ipynb", sources)
     page.errors.clear()
@@ -165,6 +167,7 @@ def test_a_panel_is_seen_in_one_glance(page, folder, chapter):
         page.wait_for_timeout(1500)
         press(page, "Pause")
         wait_for_status(page, "paused|finished")
+        scroll_to(page, page.panel)
         page.wait_for_timeout(1000)
         boxes = page.evaluate(BOXES)
         print(json.dumps(boxes))
