@@ -8,6 +8,7 @@ import weakref
 import ipywidgets
 import pytest
 import torch
+from anywidget import AnyWidget
 from flakes import failures, plan, read
 from ipywidgets.widgets.widget import _instances
 from panels import fork, go, mark, press, threads
@@ -101,6 +102,12 @@ def test_a_closed_panel_lets_go_of_network_and_data(panel, dense, without_last_r
         with pytest.raises(RuntimeError, match="panel 'panel' is closed: only its `history` is left. Run its cell"):
             ask()
     go(following, 1)
+
+
+def test_no_script_is_a_path():
+    """anywidget keeps each widget whose script is one, to send it what changes in the file."""
+    kinds = [kind for kind in AnyWidget.__subclasses__() if kind.__module__.startswith("cnnlib")]
+    assert len(kinds) >= 5 and all(type(kind._esm) is type(kind._css) is str for kind in kinds)
 
 
 def test_a_panel_keeps_so_many_runs_and_states(panel, monkeypatch):

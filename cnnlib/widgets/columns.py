@@ -1,12 +1,11 @@
 """Two columns, as all explorers have them: the controls on the left, and on the right the picture that they change."""
 
-from pathlib import Path
-
 import anywidget
 import ipywidgets
 import traitlets
 
 from cnnlib.page.announce import alert
+from cnnlib.widgets.assets import script_and_style
 from cnnlib.widgets.display import Explorer
 from cnnlib.widgets.subshells import answer_in_subshell
 
@@ -22,7 +21,7 @@ class LivePicture(anywidget.AnyWidget):
         The value of the part that was pressed last, and how many were pressed so far.
     """
 
-    _esm, _css = Path(__file__).with_suffix(".js"), Path(__file__).with_suffix(".css")
+    _esm, _css = script_and_style(__file__)
     value = traitlets.Unicode().tag(sync=True)
     pressed = traitlets.Any().tag(sync=True)
 

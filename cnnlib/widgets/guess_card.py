@@ -2,14 +2,14 @@
 
 import math
 import zlib
-from pathlib import Path
 
 import anywidget
 import traitlets
 
 from cnnlib.page.escape import html_text
+from cnnlib.widgets.assets import script_and_style
 
-FILE = Path(__file__)
+SCRIPT, STYLE = script_and_style(__file__)
 MOST = 6  # options: as many as the rules in guess_card.css show an answer for
 
 
@@ -26,7 +26,7 @@ class GuessCard(anywidget.AnyWidget):
         The number of the chosen answer, or the place on the scale.
     """
 
-    _esm, _css = FILE.with_suffix(".js"), FILE.with_suffix(".css")
+    _esm, _css = SCRIPT, STYLE
     html = traitlets.Unicode().tag(sync=True)
     note = traitlets.Unicode().tag(sync=True)
     result = traitlets.Unicode().tag(sync=True)
@@ -37,7 +37,7 @@ def static_card(card, question, count):
     """Return a card for a page without a kernel, with its CSS: what is chosen of `count` options on one of the cards
     of a question holds on the others as well.
     """
-    group, css = _group(question), FILE.with_suffix(".css").read_text(encoding="utf-8")
+    group, css = _group(question), STYLE
     for i in range(count):
         here = f"body:has([name={group}][value='{i}']:checked) .{group}"
         css += (

@@ -135,6 +135,14 @@ class Panel {
 
     drawMarks([xs, ys]) {
         const {em, x, top, bottom, right, look} = this;
+        const lows = look.marks.map(([at]) => {  // where the curve is low: words stand in the other half
+            const near = xs.findIndex(value => value >= at);
+            return near < 0 || this.y(ys[near]) > (top + bottom) / 2;
+        });
+        const now = JSON.stringify([em, this.width, this.height, this.xview, look.marks, look.clickable, lows]);
+        if (now === this.marked) return;  // while it trains only what changes, or a mark would lose the keyboard
+        const held = [...this.over.children].indexOf(document.activeElement);
+        this.marked = now;
         this.over.replaceChildren();
         let last = -Infinity;
         look.marks.forEach(([at, label], i) => {
@@ -142,8 +150,7 @@ class Panel {
             const group = make('g', {class: 'cnnlib-chart-mark'}, this.over), place = x(at);
             make('path', {class: 'cnnlib-chart-markline', d: `M${place} ${top}V${bottom}`}, group);
             if (this.number > 0) return;
-            const side = place > right - 1.6 * em ? -0.35 : 1.05, near = xs.findIndex(value => value >= at);
-            const low = near < 0 || this.y(ys[near]) > (top + bottom) / 2;  // the curve: words stand in the other half
+            const side = place > right - 1.6 * em ? -0.35 : 1.05, low = lows[i];
             if (place - last > 1.3 * em) {  // where the mark before leaves room
                 make('text', {transform: `translate(${place + side * em} ${low ? top : bottom - 0.4 * em}) rotate(-90)`,
                     'text-anchor': low ? 'end' : 'start'}, group, label);
@@ -161,6 +168,7 @@ class Panel {
                 this.say({mark: i});
             });
         });
+        this.over.children[held]?.focus();
     }
 
     path(xs, ys) {

@@ -5,12 +5,12 @@ in the colours of the page's theme. The static picture beside it, for pages with
 """
 
 import math
-from pathlib import Path
 
 import anywidget
 import traitlets
 
 from cnnlib.figures.style import BAND, COLOURS, DASHES, MARKERS, TINT
+from cnnlib.widgets.assets import script_and_style
 
 PATTERNS = {"-": "", "--": "8 5", "-.": "9 4 2 4", ":": "2 4"}  # Matplotlib's dashes as SVG has them
 
@@ -32,8 +32,7 @@ class LiveChart(anywidget.AnyWidget):
         All points, for a page that asks for the whole; a page that is there is sent what is new.
     """
 
-    # as text: of a path anywidget keeps every widget alive, to send it what changes in the file
-    _esm, _css = (Path(__file__).with_suffix(ending).read_text(encoding="utf-8") for ending in (".js", ".css"))
+    _esm, _css = script_and_style(__file__)
     look = traitlets.Dict().tag(sync=True)
     view = traitlets.Dict().tag(sync=True)
     lines = traitlets.List().tag(sync=True, to_json=lambda lines, widget: [[*map(_brief, line)] for line in lines])

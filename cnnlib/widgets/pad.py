@@ -7,12 +7,11 @@ kernel hears of it at the end of each stroke, and ten times a second while one g
 The paper is white and the ink is dark, like every picture in the book.
 """
 
-from pathlib import Path
-
 import anywidget
 import traitlets
 
 from cnnlib.validation import Count
+from cnnlib.widgets.assets import script_and_style
 from cnnlib.widgets.pictures import ink_picture
 
 SIDE, MOST = 28, 64  # cells of a row: as many as a picture of Fashion-MNIST has, and at most
@@ -38,7 +37,7 @@ class DrawingPad(anywidget.AnyWidget):
         If `side` is not such a number.
     """
 
-    _esm, _css = Path(__file__).with_suffix(".js"), Path(__file__).with_suffix(".css")
+    _esm, _css = script_and_style(__file__)
     side = traitlets.Int().tag(sync=True)
     ink = traitlets.Any().tag(sync=True)
 

@@ -7,10 +7,10 @@ of its label and the value that is shown beside it, keeps its keys, notes are sp
 line says so when its kernel is gone. It also tells the kernel whether the page is in front.
 """
 
-from pathlib import Path
-
 import anywidget
 import traitlets
+
+from cnnlib.widgets.assets import script_and_style
 
 SPOKEN = "cnnlib-spoken"  # the class of a widget whose text is spoken whenever it changes
 
@@ -24,8 +24,7 @@ class PageScript(anywidget.AnyWidget):
         Whether the page can be seen, as it said last.
     """
 
-    # as text: of a path anywidget keeps every widget alive, to send it what changes in the file
-    _esm, _css = (Path(__file__).with_suffix(ending).read_text(encoding="utf-8") for ending in (".js", ".css"))
+    _esm, _css = script_and_style(__file__)
     in_front = traitlets.Bool(True).tag(sync=True)
 
     def __init__(self):
