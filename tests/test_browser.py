@@ -1,9 +1,7 @@
 """Chapter 1 in a real JupyterLab and a real browser: run, steered, stopped, saved, reopened, exported."""
 
 import ast
-import json
 import shutil
-import statistics
 import subprocess
 import symtable
 import sys
@@ -11,29 +9,10 @@ from pathlib import Path
 
 import nbformat
 import pytest
-from lab import NOTEBOOK, open_notebook, outputs, page_of, run_cell, save, scroll_to, wait_for_cell, write_notebook
+from lab import NOTEBOOK, open_notebook, outputs, page_of, save, scroll_to, wait_for_cell
 
 CHAPTER = Path(__file__).parents[1] / "notebooks" / "01_lenet.ipynb"
 SLIDER = ".cnnlib-lr .noUi-handle"
-
-# Note when the loop's learning rate is set, to compare with when the key went down.
-WATCHED = """
-import json, time, torch
-from torch import nn
-from cnnlib.datasets import load_data_fashion_mnist
-from cnnlib.models import lenet, xavier_
-from cnnlib.training.loop import Trainer
-from cnnlib.widgets import fit
-seen, plain = [], Trainer.lr
-def note(trainer, value):
-    plain.fset(trainer, value)
-    seen.append((1000 * time.time(), value))
-Trainer.lr = plain.setter(note)
-train_iter, _ = load_data_fashion_mnist(256)
-"""
-RUN = "history = fit(xavier_(lenet()), train_iter, None, num_epochs=50, lr=0.1)"
-REPORT = "print(json.dumps([seen, len(set(history.lr)), history.ended]))"
-
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
@@ -44,34 +23,6 @@ def folder(tmp_path_factory):
 def page(folder):
     with page_of(folder) as page:
         yield page
-
-
-@pytest.mark.thorough
-def test_twenty_moves_of_the_slider_reach_a_running_cell(page, folder, pace):
-    write_notebook(folder / "moves.ipynb", [WATCHED, RUN, REPORT])
-    open_notebook(page, page.address, "moves.ipynb")
-    run_cell(page, 0)
-    run_cell(page, 1, wait=False)
-    handle = page.locator(SLIDER)
-    handle.wait_for(timeout=60_000)
-    page.wait_for_timeout(1500)
-    handle.focus()
-    pressed = []
-    for number in range(20):
-        pressed.append(page.evaluate("() => Date.now()"))
-        page.keyboard.press("ArrowLeft" if number >= 15 else "ArrowRight")
-        page.wait_for_timeout(250)
-    page.locator("button:has-text('Stop')").click()
-    wait_for_cell(page, 1, 30_000)
-    run_cell(page, 2)
-    seen, different, ended = json.loads(outputs(page, 2)[0]["text"])
-    assert ended == "stopped"
-    assert len(seen) == 20, "not every move was seen, or the page moved the slider by itself"
-    delays = sorted(time - press for press, (time, _) in zip(pressed, seen, strict=True))
-    print(f"slider to trainer.lr: median {statistics.median(delays):.0f} ms, 95th percentile {delays[18]:.0f} ms")
-    assert delays[18] <= pace.bar(200)
-    assert different == 16  # fifteen steps up, five back: each rate was trained with
-    assert not page.errors
 
 
 def made_by(source):

@@ -40,7 +40,7 @@ controls = [slider("width", 2, 8, 4), switch("norm", True, label="batch norm"),
     "                   views=[Blueprint((1, 14, 14)), Microscope(X, 0)])\npanel",
     'print(json.dumps([layers.answer, share.answer, panel.runner.state, panel.runner.settings["lr"],\n'
     '                  panel.runner.settings["width"], [run.name for run in panel.book.runs]]))',
-    "print(panel.page.in_front)",
+    "print(panel.page.script.in_front)",
 ]
 GUESS, SHARE, REVEAL, CHECK, SUM, LESIONS, PANEL, REPORT, FRONT = range(1, len(CELLS))
 FOCUS = """() => {

@@ -1,39 +1,50 @@
-"""In a real browser: whoever drags a slider sees the chart follow at once, and go on; and what else the page shows."""
+"""In a real browser: whoever moves a slider sees the chart follow at once, and go on; and what else the page shows."""
 
 import itertools
+import json
 import re
+import statistics
 
 import pytest
-from lab import open_notebook, page_of, run_cell, write_notebook
+from lab import moved, open_notebook, outputs, page_of, run_cell, start, wait_for_cell, watch, write_notebook
 
 SETUP = """
+import json, time
 from cnnlib.datasets import load_data_fashion_mnist
 from cnnlib.models import lenet, xavier_
+from cnnlib.training.loop import Trainer
 from cnnlib.widgets import Playground, fit, slider, switch
 train_iter, test_iter = load_data_fashion_mnist(256)
+seen, plain = [], Trainer.lr  # when the loop's learning rate is set, to compare with when the key went down
+def note(trainer, value):
+    plain.fset(trainer, value)
+    seen.append((1000 * time.time(), value))
+Trainer.lr = plain.setter(note)
 """
 FIT = "history = fit(xavier_(lenet()), train_iter, None, num_epochs=50, lr=0.5)"
 PANEL = """
 controls = [slider("width", 4, 32, 8, 4, label="channels of the very first block of this network"), switch("norm")]
-Playground("steered", lambda s: xavier_(lenet()), lambda s: (train_iter, None), controls, lr=0.5, num_epochs=50)
+panel = Playground("steered", lambda s: xavier_(lenet()), lambda s: (train_iter, None), controls, lr=0.5, num_epochs=50)
+panel
 """
+REPORT = "print(json.dumps([seen, len(set(history.lr)), history.ended])); seen.clear()"
+MOVES = 20
 FRAMES = """
 window.shown = [];
 new MutationObserver(changes => {
-    if (changes.some(c => c.target.matches('.cnnlib-chart'))) window.shown.push(performance.now());
-}).observe(document.body, {subtree: true, attributes: true, attributeFilter: ['src']});
+    if (changes.some(c => c.target.matches('.cnnlib-chart-line'))) window.shown.push(performance.now());
+}).observe(document.body, {subtree: true, attributes: true, attributeFilter: ['d']});
 """
 
 
 @pytest.fixture(scope="module")
 def page(tmp_path_factory):
     folder = tmp_path_factory.mktemp("steered")
-    write_notebook(folder / "steered.ipynb", [SETUP, FIT, PANEL])
+    write_notebook(folder / "steered.ipynb", [SETUP, FIT, PANEL, REPORT, "history = panel.history\n" + REPORT])
     dark = {"themes": {"theme": "JupyterLab Dark"}}
     with page_of(folder, dark, height=720) as page:
         open_notebook(page, page.address, "steered.ipynb")
         run_cell(page, 0)
-        page.evaluate(FRAMES)
         yield page
 
 
@@ -44,44 +55,44 @@ def panel(page):
     return page
 
 
-def drag(page, handle, pixels):
-    """Drag a slider's handle in ten steps; return when it was let go, in the page's milliseconds."""
-    box = handle.bounding_box()
-    x, y = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
-    page.mouse.move(x, y)
-    page.mouse.down()
-    for step in range(1, 11):
-        page.mouse.move(x + pixels * step / 10, y)
-        page.wait_for_timeout(20)
-    moved = page.evaluate("performance.now()")
-    page.mouse.up()
-    return moved
-
-
 @pytest.mark.thorough
 @pytest.mark.parametrize("kind", ["fit", "panel"])
-def test_the_chart_follows_a_dragged_slider(page, pace, kind):
+def test_twenty_moves_of_the_rate_reach_the_loop_and_are_seen_on_the_chart(page, pace, kind):
     run_cell(page, 1 if kind == "fit" else 2, wait=kind == "panel")
     handle = page.locator(".cnnlib-lr .noUi-handle").last
     handle.wait_for(timeout=60_000)
-    handle.scroll_into_view_if_needed()
     if kind == "panel":
-        page.locator(".cnnlib-playground button", has_text="Start").click()
-    page.wait_for_timeout(4000)
-    moves = []
-    for pixels in (-20, 15, -10):
-        moves.append(drag(page, handle, pixels))
-        page.wait_for_timeout(2500)
-    page.wait_for_timeout(4000)
-    end = page.evaluate("performance.now()")
-    shown = page.evaluate("window.shown")
-    soon, gap = pace.bar(300), pace.bar(1000)
+        start(page)
+    page.wait_for_timeout(3000)
+    watch(page, ".cnnlib-chart-panel:first-child .cnnlib-chart-over", "textContent")  # the words of the marks
+    page.evaluate(FRAMES)
+    handle.focus()
+    offset = page.evaluate("Date.now() - performance.now()")
+    answers, pressed = [], []
+    for number in range(MOVES):
+        answers.append(moved(page, lambda n=number: page.keyboard.press("ArrowLeft" if n >= 15 else "ArrowRight")))
+        pressed.append(page.evaluate("window.moved") + offset)
+        page.wait_for_timeout(350)
+    page.wait_for_timeout(3000)
+    shown, end = page.evaluate("[window.shown, performance.now()]")
     page.get_by_role("button", name="Stop").last.click()
-    answers = [min((t - move for t in shown if t > move), default=1e9) for move in moves]
-    watched = [t for t in shown if moves[0] < t <= end]
-    gaps = [b - a for a, b in itertools.pairwise([moves[0], *watched, end])]
-    print(f"{kind}: answers {[f'{a:.0f}' for a in answers]}, longest gap {max(gaps):.0f}, {len(watched)} frames")
-    assert max(answers) <= soon and max(gaps) <= gap
+    if kind == "fit":
+        wait_for_cell(page, 1, 30_000)
+    else:
+        page.locator(".cnnlib-status").last.get_by_text("stopped").wait_for()
+    report = 3 if kind == "fit" else 4
+    run_cell(page, report)
+    seen, different, ended = json.loads(outputs(page, report)[0]["text"])
+    assert ended == "stopped"
+    assert len(seen) == MOVES, "not every move was seen, or the page moved the slider by itself"
+    assert different == 16  # fifteen steps up, five back: each rate was trained with
+    delays = sorted(time - press for press, (time, _) in zip(pressed, seen, strict=True))
+    gaps = [b - a for a, b in itertools.pairwise([*shown, end])]
+    answers.sort()
+    for name, values in (("slider to trainer.lr", delays), ("slider to chart", answers)):
+        print(f"{kind}: {name}: median {statistics.median(values):.0f} ms, 95th percentile {values[18]:.0f} ms")
+    print(f"longest gap {max(gaps):.0f} ms, {len(shown)} frames")
+    assert delays[18] <= pace.bar(200) and answers[18] <= pace.bar(300) and max(gaps) <= pace.bar(1000)
     assert not page.errors
 
 
@@ -95,18 +106,45 @@ def test_a_long_label_leaves_the_slider_its_track(panel):
         assert label.evaluate("node => node.scrollWidth <= node.clientWidth && node.scrollHeight <= node.clientHeight")
 
 
-def luminance(colour):
-    channels = [int(part) / 255 for part in re.findall(r"\d+", colour)[:3]]
-    linear = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in channels]
-    return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+def contrast(one, other):
+    """Return the contrast of two colours as a browser writes them."""
+
+    def luminance(colour):
+        channels = [int(part) / 255 for part in re.findall(r"\d+", colour)[:3]]
+        linear = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in channels]
+        return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+
+    low, high = sorted(map(luminance, (one, other)))
+    return (high + 0.05) / (low + 0.05)
 
 
 def test_buttons_and_lists_can_be_read_on_a_dark_page(panel):
-    for name in ("Start", "Stop", "Runs"):
+    for name in ("Start", "Stop"):
         button = panel.locator(".jupyter-button", has_text=name).last
         text, ground = button.evaluate("n => [getComputedStyle(n).color, getComputedStyle(n).backgroundColor]")
-        low, high = sorted(map(luminance, (text, ground)))
-        assert (high + 0.05) / (low + 0.05) >= 4.5, (name, text, ground)
+        assert contrast(text, ground) >= 4.5, (name, text, ground)
     panel.get_by_role("button", name="Runs").click()
     arrow = panel.locator(".cnnlib-run-pick select").evaluate("n => getComputedStyle(n).backgroundImage")
     assert "fill='%23ddd'" in arrow, arrow
+
+
+WRITTEN = """() => {
+    const ground = element => {
+        const colour = getComputedStyle(element).backgroundColor;
+        return colour.endsWith(', 0)') ? ground(element.parentElement) : colour;
+    };
+    const words = [...document.querySelectorAll('.cnnlib-playground .cnnlib-chart-root :is(text, span)')];
+    return words.filter(e => e.textContent.trim() && e.checkVisibility()).map(e => {
+        const style = getComputedStyle(e);
+        return [e.textContent, parseFloat(style.fontSize), e.tagName === 'text' ? style.fill : style.color, ground(e)];
+    });
+}"""
+
+
+def test_words_of_a_chart_are_large_enough_and_light_on_a_dark_page(panel):
+    panel.locator(".cnnlib-playground .cnnlib-chart-root text").first.wait_for()
+    written = panel.evaluate(WRITTEN)
+    assert {"epoch", "train loss", "test accuracy"} <= {text for text, *_ in written} and len(written) > 10
+    for text, size, colour, ground in written:
+        assert size >= 13 and contrast(colour, ground) >= 4.5, (text, size, colour, ground)
+        assert contrast(ground, "rgb(0, 0, 0)") < 3, "the page is dark"

@@ -4,7 +4,19 @@ import re
 from pathlib import Path
 
 import pytest
-from lab import NOTEBOOK, open_notebook, outputs, page_of, run_cell, save, wait_for_cell, write_notebook
+from lab import (
+    NOTEBOOK,
+    open_notebook,
+    outputs,
+    page_of,
+    press,
+    run_cell,
+    save,
+    start,
+    wait_for_cell,
+    wait_for_status,
+    write_notebook,
+)
 
 pytestmark = pytest.mark.thorough
 
@@ -23,7 +35,6 @@ def build(s):
 FIT = "history = fit(build(None), data, None, 50, lr=0.1)"
 PANEL = "Playground('panel', build, lambda s: (data, data), lr=0.1, num_epochs=10_000)"
 CHART = f"i => {NOTEBOOK}.content.widgets[i].node.querySelector('.jp-RenderedImage img')?.naturalWidth >= 1000"
-STATUS = "pattern => new RegExp(pattern).test(document.querySelector('.cnnlib-status')?.textContent)"
 
 
 @pytest.fixture(scope="module")
@@ -62,10 +73,6 @@ def come_back(page, path, leave):
     )
 
 
-def wait_for_status(page, pattern, timeout=60_000):
-    page.wait_for_function(STATUS, arg=pattern, timeout=timeout)
-
-
 def close_and_open(page, path):
     page.goto("about:blank")
     page.goto(f"{page.address}/lab/workspaces/{Path(path).stem}/tree/{path}")
@@ -90,8 +97,8 @@ def test_a_tab_closed_while_a_cell_trains_shows_the_chart_if_the_page_was_saved(
     save(page)
     come_back(page, path, lambda: close_and_open(page, path))
     wait_for_status(page, r"step 240 of 240 .* finished")
-    width = "document.querySelector('.cnnlib-chart')?.naturalWidth"
-    page.wait_for_function(f"() => {width} >= 2000")  # the sharp one that stays
+    curve = "document.querySelector('.cnnlib-chart .cnnlib-chart-line[d]')?.getAttribute('d')"
+    page.wait_for_function(f"() => {curve}?.split('L').length >= 100")  # of this run, and whole: the page asked for it
     assert not page.locator("button:has-text('Stop')").count() and not page.locator(".cnnlib-lr").count()
     assert not page.errors
 
@@ -102,8 +109,7 @@ def step_of(page):
 
 def test_a_panel_is_found_again_after_the_page_was_loaded_anew_or_closed(page, folder):
     path = begin(page, folder, "panel", PANEL, "last_run()", "print(last_run().history.steps)")
-    page.locator(".cnnlib-playground").get_by_role("button", name="Start").click()
-    wait_for_status(page, r"training.*step [1-9]\d")
+    start(page)
     step = 0
     for leave in (page.reload, lambda: close_and_open(page, path)):
         before, step = step, step_of(page)
@@ -112,7 +118,7 @@ def test_a_panel_is_found_again_after_the_page_was_loaded_anew_or_closed(page, f
         assert not page.locator(".cnnlib-playground").count(), "nothing was saved, so nothing is shown"
         run_cell(page, 2, wait=False)  # last_run()
         wait_for_status(page, r"training.*step [1-9]\d")
-    page.locator(".cnnlib-playground").get_by_role("button", name="Pause").click()
+    press(page, "Pause")
     wait_for_status(page, "paused")
     run_cell(page, 3)
     assert int(outputs(page, 3)[0]["text"]) > step, "the run that was begun before is the one that goes on"
@@ -123,8 +129,7 @@ def test_a_panel_is_found_again_after_the_page_was_loaded_anew_or_closed(page, f
 
 def test_a_kernel_restarted_while_a_panel_trains_is_told_on_the_page(page, folder):
     begin(page, folder, "restart", PANEL)
-    page.locator(".cnnlib-playground").get_by_role("button", name="Start").click()
-    wait_for_status(page, r"training.*step [1-9]\d")
+    start(page)
     page.evaluate(f"() => {NOTEBOOK}.sessionContext.session.kernel.restart()")
     wait_for_status(page, "The kernel was restarted or has ended")
     assert not page.errors
