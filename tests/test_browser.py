@@ -14,6 +14,7 @@ from lab import NOTEBOOK, open_notebook, outputs, page_of, save, scroll_to, wait
 CHAPTER = Path(__file__).parents[1] / "notebooks" / "01_lenet.ipynb"
 SLIDER = ".cnnlib-lr .noUi-handle"
 
+
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
     return tmp_path_factory.mktemp("class")

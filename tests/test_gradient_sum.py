@@ -32,7 +32,7 @@ from cnnlib.models import (
 )
 from cnnlib.models.training_mode import in_mode
 from cnnlib.probes import GradientParts, gradient_parts, loss_along, random_direction
-from cnnlib.widgets import GradientSum, display, gradient_sum
+from cnnlib.widgets import GradientSum, gradient_sum
 from cnnlib.widgets.runner import random_lock
 
 ACTIVATIONS = {"ReLU": nn.ReLU, "tanh": nn.Tanh, "sigmoid": nn.Sigmoid, "GELU": nn.GELU}
@@ -388,17 +388,6 @@ def test_at_scale_zero_only_the_shortcut_is_left(widget):
     assert "✓" in widget.image.value and ElementTree.fromstring(widget.image.value) is not None
 
 
-def test_an_error_is_said_in_the_panel_and_the_next_move_mends_it(widget, monkeypatch):
-    good = widget.image.value
-    with monkeypatch.context() as patch:
-        patch.setattr(gradient_sum, "gradient_parts", lambda *_: (_ for _ in ()).throw(ValueError("<b>no</b>")))
-        widget.inputs["norm"].value = False
-        assert "role='alert'" in widget.image.value and "&lt;b&gt;no" in widget.image.value
-        assert "<b>" not in widget.image.value and "<svg" not in widget.image.value
-    widget.inputs["norm"].value = True
-    assert widget.image.value == good
-
-
 def test_random_numbers_and_data_stay(widget, monkeypatch):
     with unchanged(widget.X):
         for name, value in MOVES.items():
@@ -427,29 +416,6 @@ def test_the_seed_is_what_makes_it_another_network():
     assert one.draw().svg() == same.draw().svg() != other.draw().svg()
     one.settings["norm"] = False
     assert same.settings["norm"], "each has settings of its own"
-
-
-def test_the_stored_page_has_the_picture(widget, monkeypatch):
-    widget.inputs["block"].value = 3
-    bundle, metadata = widget._repr_mimebundle_()
-    assert set(bundle) == {"image/png", "text/plain"} and bundle["image/png"][:4] == b"\x89PNG"
-    assert metadata == {"image/png": {"width": 1000, "height": 420}}
-    assert bundle["text/plain"].startswith("Gradient at the input of block 3: pre-activation, batch norm")
-    fresh = GradientSum(torch.rand(2, 1, 8, 8), y[:2], 2)
-    monkeypatch.setattr(display, "kernel", lambda: object())
-    for _ in range(2):
-        bundle, _ = fresh._repr_mimebundle_()
-        assert {"image/png", "text/plain", "application/vnd.jupyter.widget-view+json"} == set(bundle)
-        assert bundle["application/vnd.jupyter.widget-view+json"]["model_id"] == fresh._widget.model_id
-
-
-# Once: a cell that shows the widget again after an error on the page gets the traceback.
-def test_it_can_be_shown_again_after_an_error(widget, monkeypatch):
-    monkeypatch.setattr(display, "kernel", lambda: object())
-    monkeypatch.setattr(gradient_sum, "gradient_parts", lambda *_: 1 / 0)
-    widget.inputs["norm"].value = False
-    bundle, _ = widget._repr_mimebundle_()
-    assert bundle["application/vnd.jupyter.widget-view+json"]["model_id"] == widget._widget.model_id
 
 
 def test_a_network_of_one_block():

@@ -177,7 +177,7 @@ def test_off_keeps_nothing(path, monkeypatch):
 
 @pytest.mark.thorough
 def test_a_program_that_runs_a_notebook_writes_nothing(tmp_path, monkeypatch):
-    """The same chapter's cells twice, with a file that knows them all solved and without: the same outputs."""
+    """As nbval and nbconvert do: no reader, no file, and outputs without anything that only a live page shows."""
     path = tmp_path / "progress.json"
     monkeypatch.setenv("CNNLIB_PROGRESS", str(path))
     for variable in ("CNNLIB_LIVE", "JPY_SESSION_NAME"):

@@ -50,24 +50,6 @@ def test_groups_keep_their_ratio(noise, dense, rates, lead, kind):
     assert trainer.history.marks == [(STEPS + 1, f"lr {before[lead] / 2:.3g}")]
 
 
-def test_groups_learn_as_in_a_plain_loop(noise, dense, weights):
-    nets, batches = [], list(noise().epoch(0))
-    for ours in (True, False):
-        torch.manual_seed(0)
-        net = dense()
-        optimizer = groups(net, (0.001, 0.5))
-        if ours:
-            Trainer(net, batches, lr=0.5, optimizer=optimizer).fit(1)
-        else:
-            plain = optimizer(None, 0.5)
-            for X, y in batches:
-                plain.zero_grad()
-                torch.nn.functional.cross_entropy(net(X), y).backward()
-                plain.step()
-        nets.append(weights(net))
-    assert torch.allclose(*nets, atol=1e-6)
-
-
 def test_a_fork_a_state_and_a_file_have_the_groups(noise, dense, weights, tmp_path):
     nets = [dense(), dense()]
     make = [groups(net, (0.001, 0.1), partial(SGD, momentum=0.9)) for net in nets]

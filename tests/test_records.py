@@ -15,6 +15,7 @@ from cnnlib.course.records import EXPERIMENTS, full_results, recorded, stored
 from cnnlib.course.records import run as engine
 from cnnlib.course.records.__main__ import main
 from cnnlib.course.records.catalogue import find_experiments
+from cnnlib.course.records.record import read
 from cnnlib.course.records.stored import collect
 from cnnlib.datasets import load_arrays
 from cnnlib.figures.recorded import draw_recorded
@@ -141,7 +142,7 @@ def test_a_run_that_was_interrupted_goes_on_where_it_was(tmp_path, monkeypatch):
 
 def test_a_run_that_diverges_is_a_result(tmp_path):
     record = engine.run(replace(TOY["full-residual20"], rates=(1e30,)), 0, CPU, tmp_path)
-    assert record["ended"] == "diverged" and engine.read(tmp_path / "full-residual20-0.json") == record
+    assert record["ended"] == "diverged" and read(tmp_path / "full-residual20-0.json") == record
     assert stored.summary([record]).rows[0][4:6] == ["1, 1 failed", "–"]
 
 
@@ -271,7 +272,7 @@ def test_the_command_with_two_processes(tmp_path):
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
     done = subprocess.run(command, capture_output=True, text=True, timeout=300, env=environment)
     assert done.returncode == 0, done.stderr[-3000:]
-    record = engine.read(tmp_path / "full-lenet-2processes-0.json")
+    record = read(tmp_path / "full-lenet-2processes-0.json")
     assert record["processes"] == 2 and record["steps"] == alone["steps"]
     assert record["train_loss"] == pytest.approx(alone["train_loss"], rel=1e-4)
     assert record["test_acc"] == alone["test_acc"] and done.stdout.count("finished") == 1

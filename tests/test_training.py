@@ -10,7 +10,7 @@ from functools import partial
 
 import pytest
 import torch
-from nets import unchanged
+from nets import plain_loop, unchanged
 from torch import nn
 from torch.utils.data import DataLoader, TensorDataset
 
@@ -34,19 +34,6 @@ def at_step(step, action):
             action(trainer)
 
     return listen
-
-
-def plain_loop(net, batches, lr):
-    """The loop that every textbook prints."""
-    loss, optimizer, losses = nn.CrossEntropyLoss(), torch.optim.SGD(net.parameters(), lr=lr), []
-    net.train()
-    for X, y in batches:
-        optimizer.zero_grad()
-        value = loss(net(X), y)
-        value.backward()
-        optimizer.step()
-        losses.append(value.item())
-    return losses
 
 
 # The same result as a plain loop

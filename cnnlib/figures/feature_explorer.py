@@ -9,6 +9,7 @@ from torch.nn import functional as F
 
 from cnnlib.figures.drawing import Bitmap, Drawing, Line, Rect, Words, decimal
 from cnnlib.figures.style import COLOURS, FAINT, GRID
+from cnnlib.page.escape import one_line
 from cnnlib.validation import Count, Kind, List, Tensor, Text, arguments, in_words
 
 WIDTH, TOP = 1000, 62
@@ -81,9 +82,9 @@ def draw_feature_explorer(
     for pair in scores:
         if len(pair) != 2 or not isinstance(pair[0], str) or not isinstance(pair[1], float | int):
             raise TypeError(f"scores must be pairs of a class and its probability, got {in_words(pair)}.")
-    parts = [Words(8, 26, _short(title, 90), 18, weight="bold", anchor="start")]
+    parts = [Words(8, 26, one_line(title, 90), 18, weight="bold", anchor="start")]
     x, side = PICTURE
-    parts += [Words(x, TOP - 10, _short(name, 22), anchor="start"), *_picture(image, x, TOP, side)]
+    parts += [Words(x, TOP - 10, one_line(name, 22), anchor="start"), *_picture(image, x, TOP, side)]
     parts += _mark(mark, x, TOP, side) if mark is not None else []
     parts += _scores(scores, x, TOP + side + 26, side)
     one = maps[channel].float()
@@ -113,7 +114,7 @@ def _scores(scores, x, y, width):
     parts = []
     for number, (word, share) in enumerate(scores):
         top = y + 35 * number
-        parts.append(Words(x, top, _short(word, 16), anchor="start", weight="normal" if number else "bold"))
+        parts.append(Words(x, top, one_line(word, 16), anchor="start", weight="normal" if number else "bold"))
         parts.append(Words(x + width, top, f"{share:.0%}", anchor="end"))
         parts += [Rect(x, top + 6, width, 8, "none", GRID), Rect(x, top + 6, width * share, 8, COLOURS[0], COLOURS[0])]
     return parts
@@ -169,16 +170,14 @@ def _places(found, channel, seen, y):
     note = "below: the patch that the place sees" if boxes else "the cross marks the place"
     text = f"What excites channel {channel} most in the first {seen} test pictures{nothing}"
     parts = [Words(8, y, text, weight="bold", anchor="start")]
-    if not nothing:
-        parts.append(Words(WIDTH - 8, y, note, anchor="end"))
+    parts += [] if nothing else [Words(WIDTH - 8, y, note, anchor="end")]
     top = y + 12
     for number, one in enumerate(found):
         x = 8 + number * CELL
         parts += [*_picture(one.image, x, top, TILE), *_mark(one, x, top, TILE)]
-        if boxes:
-            parts += _patch(one, x, top + TILE + 8)
+        parts += _patch(one, x, top + TILE + 8) if boxes else []
         under = top + (2 * TILE + 8 if boxes else TILE)
-        parts.append(Words(x + TILE / 2, under + 18, _short(one.word, 12)))
+        parts.append(Words(x + TILE / 2, under + 18, one_line(one.word, 12)))
         parts.append(Words(x + TILE / 2, under + 36, decimal(one.value)))
     return parts, under + 46
 
@@ -248,8 +247,3 @@ def _colour(value):
     end = LOW if value < 0 else HIGH
     mixed = (255 + (int(end[i : i + 2], 16) - 255) * min(abs(value), 1) for i in (1, 3, 5))
     return "#" + "".join(f"{round(part):02x}" for part in mixed)
-
-
-def _short(text, length):
-    text = "".join(letter for letter in str(text) if letter.isprintable())
-    return text if len(text) <= length else text[: length - 1] + "…"

@@ -5,33 +5,27 @@ experiment has several rates, each is tried for a few epochs first. The test pic
 by training pictures alone, and no run is stopped or left out for its test accuracy.
 """
 
-import datetime
 import json
 import os
-import platform
 import sys
 import time
 from multiprocessing import parent_process
-from pathlib import Path
 
 import torch
 from torch import nn
 
 from cnnlib.course.records.catalogue import NAMED
+from cnnlib.course.records.record import make_record, read
 from cnnlib.course.records.team import TeamTrainer, num_processes, process_number
 from cnnlib.machine.device import describe_device
 from cnnlib.machine.rng import forked_rng, seed_all
 from cnnlib.page import storage
 from cnnlib.page.escape import printable
-from cnnlib.probes import layer_table
 from cnnlib.training.checkpoint import Checkpoint
 from cnnlib.training.errors import DivergenceError
 
-NAME, FORMAT = "cnnlib record", 1
-MEAN = 20  # steps whose losses are kept as one number
 FURTHER = 2  # trials beyond the rates of an experiment
 APART = 2**32  # between the seeds of two processes: their dropout masks differ
-COMMANDS = {"laptop": "make records", "full": "make full"}
 
 
 def run(experiment, seed, device, folder, *, rate=None, precision="float32", compile=False, say=lambda text: None):
@@ -88,7 +82,7 @@ def run(experiment, seed, device, folder, *, rate=None, precision="float32", com
                 history = error.history
         if history.ended in ("interrupted", "stopped"):
             raise KeyboardInterrupt
-        record = _record(experiment, seed, device, history, trainer.net)
+        record = make_record(experiment, seed, device, history, trainer.net)
         record |= {"rate": rate, "trials": trials, "epochs": epochs}
         if lock:
             storage.replace(path, json.dumps(record, ensure_ascii=False).encode())
@@ -162,66 +156,6 @@ def _trainer(experiment, data, seed, rate, device, precision, compile):
     if process_number():
         seed_all(device, seed + process_number() * APART)
     return trainer
-
-
-def _record(experiment, seed, device, history, net):
-    versions = {"python": platform.python_version(), "torch": str(torch.__version__)}
-    if device.type == "cuda":
-        versions |= {"cuda": torch.version.cuda, "cudnn": torch.backends.cudnn.version()}
-    curve = [history.window(i, i + MEAN)[0] for i in range(0, history.steps, MEAN)]
-    seconds = {"seconds": history.seconds, "train_seconds": history.train_seconds}
-    seconds["cpu_seconds"] = history.settings["cpu_seconds"]
-    return {
-        NAME: FORMAT,
-        "settings": experiment.settings(),
-        "seed": seed,
-        "hardware": hardware(device),
-        "versions": versions,
-        "date": datetime.date.today().isoformat(),
-        "command": f"{COMMANDS[experiment.size]} NAMES={experiment.name}",
-        **{key: history.settings[key] for key in ("precision", "compiled", "processes", "parameters")},
-        "multiply_adds": layer_table(net.cpu(), (1, experiment.side, experiment.side)).multiply_adds,
-        "loss": _rounded(curve),
-        **{key: _rounded(getattr(history, key)) for key in ("train_loss", "train_acc", "test_acc")},
-        **{key: round(value, 1) for key, value in seconds.items()},
-        "steps": history.steps,
-        "ended": history.ended,
-    }
-
-
-def _rounded(values):
-    """Return numbers with five digits: a curve shows no more."""
-    return [float(f"{value:.5g}") for value in values]
-
-
-def hardware(device):
-    """Describe a device in one phrase, with the processor's name where the system gives it."""
-    described, info = describe_device(device), Path("/proc/cpuinfo")
-    if device.type == "cpu" and info.exists():
-        names = [
-            line.partition(":")[2].strip()
-            for line in info.read_text(encoding="utf-8").splitlines()
-            if "model name" in line
-        ]
-        described = ", ".join([described, *names[:1]])
-    return described
-
-
-def read(path):
-    """Read a record that `run` wrote.
-
-    Raises
-    ------
-    ValueError
-        If the file is damaged or something else.
-    """
-    try:
-        record = json.loads(path.read_text(encoding="utf-8"))
-        if record[NAME] == FORMAT and record["settings"]:
-            return record
-    except (ValueError, TypeError, KeyError):
-        pass
-    raise ValueError(f"{path} is no record of a run, format {FORMAT}, or is damaged. Delete it, and run it again.")
 
 
 def _read_own(path, experiment):

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from cnnlib.course.records.catalogue import EXPERIMENTS, FULL, NAMED
 from cnnlib.course.records.experiments import SIZES
-from cnnlib.course.records.run import COMMANDS, MEAN, read
+from cnnlib.course.records.record import COMMANDS, MEAN, read
 from cnnlib.page import storage
 from cnnlib.page.escape import printable
 from cnnlib.page.table import Table
@@ -27,7 +27,7 @@ class Recorded:
     ----------
     title : str
     runs : list of dict
-        The records, one a seed: see `records.run.run`.
+        The records, one a seed: see `records.record`.
     """
 
     title: str
