@@ -1,5 +1,6 @@
 """What a reader can move: live controls of a training run, playgrounds, and guesses made before a run."""
 
+from cnnlib.course.panels import recorded_panel
 from cnnlib.widgets.controls import choice, slider, switch
 from cnnlib.widgets.current_run import last_run
 from cnnlib.widgets.exercise_help import show_with_buttons
@@ -30,6 +31,7 @@ __all__ = [
     "fit",
     "guess",
     "last_run",
+    "recorded_panel",
     "slider",
     "switch",
 ]
