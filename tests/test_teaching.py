@@ -12,6 +12,7 @@ from functools import cache
 
 import pytest
 from chapter_pages import CHAPTERS, ROOT, cells_of, names_in
+from ipywidgets import ToggleButtons
 from torch import nn
 
 from cnnlib.exercises.core import Exercise
@@ -119,6 +120,8 @@ def measured(number):
 def words_of(widget):
     """Return the labels in a tree of widgets, and the words that its choices offer."""
     labels, offers = {getattr(widget, "description", "")}, set(getattr(widget, "_options_labels", ()))
+    if isinstance(widget, ToggleButtons):  # tabs
+        labels |= offers
     for child in getattr(widget, "children", ()):
         more, others = words_of(child)
         labels, offers = labels | more, offers | others
