@@ -261,5 +261,7 @@ def test_transform_is_kept_on_another_device():
     flip = v2.RandomHorizontalFlip(1)
     batches = Batches(*pictures(), 4, resize=7, transform=flip, shuffle=True, seed=5)
     assert batches.to("cpu") is batches
+    next(iter(batches))
     moved = batches.to("meta")
+    assert moved._next_epoch == 0, "its first loop is epoch 0"
     assert (moved.transform, moved.resize, moved.shuffle, moved.seed) == (flip, (7, 7), True, 5)

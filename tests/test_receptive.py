@@ -194,7 +194,8 @@ def part_from_elsewhere(self, X):
 
 
 @pytest.mark.parametrize("forward", [overwritten, overwritten_by_a_view, part_from_elsewhere,
-                                     lambda s, X: s.b(torch.cat([s.a(X), s.a(X)], 2))])  # fmt: skip
+                                     lambda s, X: s.b(torch.cat([s.a(X), s.a(X)], 2)),
+                                     lambda s, X: s.b(s.a(X) * s.a(X).mean((2, 3), keepdim=True))])  # fmt: skip
 def test_a_patch_is_not_known_where_others_pixels_come_in(forward):
     assert patch_of_the_last(forward) is None
 

@@ -98,7 +98,7 @@ def _records(t, row):
     row("full_results", {"chapter": "02_alexnet", "here": {"here": t.history}}, here=bad(T, t.history, {3: t.history}))
     row("Animator", ylabel=bad(T, 3, b"a", words="a text"), legend=bad(T, 3, [3], [["a", 3]], {}),
         ylim=bad(T, 3, "ab", (0, "1"), words="pair|number") + bad(V, (1,), (2, 1), (0, NAN)), yscale=bad(V, "other", 3)
-        + bad(V, [], told="()"), fmts=bad(V, ["q!"]), figsize=bad(T, 3, "ab", (3, "4"), {})
+        + bad(V, [], told="()"), figsize=bad(T, 3, "ab", (3, "4"), {})
         + bad(V, (3,), (0, 3), (-1, 3), (HUGE, 3), (NAN, 3)))
     row("Animator.add", {"y": [1, 2]}, x=bad(T, "1", None, {}, 1j, [1, "2"], words="number") + bad(V, [1], [1, 2, 3]),
         y=bad(T, "12", 1j, ["1", 2], [1, [2]], words="number") + bad(V, 1, [1], [1, 2, 3], []))
