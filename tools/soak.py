@@ -58,10 +58,11 @@ def noting(name):
     return note
 for name, widget in panel.inputs.items():
     widget.observe(noting(name), "value")
-for fold in panel.folds:
-    fold.observe(noting(fold.description), "value")
-for button in (panel.start, panel.pause, panel.step, panel.stop, panel.reset, panel.slower):
-    button.on_click(noting(button.icon))
+page = panel.page
+page.tabs.observe(noting("tabs"), "value")
+page.more.observe(noting("More"), "value")
+for name in ("start", "step", "stop", "reset", "offer"):
+    getattr(page, name).on_click(noting(name))
 for button in (panel.book.fork, panel.book.mark, panel.book.export):
     button.on_click(noting(button.description))
 probe
@@ -149,19 +150,19 @@ class Reader:
             *[(self.slide, name) for name in ("lr", "lr", "lr", "depth", "width")],
             *[(self.tick, name) for name in ("residual", "norm")],
             *[(self.select, name) for name in ("shortcut", "block", "start", "activation")],
-            *[(self.press, icon) for icon in ("play", "play", "play", "pause", "step-forward", "stop", "refresh")],
+            *[(self.click, name) for name in ("start", "start", "start", "step", "stop", "reset", "offer")],
             *[(self.press, name) for name in ("Mark", "Mark", "Fork here", "Export")],
-            *[(self.press, name) for name in ("Runs", "Show the code", "More controls")],
-            (self.pick, "run-pick"), (self.pick, "run-moment"), (self.go_on_slower, "slower"),
+            *[(self.turn, name) for name in ("Gradients", "Network", "Runs", "Code")], (self.press, "More"),
+            (self.pick, "run-pick"), (self.pick, "run-moment"),
         ]  # fmt: skip
 
     def find(self, selector):
         return self.page.locator(f".cnnlib-playground {selector}").first
 
     def ready(self, selector):
-        """Return a part of the panel, its fold opened if that hides it; None if it cannot be used now."""
+        """Return a part of the panel, shown if it is under More or Runs; None if it cannot be used now."""
         part = self.find(selector)
-        for fold in ("More controls", "Runs"):
+        for fold in ("More", "Runs"):
             button = self.find(f"button:has-text('{fold}')")
             if not part.is_visible() and "mod-active" not in button.get_attribute("class"):
                 button.click()
@@ -185,9 +186,21 @@ class Reader:
             self.lost.append(f"{action.__name__} {name}")
 
     def press(self, name):
-        if part := self.ready(f"button:has(i.fa-{name})" if name.islower() else f"button:has-text('{name}')"):
+        if part := self.ready(f"button:has-text('{name}')"):
             part.click(timeout=1000 * LOST)
             return name
+
+    def click(self, name):
+        part = self.find(f"button.cnnlib-{name}")
+        if part.is_visible() and part.is_enabled():
+            part.click(timeout=1000 * LOST)
+            return name
+
+    def turn(self, name):
+        part = self.find(f".cnnlib-tabs button:has-text('{name}')")
+        if "mod-active" not in part.get_attribute("class"):
+            part.click(timeout=1000 * LOST)
+            return "tabs"
 
     def slide(self, name):
         if handle := self.ready(f".cnnlib-{name} .noUi-handle"):
@@ -216,12 +229,6 @@ class Reader:
             with suppress(Error):
                 part.select_option(index=self.rng.randrange(count), timeout=2000)
             self.moves[f"pick {name}"] += 1
-
-    def go_on_slower(self, name):
-        part = self.find(f"button.cnnlib-{name}")
-        if part.is_visible():
-            part.click(timeout=1000 * LOST)
-            return "step-forward"
 
 
 class Soak:

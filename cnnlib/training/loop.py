@@ -1,5 +1,4 @@
-"""One training loop for the whole book. It knows no network in particular and no display: it trains, keeps a
-record, and calls listeners.
+"""One training loop for the whole book. It knows no network and no display: it trains, records, and calls listeners.
 
 `Trainer.fit` → `_run_epoch` → `_step` is the loop. What surrounds it has a file of its own: the batches (`source`),
 the loss (`objective`), learning rates (`rates`), the record (`record`, `history`), what a diverging run goes back to

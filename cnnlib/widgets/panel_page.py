@@ -50,8 +50,8 @@ class PanelPage:
         self.chart = LiveChart(chart, on_mark)
         self.tabs = ipywidgets.ToggleButtons(options=list(tabs), tooltips=[f"Show: {name}" for name in tabs])
         self.views = tabs
-        for part, name in ((self.status, "status"), (self.offer, "offer"), (self.tabs, "tabs")):
-            part.add_class(f"cnnlib-{name}")
+        for name in ("start", "step", "reset", "stop", "offer", "status", "tabs"):
+            getattr(self, name).add_class(f"cnnlib-{name}")
         self.tabs.observe(lambda change: self._turn(turned), "value")
         self._turn()
         buttons = _group("cnnlib-buttons", [self.start, self.step, self.reset, self.stop])
