@@ -69,7 +69,7 @@ def test_rhythm(path):
         in_a_row = in_a_row + 1 if cell.cell_type == "code" else 0
         assert in_a_row <= 2, f"three code cells in a row: {cell.source}"
         lines = [line for line in cell.source.splitlines() if line.strip()]
-        if cell.cell_type == "code":
+        if cell.cell_type == "code" and "hide-input" not in cell.metadata.get("tags", []):
             assert len(lines) <= (30 if "cnnlib" in cell.metadata else 14), cell.source
     code = code_cells(path)
     imports = [cell for cell in code if "import " in cell.source]
@@ -84,7 +84,7 @@ def test_only_live_cells_are_not_compared(path):
     for cell in code_cells(path):
         tags = cell.metadata.get("tags", [])
         assert set(tags) <= {"nbval-ignore-output", "hide-input"}, "no cell is skipped"
-        if tags:
+        if "nbval-ignore-output" in tags:
             assert any(reason in cell.source for reason in REASONS), cell.source
             printed = " ".join(output.get("text", "") for output in cell.outputs)
             assert "True" not in printed and "False" not in printed, "a claim must be compared"

@@ -83,7 +83,7 @@ def text_of(section, kind=None):
     for where, cell in cells_of(int(section.split(".")[0])):
         if where == section and kind in (None, cell.cell_type):
             texts.append(cell.source)
-            if kind is None and not cell.metadata.get("tags"):
+            if kind is None and "nbval-ignore-output" not in cell.metadata.get("tags", []):
                 texts += [output.get("text", "") for output in cell.get("outputs", [])]
                 texts += [output.get("data", {}).get("text/plain", "") for output in cell.get("outputs", [])]
     return " ".join(" ".join(texts).replace("`", "").split())
