@@ -20,7 +20,7 @@ from xml.etree import ElementTree
 import nbformat
 import pytest
 from bs4 import BeautifulSoup, NavigableString
-from lab import chromium, jupyterlab, new_page, open_notebook
+from lab import chromium, jupyterlab, new_page, open_notebook, press, wait_for_status
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_output
 
 ROOT = Path(__file__).parents[1]
@@ -99,35 +99,35 @@ def test_what_is_skipped_is_for_working_alone(slides, path):
     assert any("import " in source for source in shown), "a live presentation has to run them"
 
 
-def test_headings_start_slides_and_code_stays_on_them(slides):
-    cells = [text("# Title"), code("import torch"), text("## One"), code("a = 1"), text("so"), text("### Not this")]
-    assert slides.slide_types(cells) == ["slide", "-", "slide", "-", "-", "-"]
+LAYOUTS = {  # the cells below the title, and what they are
+    "headings start slides, and code stays on them": (
+        [code("import torch"), text("## One"), code("a = 1"), text("so"), text("### Not this")],
+        ["-", "slide", "-", "-", "-"],
+    ),
+    "a comment in a listing is no heading": ([text("so:\n\n```\n# a comment\n```")], ["-"]),
+    "a question stands alone, and its answer waits": (
+        [code("g = guess('?', [])\ng"), code("fit()"), code("g.reveal('a')")],
+        ["subslide", "subslide", "fragment"],
+    ),
+    "prose goes to the next slide with its code": (
+        [code("x\n" * 20), text("The picture:"), code("draw()", picture=380)],
+        ["-", "subslide", "-"],
+    ),
+    "long prose after a large picture": ([code("draw()", picture=380), text("word " * 150)], ["-", "subslide"]),
+    "exercises and endless tables are skipped up to the next heading": (
+        [
+            text("All of them:"), code("claims()", lines=100), text("## 1.9 Exercises"), text("### Recall"),
+            code("x = ..."), text("## Sources"),
+        ],
+        [*["skip"] * 5, "slide"],
+    ),
+}  # fmt: skip
 
 
-def test_a_comment_in_a_listing_is_no_heading(slides):
-    assert slides.slide_types([text("# Title"), text("so:\n\n```\n# a comment\n```")]) == ["slide", "-"]
-
-
-def test_a_question_stands_alone_and_its_answer_waits(slides):
-    cells = [text("# Title"), code("g = guess('?', [])\ng"), code("fit()"), code("g.reveal('a')")]
-    assert slides.slide_types(cells) == ["slide", "subslide", "subslide", "fragment"]
-
-
-def test_prose_goes_to_the_next_slide_with_its_code(slides):
-    cells = [text("# Title"), code("x\n" * 20), text("The picture:"), code("draw()", picture=380)]
-    assert slides.slide_types(cells) == ["slide", "-", "subslide", "-"]
-
-
-def test_long_prose_is_not_shown_with_a_large_picture(slides):
-    long = text("word " * 150)
-    assert slides.slide_types([text("# T"), code("draw()", picture=380), long])[-1] == "subslide"
-    assert slides.slide_types([text("# T"), long, code("draw()", picture=380)])[-1] == "subslide"
-
-
-def test_exercises_and_endless_tables_are_skipped_up_to_the_next_heading(slides):
-    table = code("claims()", lines=100)
-    cells = [text("# T"), text("All of them:"), table, text("## 1.9 Exercises"), text("### Recall"), code("x = ...")]
-    assert slides.slide_types([*cells, text("## Sources")]) == ["slide", *["skip"] * 5, "slide"]
+@pytest.mark.parametrize("case", LAYOUTS)
+def test_the_rule(slides, case):
+    cells, kinds = LAYOUTS[case]
+    assert slides.slide_types([text("# Title"), *cells]) == ["slide", *kinds]
 
 
 def test_layout_touches_nothing_else(slides):
@@ -148,9 +148,15 @@ def test_a_chapter_that_is_not_there_is_named(slides):
 # Formulas and diagrams
 
 
+def needs_the_extra(*packages):
+    """Skip a test where the packages of the extra that makes the book are not installed."""
+    for package in packages:
+        pytest.importorskip(package, reason="needs the extra `book`: pip install -e '.[book]'")
+
+
 @pytest.fixture
 def offline():
-    pytest.importorskip("latex2mathml", reason="needs the extra `book`: pip install -e '.[book]'")
+    needs_the_extra("latex2mathml")
     return importlib.import_module("offline")
 
 
@@ -221,8 +227,7 @@ def assert_whole_and_local(folder):
 
 @pytest.fixture(scope="module")
 def deck(tmp_path_factory):
-    for package in ("latex2mathml", "sphinx_revealjs"):
-        pytest.importorskip(package, reason="needs the extra `book`: pip install -e '.[book]'")
+    needs_the_extra("latex2mathml", "sphinx_revealjs")
     folder = tmp_path_factory.mktemp("deck")
     importlib.import_module("deck").build(folder)
     return folder
@@ -230,8 +235,7 @@ def deck(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def book(tmp_path_factory):
-    for package in ("latex2mathml", "myst_nb", "furo"):
-        pytest.importorskip(package, reason="needs the extra `book`: pip install -e '.[book]'")
+    needs_the_extra("latex2mathml", "myst_nb", "furo")
     folder = tmp_path_factory.mktemp("book")
     run = subprocess.run([sys.executable, BOOK / "book.py", folder], capture_output=True, text=True)
     assert run.returncode == 0, run.stdout + run.stderr
@@ -249,7 +253,7 @@ def test_deck_has_every_chapter_and_needs_no_network(deck):
 
 
 def test_paragraphs_are_laid_out_one_by_one():
-    pytest.importorskip("sphinx_revealjs", reason="needs the extra `book`: pip install -e '.[book]'")
+    needs_the_extra("sphinx_revealjs")
     paragraphs = importlib.import_module("deck").paragraphs
     assert paragraphs("one\ntwo\n\nthree\n\n```\na\n\nb\n```\nfour") == ["one\ntwo", "three", "```\na\n\nb\n```\nfour"]
 
@@ -353,8 +357,7 @@ OUTPUTS = {  # what a cell leaves, and what a page shows of it
 @pytest.mark.filterwarnings("ignore")  # Sphinx's own of its extensions
 @pytest.mark.parametrize("kind", ["book", "deck"])
 def test_every_kind_of_output_is_rendered(tmp_path, kind):
-    for package in ("latex2mathml", "myst_nb", "furo", "sphinx_revealjs"):
-        pytest.importorskip(package, reason="needs the extra `book`: pip install -e '.[book]'")
+    needs_the_extra("latex2mathml", "myst_nb", "furo", "sphinx_revealjs")
     code = [new_code_cell(name.replace(" ", "_"), outputs=[output]) for name, (output, _) in OUTPUTS.items()]
     metadata = {"language_info": {"name": "python"}}
     notebook = nbformat.v4.new_notebook(cells=[text("# 7 · Outputs\n\n" + MARKDOWN), *code], metadata=metadata)
@@ -387,7 +390,7 @@ def test_search_knows_a_word_of_each_chapter(book):
 
 
 def test_front_page_needs_the_table_of_chapters():
-    pytest.importorskip("latex2mathml", reason="needs the extra `book`: pip install -e '.[book]'")
+    needs_the_extra("latex2mathml")
     with pytest.raises(ValueError, match="no table below"):
         importlib.import_module("book").front_page("# Title\n\nNothing.\n", [])
 
@@ -542,26 +545,19 @@ def start_panel(page):
     """Start the panel and move its slider with the keyboard; the run has a mark of it."""
     page.locator(".cnnlib-playground").get_by_role("button", name="Start").focus()
     page.keyboard.press("Enter")
-    trains = "() => /training.*step [1-9]/.test(document.querySelector('.cnnlib-status')?.textContent)"
-    page.wait_for_function(trains, timeout=60_000)
+    wait_for_status(page, "training.*step [1-9]")
     page.locator(".cnnlib-lr .noUi-handle").focus()
     page.keyboard.press("ArrowRight")
     page.locator(".cnnlib-lr").get_by_text("0.0314").wait_for(timeout=10_000)
-    page.locator(".cnnlib-playground").get_by_role("button", name="Pause").click()
-    rests = "() => /paused/.test(document.querySelector('.cnnlib-status')?.textContent)"
-    page.wait_for_function(rests, timeout=30_000)
+    press(page, "Pause")
+    wait_for_status(page, "paused")
     assert not page.errors
-
-
-def has_extension(name):
-    folders = (Path(sys.prefix, "share", "jupyter", "labextensions"),)
-    return any((folder / name).exists() for folder in folders)
 
 
 @pytest.mark.thorough
 def test_slides_live(tmp_path, slides, browser):
     """The panel on a slide of jupyterlab-slideshow, with the settings of `make slides`: it trains and answers."""
-    if not has_extension("jupyterlab-slideshow"):
+    if not Path(sys.prefix, "share", "jupyter", "labextensions", "jupyterlab-slideshow").exists():
         pytest.skip("needs the extra `present`: pip install -e '.[present]'")
     home = tmp_path / ".home"
     shutil.copytree(BOOK / "live", home / "CONFIG_DIR")
