@@ -208,5 +208,8 @@ def test_the_kernel_knows_whether_the_page_is_in_front(page):
     hide = "Object.defineProperty(document, 'hidden', {value: true, configurable: true})"
     for script, in_front in ((hide, "False"), ("delete document.hidden", "True")):
         page.evaluate(change % script)
-        run_cell(page, FRONT)
-        assert outputs(page, FRONT)[0]["text"].strip() == in_front
+        for _ in range(20):  # what the page says comes by another channel than the cell that is run
+            run_cell(page, FRONT)
+            if (said := outputs(page, FRONT)[0]["text"].strip()) == in_front:
+                break
+        assert said == in_front

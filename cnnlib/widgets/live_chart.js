@@ -45,7 +45,7 @@ class Panel {
         this.about = look.panels[number];
         this.element = make('div', {class: 'cnnlib-chart-panel'}, parent);
         this.head = make('div', {class: 'cnnlib-chart-head'}, this.element);
-        this.svg = make('svg', {}, this.element);
+        this.svg = make('svg', {role: 'presentation'}, this.element);  // the whole chart has the name
         this.id = `cnnlib-clip-${Math.random().toString(36).slice(2)}`;
         const clip = make('clipPath', {id: this.id}, make('defs', {}, this.svg));
         this.clip = make('rect', {}, clip);
