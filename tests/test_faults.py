@@ -21,7 +21,7 @@ import cnnlib
 from cnnlib import DeviceError, DivergenceError, OutOfMemoryError, evaluate_accuracy, train
 from cnnlib.machine import device, faults
 from cnnlib.widgets import fit
-from cnnlib.widgets.playground import View
+from cnnlib.widgets.view import View
 
 Trainer = partial(cnnlib.Trainer, device="cpu")
 momentum = partial(torch.optim.SGD, momentum=0.9)

@@ -24,7 +24,7 @@ from cnnlib.probes import feature_maps, layers_with_maps, maps_and_output, stron
 from cnnlib.widgets import FeatureExplorer, explore_features, feature_explorer, network_copy
 from cnnlib.widgets.feature_explorer import EMPTY
 from cnnlib.widgets.pictures import grey_picture
-from cnnlib.widgets.playground import View
+from cnnlib.widgets.view import View
 
 
 @pytest.fixture(autouse=True)

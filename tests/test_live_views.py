@@ -19,9 +19,9 @@ from cnnlib.figures.style import new_figure
 from cnnlib.models import SHORTCUTS, BasicBlock, PostActivation, PreActivation, Residual, cifar_resnet, resnet18
 from cnnlib.probes import gradient_norms, present_gradients
 from cnnlib.training.loop import Trainer
-from cnnlib.widgets import GradientFlow, Shortcuts, choice, playground, slider
+from cnnlib.widgets import GradientFlow, Shortcuts, choice, panel_display, playground, slider
 from cnnlib.widgets.live_chart import LiveChart
-from cnnlib.widgets.playground import View
+from cnnlib.widgets.view import View
 from cnnlib.widgets.views import main_path
 
 # Whether anybody looks
@@ -32,7 +32,7 @@ def eager(monkeypatch):
     """Draw a frame after every step that somebody may see; return the list that grows with each."""
     drawn, update = [], LiveChart.update
     monkeypatch.setattr(playground, "FRAME_EVERY", 0)
-    monkeypatch.setattr(playground, "STATUS_EVERY", 0)
+    monkeypatch.setattr(panel_display, "STATUS_EVERY", 0)
     monkeypatch.setattr(playground, "SHARE", 1e9)
     monkeypatch.setattr(LiveChart, "update", lambda chart: drawn.append(chart) or update(chart))
     return drawn

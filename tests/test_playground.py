@@ -13,13 +13,13 @@ from torch import nn
 from traitlets import TraitError
 
 from cnnlib import Trainer
-from cnnlib.widgets import Blueprint, Microscope, choice, fit, playground, slider, switch
+from cnnlib.widgets import Blueprint, Microscope, choice, fit, panel_display, playground, slider, switch
 from cnnlib.widgets.controls import Control, shown
 from cnnlib.widgets.display import WIDGET
 from cnnlib.widgets.live_chart import LiveChart
-from cnnlib.widgets.playground import View
 from cnnlib.widgets.runner import pause_all
 from cnnlib.widgets.runs import SHOWN
+from cnnlib.widgets.view import View
 
 # Start, Pause, Reset
 
@@ -434,7 +434,7 @@ def test_bundle_holds_the_widget_and_a_picture(panel):
 
 def test_a_page_without_a_kernel_gets_a_picture(panel, monkeypatch):
     shown = []
-    monkeypatch.setattr(playground, "display", lambda *args, **options: shown.append(args[0]))
+    monkeypatch.setattr(panel_display, "display", lambda *args, **options: shown.append(args[0]))
     view = Blueprint((1, 28, 28))
     pg = panel(wide, controls=WIDE, preview=7, views=[view])
     pg._ipython_display_()

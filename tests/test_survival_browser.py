@@ -95,7 +95,7 @@ def test_a_tab_closed_while_a_cell_trains_shows_the_chart_if_the_page_was_saved(
     wait_for_status(page, r"step [1-9]\d")
     save(page)
     come_back(page, path, lambda: close_and_open(page, path))
-    wait_for_status(page, r"step 240 of 240 .* finished")
+    page.locator(".cnnlib-chart-note", has_text="finished").wait_for(timeout=60_000)
     curve = "document.querySelector('.cnnlib-chart .cnnlib-chart-line[d]')?.getAttribute('d')"
     page.wait_for_function(f"() => {curve}?.split('L').length >= 100")  # of this run, and whole: the page asked for it
     assert not page.locator("button:has-text('Stop')").count() and not page.locator(".cnnlib-lr").count()

@@ -11,8 +11,8 @@ from cnnlib.validation import Bool, arguments
 from cnnlib.widgets.feature_controls import FeatureControls
 from cnnlib.widgets.network_copy import NetworkCopy
 from cnnlib.widgets.pictures import Pictures, class_names, found_at
-from cnnlib.widgets.playground import View
 from cnnlib.widgets.runner import random_lock
+from cnnlib.widgets.view import View
 
 SLOW = 0.01  # seconds a picture: a search then takes some, and the page says that it is going on
 EMPTY = "Press Start: the feature maps appear here."

@@ -9,7 +9,7 @@ from cnnlib.page.announce import alert
 from cnnlib.probes import gradient_norms, present_gradients, relu_statistics, walk_layers
 from cnnlib.validation import Count, Example, Tensor, arguments
 from cnnlib.widgets.live_chart import LiveChart
-from cnnlib.widgets.playground import View
+from cnnlib.widgets.view import View
 
 
 class DrawnView(View):
