@@ -32,7 +32,8 @@ from lab import chromium, jupyterlab, open_notebook, outputs, run_cell
 from markdown_it import MarkdownIt
 from markup import Structure
 from nbformat.v4 import new_code_cell, new_notebook
-from panels import go, panel, pictures  # noqa: F401
+from panels import go
+from panels import panel as panel
 from PIL import Image
 from torch import nn
 
@@ -77,7 +78,7 @@ def _codes():
 
 
 UNSAFE = {"pickle", "cPickle", "cloudpickle", "dill", "joblib", "shelve", "marshal", "multiprocessing", "yaml"}
-HARMLESS_PARTS = {"multiprocessing.get_context"}  # how processes of our own are started
+HARMLESS_PARTS = {"multiprocessing.get_context", "multiprocessing.parent_process"}  # processes of our own
 RUNS_TEXT = {"eval", "exec", "compile", "__import__"}
 
 
@@ -336,7 +337,9 @@ def reader(tmp_path, monkeypatch):
 
 @pytest.mark.parametrize("place", PLACES)
 def test_text_brings_no_markup(place, reader):
-    show = PLACES[place]
+    def show(text):
+        return re.sub(r"\bguess-[0-9a-f]{8}\b", "guess", PLACES[place](text))  # a card has a hash of its words
+
     expected = Structure(show(HARMLESS))
     for name, evil in EVIL.items():
         page = show(evil)
@@ -361,7 +364,7 @@ def test_files_to_save_are_named_by_letters(reader):
             )
 
 
-def test_a_panel_shows_settings_and_errors_as_text(panel):  # noqa: F811
+def test_a_panel_shows_settings_and_errors_as_text(panel):
     """The status line, the listing, and what is drawn: labels on a chart are no formulas."""
     for evil in EVIL.values():
 
@@ -386,7 +389,7 @@ def test_labels_on_a_chart_are_no_formulas():
     assert Drawing([Words(5, 5, text) for text in words], 20, 20, "").picture().png(1)[:4] == b"\x89PNG"
 
 
-def test_descriptions_of_controls_are_text(reader, panel):  # noqa: F811
+def test_descriptions_of_controls_are_text(reader, panel):
     """ipywidgets takes HTML in a description only where it is told so, and nobody tells it."""
     assert not [path for path in (ROOT / "cnnlib").rglob("*.py") if "allow_html" in path.read_text(encoding="utf-8")]
     pg = panel(controls=[choice("kind", {"<i>a</i>": 1, "<i>b</i>": 2}, label="<b>kind</b>")])

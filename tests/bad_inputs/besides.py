@@ -94,7 +94,7 @@ def _records(t, row):
         + bad(V, *no_record, words="this text", told="this text"))
     row("compare", runs=bad(V, None, {}, [], {"a": []})
         + bad(T, 3, "abc", [t.history], {"a": 3}, {"a": [3]}, {"a": History}, words="histor"))
-    row("growth_table", {"folder": "/nowhere/at all"}, folder=bad(T, None, 3, ["a"]))
+    row("growth_table", {"chapter": 1, "folder": "/nowhere/at all"}, folder=bad(T, None, 3, ["a"]))
     row("full_results", {"chapter": "02_alexnet", "here": {"here": t.history}}, here=bad(T, t.history, {3: t.history}))
     row("Animator", ylabel=bad(T, 3, b"a", words="a text"), legend=bad(T, 3, [3], [["a", 3]], {}),
         ylim=bad(T, 3, "ab", (0, "1"), words="pair|number") + bad(V, (1,), (2, 1), (0, NAN)), yscale=bad(V, "other", 3)

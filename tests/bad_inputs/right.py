@@ -56,9 +56,7 @@ def build():
 
 def by_name(t):
     """Return what a parameter of each name is given where a function has no default; a method's `self` by its class."""
-    stage = dict.fromkeys(
-        ("num_convs", "num_residuals", "num_blocks", "number", "x", "factor", "chapter", "in_channels"), 1
-    )
+    stage = dict.fromkeys(("num_convs", "num_residuals", "num_blocks", "number", "x", "factor", "in_channels"), 1)
     width = dict.fromkeys(("out_channels", "input_channels", "num_channels", "num_features", "n", "ratio"), 2)
     data = dict.fromkeys(("batches", "train_iter", "test_iter", "data_iter"), t.pairs)
     image = {"image": t.X[0, 0], "maps": t.X[:, 0], "weights": t.X[:, 0], "images": t.X}
