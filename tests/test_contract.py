@@ -13,7 +13,7 @@ from chapter_pages import CHAPTERS, ROOT
 
 from cnnlib import time_contract
 from cnnlib.course import times as contract
-from cnnlib.course.times import FILE, WORKLOADS, calibrate, find_chapter
+from cnnlib.course.times import FILE, WORKLOADS, calibrate, contract_name
 
 sys.path.insert(0, str(ROOT / "tools"))
 from times import sections_of  # noqa: E402
@@ -129,7 +129,7 @@ def test_an_unknown_chapter_is_named():
 def test_a_calibration_is_short_and_leaves_no_trace(name, pace):
     random, threads = torch.get_rng_state(), torch.get_num_threads()
     began = time.perf_counter()
-    found = calibrate(find_chapter(name))
+    found = calibrate(contract_name(name))
     assert time.perf_counter() - began < pace.bar(4), "2 s on a quiet machine; this one may be busy"
     assert torch.equal(torch.get_rng_state(), random) and torch.get_num_threads() == threads
     assert list(found) == [workload.name for workload in WORKLOADS[name]]

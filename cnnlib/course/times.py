@@ -140,7 +140,7 @@ def time_contract(chapter):
     ValueError
         If there is no such chapter.
     """
-    name = find_chapter(chapter)
+    name = contract_name(chapter)
     device = try_gpu()
     if device.type != "cpu":
         return Contract({}, torch.get_num_threads(), {}, str(device))
@@ -182,7 +182,7 @@ def promise(chapter, there, here):
     return min(promises.items(), key=lambda promise: sum(promise[1].values()))
 
 
-def find_chapter(chapter):
+def contract_name(chapter):
     """Return the name of the notebook that a name or a number means."""
     found = [name for name in WORKLOADS if chapter in (name, name.partition("_")[0])]
     if not found:
@@ -196,7 +196,7 @@ def calibrate(chapter):
     The random numbers and the number of threads are left as they were.
     """
     keep_freed_memory()
-    workloads, before = WORKLOADS[find_chapter(chapter)], torch.get_num_threads()
+    workloads, before = WORKLOADS[contract_name(chapter)], torch.get_num_threads()
     with forked_rng(torch.device("cpu"), seed=0):  # for weights and dropout
         try:
             return {workload.name: _time_step(workload, SECONDS / len(workloads)) for workload in workloads}

@@ -208,7 +208,7 @@ def kept_by_both(a, b):
     return a.kept[both], b.kept[both]
 
 
-def in_words(found, right, case):
+def dropout_told(found, right, case):
     """Return the fact about a dropout that drops or keeps otherwise, and a question."""
     p, share = right.share, found.share
     return next((fact, ask) for true, fact, ask in (
@@ -233,7 +233,7 @@ def dropping(kept=lambda X, p: torch.rand(X.shape) >= p, scale=lambda X, p: X / 
 
 
 @exercise("build", check(Function(
-    observe, agree=drop_alike, gap=lambda *both: gap(*kept_by_both(*both)), tell=in_words, by_hand=("dropout",),
+    observe, agree=drop_alike, gap=lambda *both: gap(*kept_by_both(*both)), tell=dropout_told, by_hand=("dropout",),
     gradients=lambda weights, result, X, p, training: [weights * (result != 0) / (1 - p)],
 ), dropout_cases, F.dropout, {
     "One mask serves all images of the batch. Which shape has the tensor of random numbers?":

@@ -300,7 +300,7 @@ def ask_for_settings(found, right, case):
     return "", "Has yours the same stride, padding and groups?" if found.shape != right.shape else ""
 
 
-def wrong(bias=lambda b, m, s, beta: (b - m) * s + beta, scale=lambda g, var, eps: g / (var + eps).sqrt(),
+def wrong_bn(bias=lambda b, m, s, beta: (b - m) * s + beta, scale=lambda g, var, eps: g / (var + eps).sqrt(),
           weight=lambda W, s: s[:, None, None, None] * W):  # fmt: skip
     """Return a fold that makes its biases, its scale or its weights in another way."""
 
@@ -317,27 +317,27 @@ def wrong(bias=lambda b, m, s, beta: (b - m) * s + beta, scale=lambda g, var, ep
 @exercise("build", check(Function(
     folded_output, off="the output is off", refuse=(type, nn.Module), tell=ask_for_settings), fold_cases, mistakes={
     "It is still the convolution as it was. By what does bn multiply its result?":
-        wrong(lambda b, m, s, beta: b, weight=lambda W, s: W),
-    "The bias of the convolution is forgotten. What does bn do to it?": wrong(lambda b, m, s, beta: beta - m * s),
-    "The bias of the convolution is added as it is. What does bn do?": wrong(lambda b, m, s, beta: b + beta - m * s),
-    "The running mean is forgotten. Where is it subtracted?": wrong(lambda b, m, s, beta: b * s + beta),
-    "The bias is beta alone. What becomes of the running mean?": wrong(lambda b, m, s, beta: beta),
-    "Beta is forgotten. Where is it added?": wrong(lambda b, m, s, beta: (b - m) * s),
-    "The bias is the old one. What do the running mean and beta add to it?": wrong(lambda b, m, s, beta: b),
-    "Two numbers are missing in the bias. Which does bn add?": wrong(lambda b, m, s, beta: b * s),
+        wrong_bn(lambda b, m, s, beta: b, weight=lambda W, s: W),
+    "The bias of the convolution is forgotten. What does bn do to it?": wrong_bn(lambda b, m, s, beta: beta - m * s),
+    "The bias of the convolution is added as it is. What does bn do?": wrong_bn(lambda b, m, s, beta: b + beta - m * s),
+    "The running mean is forgotten. Where is it subtracted?": wrong_bn(lambda b, m, s, beta: b * s + beta),
+    "The bias is beta alone. What becomes of the running mean?": wrong_bn(lambda b, m, s, beta: beta),
+    "Beta is forgotten. Where is it added?": wrong_bn(lambda b, m, s, beta: (b - m) * s),
+    "The bias is the old one. What do the running mean and beta add to it?": wrong_bn(lambda b, m, s, beta: b),
+    "Two numbers are missing in the bias. Which does bn add?": wrong_bn(lambda b, m, s, beta: b * s),
     "The running mean is subtracted as it is. Does bn subtract it before or after it divides?":
-        wrong(lambda b, m, s, beta: b * s - m + beta),
-    "The running mean is added. Which sign has it in bn?": wrong(lambda b, m, s, beta: (b + m) * s + beta),
-    "The bias is right, the weights are the old ones. By what does bn multiply?": wrong(weight=lambda W, s: W),
-    "You divide by the variance. What does bn do to it first?": wrong(scale=lambda g, var, eps: g / (var + eps)),
-    "Your eps is missing. To what does bn add it?": wrong(scale=lambda g, var, eps: g / var.sqrt()),
-    "Your eps is outside the root. To what is it added?": wrong(scale=lambda g, var, eps: g / (var.sqrt() + eps)),
-    "You multiply by the root. What does bn do with it?": wrong(scale=lambda g, var, eps: g * (var + eps).sqrt()),
-    "Gamma is forgotten. What does bn multiply by?": wrong(scale=lambda g, var, eps: (var + eps).rsqrt()),
+        wrong_bn(lambda b, m, s, beta: b * s - m + beta),
+    "The running mean is added. Which sign has it in bn?": wrong_bn(lambda b, m, s, beta: (b + m) * s + beta),
+    "The bias is right, the weights are the old ones. By what does bn multiply?": wrong_bn(weight=lambda W, s: W),
+    "You divide by the variance. What does bn do to it first?": wrong_bn(scale=lambda g, var, eps: g / (var + eps)),
+    "Your eps is missing. To what does bn add it?": wrong_bn(scale=lambda g, var, eps: g / var.sqrt()),
+    "Your eps is outside the root. To what is it added?": wrong_bn(scale=lambda g, var, eps: g / (var.sqrt() + eps)),
+    "You multiply by the root. What does bn do with it?": wrong_bn(scale=lambda g, var, eps: g * (var + eps).sqrt()),
+    "Gamma is forgotten. What does bn multiply by?": wrong_bn(scale=lambda g, var, eps: (var + eps).rsqrt()),
     "The weights are scaled along the input channels. Which axis of the weight counts the outputs?":
-        wrong(weight=lambda W, s: s[:, None, None] * W),
+        wrong_bn(weight=lambda W, s: s[:, None, None] * W),
     "The weights are scaled along their last axis, the width. Which axis counts the outputs?":
-        wrong(weight=lambda W, s: s * W),
+        wrong_bn(weight=lambda W, s: s * W),
 }, otherwise="By what does bn multiply each output channel, and what does it add?",
    remark="On {count} pairs of layers the outputs are {agreement}."))  # fmt: skip
 def fold(conv, bn):

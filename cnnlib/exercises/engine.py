@@ -56,7 +56,7 @@ def draw(case):
     return case if isinstance(case, Case) else Case(tuple(a() if isinstance(a, partial) else a for a in case))
 
 
-class Run:
+class AnswerRun:
     """How an answer is run: what is common to values, functions and modules."""
 
     remark = ""  # goes with a right answer
@@ -219,7 +219,7 @@ def call(function, *args, on=""):
     return result
 
 
-def arguments(function):
+def parameter_names(function):
     """Return the names of a function's arguments, or None if they cannot be told."""
     try:
         return list(inspect.signature(function).parameters)

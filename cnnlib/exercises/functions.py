@@ -10,7 +10,18 @@ import torch
 from torch import nn
 from torch.overrides import TorchFunctionMode
 
-from cnnlib.exercises.engine import Difference, Run, Stopped, Wrong, arguments, call, counted, expect, gap, same
+from cnnlib.exercises.engine import (
+    AnswerRun,
+    Difference,
+    Stopped,
+    Wrong,
+    call,
+    counted,
+    expect,
+    gap,
+    parameter_names,
+    same,
+)
 from cnnlib.exercises.untouched import what_changed, what_is_kept
 
 
@@ -37,7 +48,7 @@ def tensors_from(result, case=None):
 
 
 @dataclass
-class Function(Run):
+class Function(AnswerRun):
     """An answer that is a function, called with copies of the arguments of each case.
 
     `read(result, case)` turns what it returns into what is compared: a tensor, a number, the output of a module that it
@@ -65,14 +76,14 @@ class Function(Run):
 
     def subject(self, answer, solve):
         answer = super().subject(answer, solve)
-        return answer if arguments(solve) or arguments(answer) != [] else call(answer)
+        return answer if parameter_names(solve) or parameter_names(answer) != [] else call(answer)
 
     def reference(self, reference, solve):
         return reference or asked(solve)
 
     def compare(self, subject, right, case, solve):
-        names, given = arguments(asked(solve)), duplicate(case.args)
-        on = case.on or shown(asked(solve).__name__, names, case.args)
+        names, given = parameter_names(asked(solve)), duplicate(case.args)
+        on = case.on or call_shown(asked(solve).__name__, names, case.args)
         before = [what_is_kept(arg) for arg in given]
         try:
             results = [call(subject, *given, on=on) for _ in range(case.calls)]
@@ -144,7 +155,9 @@ class Function(Run):
                 said = made and f"PyTorch's `{name}` made them. How do you do it by hand?"
             if said:
                 raise Wrong(f"The numbers are right, but {said}")
-        return self.judge_gradients(subject, right, cases[-1].args, arguments(asked(solve))) if self.gradients else ""
+        if not self.gradients:
+            return ""
+        return self.judge_gradients(subject, right, cases[-1].args, parameter_names(asked(solve)))
 
     def judge_gradients(self, subject, right, args, names):
         """Say whether gradients flow through a right answer; raise Wrong if they flow and are wrong."""
@@ -185,7 +198,7 @@ def calls_in(function, *args):
 
 def asked(solve):
     """Return the function to write: the solution or, if that takes no arguments, what it makes."""
-    return solve if arguments(solve) else solve()
+    return solve if parameter_names(solve) else solve()
 
 
 def stops_alike(function, args, error):
@@ -219,7 +232,7 @@ def whole_numbers(found, right):
     return f"It holds whole numbers ({found.dtype}): which dtype should the result have?"
 
 
-def shown(function, names, args):
+def call_shown(function, names, args):
     """Say how a function is called: "For `f([1, 2])`" or "For X = [1, 2] and K of shape (9, 9)"."""
     call_ = f"`{function}({', '.join(map(repr, args))})`"
     if not any(isinstance(arg, torch.Tensor | nn.Module) for arg in args) and len(call_) <= 100:

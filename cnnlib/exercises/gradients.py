@@ -348,7 +348,7 @@ def block_cases():
     ]  # fmt: skip
 
 
-def wrong(identity=lambda block, x, g, r: ..., residual=lambda block, x, g, r: ...):
+def wrong_part(identity=lambda block, x, g, r: ..., residual=lambda block, x, g, r: ...):
     """Return an answer with a wrong part; `...` stands for a right one, r is what a right answer returns for F."""
 
     def answer(block, x, g):
@@ -374,33 +374,33 @@ def ask_for_parts(found, right, case):
     "That is the sum of the two parts. What stands after `return`?": lambda block, x, g: g + vjp(block.residual, x, g),
     "Your function returns the two parts in the other order. Which one comes first?":
         lambda block, x, g: (vjp(block.residual, x, g), g),
-    "It holds ones, the slope of y = x. What does that slope multiply?": wrong(lambda block, x, g, r: g**0),
-    "That is x, on the way forward. What comes back on the shortcut?": wrong(lambda block, x, g, r: x),
-    "That is y, on the way forward. What comes back on the shortcut?": wrong(lambda block, x, g, r: block(x)),
-    "That is all of dL/dx. Which part of it comes through I?": wrong(lambda block, x, g, r: g + r),
-    "That is the part that comes through F. What does I pass on?": wrong(lambda block, x, g, r: r),
-    "It holds zeros. What does I pass on?": wrong(lambda block, x, g, r: 0 * g),
+    "It holds ones, the slope of y = x. What does that slope multiply?": wrong_part(lambda block, x, g, r: g**0),
+    "That is x, on the way forward. What comes back on the shortcut?": wrong_part(lambda block, x, g, r: x),
+    "That is y, on the way forward. What comes back on the shortcut?": wrong_part(lambda block, x, g, r: block(x)),
+    "That is all of dL/dx. Which part of it comes through I?": wrong_part(lambda block, x, g, r: g + r),
+    "That is the part that comes through F. What does I pass on?": wrong_part(lambda block, x, g, r: r),
+    "It holds zeros. What does I pass on?": wrong_part(lambda block, x, g, r: 0 * g),
     "That is all of dL/dx, the identity's part with it. Through what should the product go, `block` or "
-    "`block.residual`?": wrong(residual=lambda block, x, g, r: g + r),
+    "`block.residual`?": wrong_part(residual=lambda block, x, g, r: g + r),
     "You subtract the identity's part. Is it in the product that you subtract it from?":
-        wrong(residual=lambda block, x, g, r: r - g),
+        wrong_part(residual=lambda block, x, g, r: r - g),
     "That is J · gradient, a Jacobian-vector product. On which side of J does dL/dy stand?":
-        wrong(residual=lambda block, x, g, r: torch.autograd.functional.jvp(block.residual, x, g)[1]),
+        wrong_part(residual=lambda block, x, g, r: torch.autograd.functional.jvp(block.residual, x, g)[1]),
     "That is the gradient of the sum of F(x), as if dL/dy were all ones. Where does `gradient` come in?":
-        wrong(residual=lambda block, x, g, r: vjp(block.residual, x, torch.ones_like(g))),
+        wrong_part(residual=lambda block, x, g, r: vjp(block.residual, x, torch.ones_like(g))),
     "You multiply entry by entry. Through how many entries of y does one entry of x reach the loss?":
-        wrong(residual=lambda block, x, g, r: g * vjp(block.residual, x, torch.ones_like(g))),
+        wrong_part(residual=lambda block, x, g, r: g * vjp(block.residual, x, torch.ones_like(g))),
     "That is F(x), on the way forward. What comes back through F?":
-        wrong(residual=lambda block, x, g, r: block.residual(x)),
+        wrong_part(residual=lambda block, x, g, r: block.residual(x)),
     "You send the gradient forward through F. What does its Jacobian make of it?":
-        wrong(residual=lambda block, x, g, r: block.residual(g)),
+        wrong_part(residual=lambda block, x, g, r: block.residual(g)),
     "These are the numbers of the other mode. What does batch normalisation do in this one?":
-        wrong(residual=lambda block, x, g, r: vjp(other_mode(block).residual, x, g)),
-    "That is dL/dy itself. What does F's Jacobian make of it?": wrong(residual=lambda block, x, g, r: g),
-    "It holds zeros. What does F's Jacobian make of the gradient?": wrong(residual=lambda block, x, g, r: 0 * g),
+        wrong_part(residual=lambda block, x, g, r: vjp(other_mode(block).residual, x, g)),
+    "That is dL/dy itself. What does F's Jacobian make of it?": wrong_part(residual=lambda block, x, g, r: g),
+    "It holds zeros. What does F's Jacobian make of the gradient?": wrong_part(residual=lambda block, x, g, r: 0 * g),
     "`torch.func` allows no layer that counts its batches in place, as batch normalisation does in training. What does "
     "`torch.autograd.grad` return, with `gradient` as its third argument?":
-        wrong(residual=lambda block, x, g, r: torch.func.vjp(block.residual, x)[1](g)[0]),
+        wrong_part(residual=lambda block, x, g, r: torch.func.vjp(block.residual, x)[1](g)[0]),
 }, otherwise="What does the chain rule give for each of the two terms of x + F(x)?",
    remark="For {count} blocks, both parts: {agreement}."))  # fmt: skip
 def input_gradient(block, x, gradient):

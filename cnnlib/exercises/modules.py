@@ -8,7 +8,7 @@ import torch
 from torch import nn
 from torch.nn.modules.batchnorm import _NormBase
 
-from cnnlib.exercises.engine import Difference, Run, Wrong, call, check, describe, expect, gap
+from cnnlib.exercises.engine import AnswerRun, Difference, Wrong, call, check, describe, expect, gap
 from cnnlib.exercises.layers import built
 from cnnlib.exercises.trials import Trial, close, compare_weights, kinds, random_weights, without_biases, wrong_gradient
 from cnnlib.models import BatchNorm
@@ -19,7 +19,7 @@ LARGE = 5_000_000  # parameters; a module beyond that is known by the sizes of i
 
 
 @dataclass
-class Module(Run):
+class Module(AnswerRun):
     """An answer that is a network or a block, or a function that builds one from the arguments of each case.
 
     It and the reference get the same random weights, matched by their sizes (weights of one size share one draw), and

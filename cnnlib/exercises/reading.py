@@ -8,13 +8,13 @@ from dataclasses import dataclass
 import torch
 from torch import nn
 
-from cnnlib.exercises.engine import Difference, Run, Wrong, arguments, call, check, gap, quoted
+from cnnlib.exercises.engine import AnswerRun, Difference, Wrong, call, check, gap, parameter_names, quoted
 
 UNREADABLE = str, bytes, Mapping, set, nn.Module  # have a length, and no number in a place
 
 
 @dataclass
-class Value(Run):
+class Value(AnswerRun):
     """An answer that is read, or a function that returns one."""
 
     read: Callable  # turns an answer into what is compared, or raises Wrong
@@ -25,7 +25,7 @@ class Value(Run):
 
     def subject(self, answer, solve):
         if callable(answer) and not isinstance(answer, type | nn.Module | torch.Tensor):
-            answer = call(answer, *self.given[: len(arguments(answer) or ())])
+            answer = call(answer, *self.given[: len(parameter_names(answer) or ())])
         return self.read(answer)
 
     def reference(self, reference, solve):

@@ -39,11 +39,11 @@ def what_changed(kept, given, noun):
         after = now.get((kind, name))
         tensors = isinstance(before, torch.Tensor) and isinstance(after, torch.Tensor)
         if not (torch.equal(before, after) if tensors else type(before) is type(after) and before == after):
-            return f"your function changes the given {noun}: {in_words(kind, name, before, after)}"
+            return f"your function changes the given {noun}: {change_told(kind, name, before, after)}"
     return ""
 
 
-def in_words(kind, name, before, after):
+def change_told(kind, name, before, after):
     """Say what has changed, and ask about it."""
     if isinstance(before, set) and after is not None:
         if after - before:

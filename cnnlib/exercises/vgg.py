@@ -323,7 +323,7 @@ def channel_pairs(arch, in_channels=1, carried="each"):
     return pairs
 
 
-def counted(arch, in_channels=1):
+def count_arch(arch, in_channels=1):
     """Return the parameters of a VGG's convolutions, as PyTorch counts them."""
     with torch.device("meta"):
         convs = [nn.Conv2d(a, b, kernel_size=3) for a, b in channel_pairs(arch, in_channels)]
@@ -338,15 +338,15 @@ def summed(count, first=0, **options):
 @exercise("build", check(counting, [
     (((1, 4), (2, 6)),), (((3, 2),),), (((2, 3),), 2), (((3, 2), (1, 5)), 4),
     (VGG11,), (VGG13,), (VGG16,), (VGG19,), (VGG16, 3),
-], counted, {
+], count_arch, {
     "These are the weights. What else does each output channel learn?": summed(lambda a, b: 9 * a * b),
     "Every convolution of yours takes the channels of the image. How many does the second one get?":
         summed(lambda a, b: 9 * a * b + b, carried="never"),
     "Every convolution takes the channels that enter its block. How many does the second of a block get?":
         summed(lambda a, b: 9 * a * b + b, carried="block"),
     "Each block counts as one convolution. Which number of a pair says how many it has?":
-        lambda arch, *args: counted([(1, channels) for _, channels in arch], *args),
-    "Your in_channels play no part. Which convolution sees the image?": lambda arch, *args: counted(arch),
+        lambda arch, *args: count_arch([(1, channels) for _, channels in arch], *args),
+    "Your in_channels play no part. Which convolution sees the image?": lambda arch, *args: count_arch(arch),
     "Your windows have 3 weights. How many has one of 3 × 3?": summed(lambda a, b: 3 * a * b + b),
     "Your windows have one weight. How many has one of 3 × 3?": summed(lambda a, b: a * b + b),
     "You count a bias for each input channel. Does a bias belong to an input or to an output channel?":

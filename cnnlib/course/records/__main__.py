@@ -24,7 +24,7 @@ from cnnlib.machine.device import PRECISIONS, has_bf16
 from cnnlib.machine.faults import DeviceError, OutOfMemoryError
 
 
-def arguments(given=None):
+def parse_arguments(given=None):
     """Return what a command line asks for."""
     parser = argparse.ArgumentParser(
         prog="python -m cnnlib.course.records", description="Train what is to be recorded."
@@ -52,7 +52,7 @@ def arguments(given=None):
 
 def main(given=None):
     """Do what a command line asks for; return the exit status."""
-    wanted = arguments(given)
+    wanted = parse_arguments(given)
     if wanted.collect:
         say(summary(collect(wanted.out, wanted.experiments)))
         return 0
