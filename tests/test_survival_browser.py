@@ -86,7 +86,7 @@ def test_a_page_loaded_anew_while_a_cell_trains(page, folder):
     wait_for_cell(page, 3, 60_000)
     assert outputs(page, 3)[0]["text"] == "finished 400\n", "the run went on as if nobody had gone"
     assert {"image/png", "text/plain"} <= set(outputs(page, 2)[0]["data"])
-    page.locator(".cnnlib-chart .cnnlib-chart-line[d]").first.wait_for(state="attached")
+    page.locator(".cnnlib-chart-panel > svg .cnnlib-chart-line[d*=L]").first.wait_for(state="attached")
     assert not page.errors
 
 
@@ -96,7 +96,7 @@ def test_a_tab_closed_while_a_cell_trains_shows_the_chart_if_the_page_was_saved(
     save(page)
     come_back(page, path, lambda: close_and_open(page, path))
     page.locator(".cnnlib-chart-note", has_text="finished").wait_for(timeout=60_000)
-    curve = "document.querySelector('.cnnlib-chart .cnnlib-chart-line[d]')?.getAttribute('d')"
+    curve = "document.querySelector('.cnnlib-chart-panel > svg .cnnlib-chart-line')?.getAttribute('d')"
     page.wait_for_function(f"() => {curve}?.split('L').length >= 100")  # of this run, and whole: the page asked for it
     assert not page.locator("button:has-text('Stop')").count() and not page.locator(".cnnlib-lr").count()
     assert not page.errors
