@@ -299,6 +299,8 @@ def test_wrong_values():
         Animator(legend=[["loss"], ["train", "test"]], ylabel=["a", "b", "c"])
     with pytest.raises(ValueError, match="fmts needs one entry for each of 2 series, got 1"):
         Animator(legend=["a", "b"], fmts=["-"])
+    with pytest.raises(ValueError, match="not a valid format string"):
+        Animator(fmts=["q!"])
 
 
 def test_animator_takes_points_as_d2ls_does():

@@ -3,7 +3,7 @@
 import threading
 
 from cnnlib.figures.chart import Chart, Panel
-from cnnlib.figures.chart_picture import Frames
+from cnnlib.figures.chart_picture import Frames, check_formats
 from cnnlib.machine.clock import Throttle
 from cnnlib.page.escape import printable
 from cnnlib.page.frontend import is_live, kernel
@@ -70,6 +70,8 @@ class Animator:
         count = sum(map(len, names))
         if fmts is not None and 0 < len(fmts) < count:
             raise ValueError(f"fmts needs one entry for each of {count} series, got {len(fmts)}.")
+        if fmts:
+            check_formats(fmts)
         labels = [name for group in names for name in group if name]
         self._unnamed = not legend  # until the first point: then there are as many series as it has values
         text = f"Chart of {', '.join(labels) or 'one series'} against {xlabel or 'x'}"

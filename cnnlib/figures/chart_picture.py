@@ -64,6 +64,13 @@ def draw_chart(chart, animated=False):
     return figure, lines
 
 
+def check_formats(formats):
+    """Raise ValueError for a format string that Matplotlib does not know."""
+    axes = new_figure(1, 1).subplots()
+    for text in formats:
+        axes.plot([], [], text)
+
+
 def _draw_series(chart, axes, name, number, clipped, animated):
     style = {"linewidth": 2.4, "markersize": 6, "label": name, "animated": animated, "clip_on": clipped}
     points = chart.xs[number], chart.ys[number]
