@@ -101,7 +101,7 @@ def palette_png(pixels):
         if np.mean(ImageStat.Stat(ImageChops.difference(small.convert("RGB"), image)).mean) < LOSS:
             break
     file = io.BytesIO()
-    small.save(file, "PNG")
+    small.save(file, "PNG", optimize=True)
     return file.getvalue()
 
 

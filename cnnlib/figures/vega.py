@@ -3,6 +3,8 @@
 JupyterLab draws version 5 of Vega-Lite by itself, without a network; the book brings the script.
 """
 
+import json
+
 from cnnlib.figures.style import COLOURS
 
 MIME = "application/vnd.vegalite.v5+json"
@@ -59,7 +61,8 @@ def panel_specification(title, controls, rows, provenance, wide=True):
     }
     ink = {f"{part}Color": "currentColor" for part in ("label", "title", "tick", "domain", "grid")}
     return {
-        "$schema": SCHEMA, "background": "transparent", "params": params, "data": {"values": rows},
+        "$schema": SCHEMA, "background": "transparent", "params": params,
+        "data": {"values": json.dumps(rows, separators=(",", ":")), "format": {"type": "json"}},  # text: one short line
         "title": {"text": title, "subtitle": _broken(provenance, 110 if wide else 44), "anchor": "start",
                   "fontSize": 15, "subtitleFontSize": TYPE, "color": "currentColor", "subtitleColor": "currentColor"},
         "concat": parts, "columns": 3 if wide else 1, "spacing": 24,

@@ -12,7 +12,7 @@ from cnnlib.page.escape import printable
 from cnnlib.validation import Choice, arguments
 
 FOLDER = Path(__file__).parent
-KEPT = 12  # other runs in the picture
+KEPT = 6  # other runs in the picture
 
 
 @arguments(chapter=Choice(tuple(GRIDS)))
