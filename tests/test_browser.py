@@ -57,7 +57,7 @@ def test_chapter_1_as_a_reader_uses_it(page, folder):
     """With a quarter of the pictures: what is held against numbers is held by nbval, with all of them."""
     notebook = nbformat.read(CHAPTER, as_version=4)
     notebook.cells = without_studies(notebook.cells)
-    assert sum(DATA in cell.source for cell in notebook.cells) == 1
+    assert sum(DATA in cell.source for cell in notebook.cells) == 2, "of the first curve, and of the chapter"
     for cell in notebook.cells:
         if cell.cell_type == "code":
             cell.outputs, cell.execution_count = [], None

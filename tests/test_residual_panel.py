@@ -235,8 +235,9 @@ def test_drawing_takes_a_twentieth_of_the_time_at_most(page, pace):
 
 def test_a_panel_that_comes_to_rest_is_not_drawn_anew(page):
     """The picture for a page without a kernel is stored; the panel stays as it is, with the reader's place in it."""
-    if "training" not in page.locator(".cnnlib-status").first.text_content():
+    if page.locator(".cnnlib-playground").get_by_role("button", name="Start").count():
         start(page)
+    wait_for_status(page, "training")
     page.evaluate("() => { document.querySelector('.cnnlib-playground').dataset.was = 'here'; }")
     page.locator(".cnnlib-lr .noUi-handle").focus()
     before = outputs(page, page.panel)[1]["data"]["image/png"]
