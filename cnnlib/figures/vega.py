@@ -87,6 +87,9 @@ def _curve(x, y, label, domain, colour, chosen, controls, size):
     }
     flat = [{"filter": f"isValid(datum.{y})"}, {"flatten": [x, y]}]
     tip = [{"field": name} for name in (*controls, x, y)]
+    ended = [{"filter": f"{chosen} && isValid(datum.diverged)"}]
+    ended += [{"calculate": "'diverged at step ' + datum.diverged", "as": "said"}]
+    words = {"type": "text", "align": "left", "x": 8, "y": 16, "fontSize": TYPE, "color": "currentColor"}
     return {
         **size,
         "layer": [
@@ -95,6 +98,7 @@ def _curve(x, y, label, domain, colour, chosen, controls, size):
             {"transform": [{"filter": chosen}, *flat],
              "mark": {"type": "line", "point": y == "test", "color": colour, **LOUD},
              "encoding": axes | {"tooltip": tip}},
+            {"transform": ended, "mark": words, "encoding": {"text": {"field": "said"}}},
         ],
     }  # fmt: skip
 
