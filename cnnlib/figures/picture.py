@@ -32,10 +32,13 @@ class Picture:
         """Return the picture as the bytes of a PNG file."""
         return encode_png(self._pixels(scale), KEPT)
 
-    def bundle(self):
-        """Return the picture's MIME bundle and metadata, as a notebook stores them."""
+    def bundle(self, palette=True):
+        """Return the picture's MIME bundle and metadata, as a notebook stores them.
+
+        Without a palette its PNG takes three times the room and a third of the time: 45 ms, for a cell somebody is at.
+        """
         width, height = (int(round(side)) for side in self._size())
-        png = palette_png(self._pixels(2))
+        png = palette_png(self._pixels(2)) if palette else self.png()
         return {"image/png": png, "text/plain": self.text}, {"image/png": {"width": width, "height": height}}
 
     def _size(self):

@@ -137,7 +137,7 @@ class Fit:
         self.chart.update(history, all=True)
         line = f"{history.ended}: {history.seconds:.1f} s, {history.examples_per_second:,.0f} examples/s on "
         self.chart.chart.footer(f"{line}{describe_device(self.trainer.device)}. {remark}")
-        return self.chart.chart.picture().bundle()
+        return self.chart.chart.picture().bundle(palette=self._controls is None)
 
     def _show(self):
         if self._controls is not None:

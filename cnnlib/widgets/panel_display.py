@@ -170,7 +170,7 @@ class PanelDisplay:
 
     def _bundle(self):
         with self._pen:
-            static, metadata = self.picture().bundle()
+            static, metadata = self.picture().bundle(palette=not is_live())
         return widget_bundle(self._cover or self.box, static), metadata
 
     def _leave_picture(self):
