@@ -18,11 +18,11 @@ from cnnlib.figures.picture import Picture, Sheet
 from cnnlib.figures.style import new_figure
 from cnnlib.models import SHORTCUTS, BasicBlock, PostActivation, PreActivation, Residual, cifar_resnet, resnet18
 from cnnlib.probes import gradient_norms, present_gradients
+from cnnlib.probes.gradients import main_path
 from cnnlib.training.loop import Trainer
 from cnnlib.widgets import GradientFlow, Shortcuts, choice, panel_display, playground, slider
 from cnnlib.widgets.live_chart import LiveChart
 from cnnlib.widgets.view import View
-from cnnlib.widgets.views import main_path
 
 # Whether anybody looks
 

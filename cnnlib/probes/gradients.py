@@ -65,3 +65,9 @@ def present_gradients(net):
         return {}
     norms = torch.stack(torch._foreach_norm([grad for _, grad in named])).tolist()
     return {name: norm / grad.numel() ** 0.5 for (name, grad), norm in zip(named, norms, strict=True)}
+
+
+def main_path(norms):
+    """Return the norms of the layers on the main path, in order: without those of projections."""
+    side = [name for name in norms if ".shortcut." in f".{name}" or name.endswith(".conv3.weight")]
+    return [value for name, value in norms.items() if name not in side]

@@ -53,6 +53,12 @@ class LiveChart(anywidget.AnyWidget):
             self._describe()
         self._sent = [len(xs) for xs in chart.xs]
 
+    def _looks(self):
+        """Return all but the series that the chart shows now: while it is the same, nothing is described anew."""
+        chart = self.chart
+        limits = chart.xview, *chart.yviews, *chart.off_scale
+        return chart.text, chart.note, limits, [*chart.marks], [*chart.kept], [*chart.bands], [*chart.panels]
+
     def update(self):
         """Send the page what is new in the chart; the last point that it was sent may have been replaced."""
         chart, news = self.chart, []
@@ -64,11 +70,12 @@ class LiveChart(anywidget.AnyWidget):
             self._sent[number] = len(xs)
         if news:
             self.send({"lines": news})
-        with self.hold_sync():
-            self._describe()
+        if self._looks() != self._described:
+            with self.hold_sync():
+                self._describe()
 
     def _describe(self):
-        chart = self.chart
+        chart, self._described = self.chart, self._looks()
         self.view = {"x": chart.xview, "y": list(chart.yviews), "off": list(chart.off_scale)}
         self.look = {
             "text": chart.text, "xlabel": chart.xlabel, "xscale": chart.xscale, "note": chart.note,

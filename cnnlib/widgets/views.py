@@ -7,6 +7,7 @@ from cnnlib.figures import draw_blocks, draw_reconstructions, draw_statistics, d
 from cnnlib.models.training_mode import evaluating
 from cnnlib.page.announce import alert
 from cnnlib.probes import gradient_norms, present_gradients, relu_statistics, walk_layers
+from cnnlib.probes.gradients import main_path
 from cnnlib.validation import Count, Example, Tensor, arguments
 from cnnlib.widgets.live_chart import LiveChart
 from cnnlib.widgets.view import View
@@ -161,12 +162,6 @@ class GradientFlow(View):
     def static(self):
         """Return the chart."""
         return self.chart
-
-
-def main_path(norms):
-    """Return the norms of the layers on the main path, in order: without those of projections."""
-    side = [name for name in norms if ".shortcut." in f".{name}" or name.endswith(".conv3.weight")]
-    return [value for name, value in norms.items() if name not in side]
 
 
 @arguments(count=Count(most=100))

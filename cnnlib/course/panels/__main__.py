@@ -15,8 +15,8 @@ import torch
 
 from cnnlib.course.panels.grids import GRIDS, SEED, settings_of
 from cnnlib.course.panels.shown import FOLDER
+from cnnlib.course.records.record import hardware
 from cnnlib.course.records.run import say
-from cnnlib.machine.device import describe_device
 from cnnlib.page.storage import replace
 from cnnlib.training.errors import DivergenceError
 
@@ -57,7 +57,7 @@ def main(given=None):
                 say(f"{chapter} {number}: {path.stem}")
             rows.append(json.loads(path.read_text()))
         about = {
-            "what": grid.what, "hardware": describe_device(torch.device("cpu")), "python": platform.python_version(),
+            "what": grid.what, "hardware": hardware(torch.device("cpu")), "python": platform.python_version(),
             "torch": torch.__version__, "date": datetime.date.today().isoformat(), "seed": SEED,
             "command": f"python -m cnnlib.course.panels {chapter}", "rows": rows,
         }  # fmt: skip

@@ -24,6 +24,7 @@ from cnnlib.models import (
     xavier_,
 )  # fmt: skip
 from cnnlib.probes import FlowProbe, gradient_norms, present_gradients
+from cnnlib.probes.gradients import main_path
 from cnnlib.training.loop import Trainer
 
 MOMENTUM = partial(torch.optim.SGD, momentum=0.9)
@@ -58,11 +59,11 @@ def trained(net, batches, lr, steps, optimizer=MOMENTUM):
     """Train a network and return its losses, test accuracies and the gradient of each layer over time."""
     trainer = Trainer(net, *batches, lr, optimizer=optimizer)
     looks = sorted({round(steps * i / (LOOKS - 1)) for i in range(LOOKS)})
-    gradients = [_main_path(gradient_norms(net, *trainer.next_batch(), F.cross_entropy))]
+    gradients = [main_path(gradient_norms(net, *trainer.next_batch(), F.cross_entropy))]
 
     def look(trainer):
         if trainer.step in looks[len(gradients) : len(gradients) + 1]:
-            gradients.append(_main_path(present_gradients(trainer.net)))
+            gradients.append(main_path(present_gradients(trainer.net)))
         if trainer.step == steps:
             trainer.stop()
 
@@ -74,10 +75,6 @@ def trained(net, batches, lr, steps, optimizer=MOMENTUM):
         "steps": ends, "loss": losses, "tested": history.epoch_ends[: len(history.test_acc)], "test": history.test_acc,
         "looks": looks[: len(gradients)], "gradients": gradients,
     }  # fmt: skip
-
-
-def _main_path(norms):
-    return [value for name, value in norms.items() if ".shortcut." not in f".{name}"]
 
 
 def _chapter_1(s):
