@@ -120,14 +120,14 @@ FULL = (
 
 _LAPTOP = {"size": "laptop", "falling": True}
 _LONG = _LAPTOP | {"batch_size": 256, "epochs": 30, "trial_epochs": 6}
-_LARGE = _LAPTOP | {"batch_size": 128, "epochs": 10, "momentum": 0.9}
-_RACE = _LAPTOP | {"batch_size": 64, "epochs": 10, "rates": (0.01, 0.03, 0.1, 0.3), "momentum": 0.9, "side": 14}
-_RACE |= {"warm_up": 100, "clip": 1.0, "chosen_by": "training loss"}
+_LARGE = _LAPTOP | {"batch_size": 128, "epochs": 10, "momentum": 0.9, "trial_epochs": 2}
+_RACE = _LAPTOP | {"batch_size": 64, "epochs": 10, "rates": (0.03, 0.1, 0.3), "momentum": 0.9, "side": 8}
+_RACE |= {"warm_up": 100, "clip": 1.0, "trial_epochs": 2, "chosen_by": "training loss"}
 _VGG_32 = {"side": 32, "units": 256}
 
 
 def _race(kind, depth, shortcut, start=default_):
-    """Return the experiment of a plain or residual network of one depth, width 8, on pictures of 14×14."""
+    """Return the experiment of a plain or residual network of one depth, width 8, on pictures of 8×8."""
     name, build = kind.replace(", ", "_").replace(" γ", "_gamma"), begun(start, cifar_resnet, depth, 8, shortcut)
     return Experiment(f"{name}{depth}", FIVE, f"{kind}, {depth} layers", build, **_RACE)
 
