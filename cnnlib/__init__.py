@@ -11,7 +11,8 @@ Floors, bottom to top; each imports only from those before it:
 """
 
 from cnnlib.course.budget import pick_budget
-from cnnlib.course.records import full_results
+from cnnlib.course.claims import claim
+from cnnlib.course.records import full_results, recorded
 from cnnlib.course.times import time_contract
 from cnnlib.datasets import load_data_fashion_mnist
 from cnnlib.figures.animator import Animator
@@ -38,6 +39,7 @@ __all__ = [
     "Timer",
     "Trainer",
     "accuracy",
+    "claim",
     "compare",
     "describe_device",
     "evaluate_accuracy",
@@ -45,6 +47,7 @@ __all__ = [
     "growth_table",
     "load_data_fashion_mnist",
     "pick_budget",
+    "recorded",
     "time_contract",
     "time_epoch",
     "train",

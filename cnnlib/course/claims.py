@@ -12,7 +12,7 @@ import numpy as np
 
 from cnnlib.page.escape import printable
 from cnnlib.page.table import Table
-from cnnlib.validation import Bool, Number, Text, arguments
+from cnnlib.validation import Bool, Number, Text, arguments, in_words
 
 FILE = Path(__file__).parent / "claims.csv"
 VERDICTS = ("holds", "holds with care", "misleading", "wrong")
@@ -42,6 +42,8 @@ def claim(words, measured, *, over=None, under=None, mean=False, each="seed"):
     ------
     ValueError
         If there is no bound or no number, or the words end in a digit.
+    TypeError
+        If what was measured is something else than numbers.
 
     Examples
     --------
@@ -50,7 +52,10 @@ def claim(words, measured, *, over=None, under=None, mean=False, each="seed"):
     >>> claim("batch norm higher by", [0.03, 0.05], over=0, under=0.2, mean=True)
     batch norm higher by 0.04 ± 0.0141 (n = 2), between 0 and 0.2: True
     """
-    values = [float(value) for value in (measured if np.ndim(measured) else [measured])]
+    try:
+        values = [float(value) for value in (measured if np.ndim(measured) else [measured])]
+    except (TypeError, ValueError):
+        raise TypeError(f"measured must be a number, or one for each {each}, got {in_words(measured)}.") from None
     if (over is None and under is None) or not values or words[-1:].isdigit():
         raise ValueError(
             "a claim needs words that do not end in a digit, at least one number, and a bound: over=, under=, or both."

@@ -21,7 +21,7 @@ from cnnlib.page.escape import inert_markdown, markdown_text, printable
 
 COLOURS = {True: "#1b6e2e", False: "#b00020", None: "#595959"}
 BADGE = "color:#ffffff;padding:.1em .5em;border-radius:.3em"
-TIERS = ("recall", "change one line", "build")
+TIERS = ("recall", "change one line", "build", "investigate")
 
 
 class Note:
@@ -81,9 +81,9 @@ class Exercise:
     ----------
     solve : callable
         The solution. For 'build' it is what the reader should write; for the other tiers its call returns the
-        answer. Its name is the exercise's name.
+        answer, for 'investigate' what the experiment measured. Its name is the exercise's name.
     tier : str
-        'recall', 'change one line' or 'build'.
+        'recall', 'change one line', 'build' or 'investigate'.
     check : callable
         `check(answer, solve)` raises Wrong or Unanswered, or returns a remark that goes with a right answer; see
         `cnnlib.exercises.engine`.

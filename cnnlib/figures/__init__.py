@@ -1,6 +1,7 @@
 """Pictures of the book: each function takes data and returns a Picture."""
 
 from cnnlib.figures.blocks import draw_blocks
+from cnnlib.figures.dots import draw_dots
 from cnnlib.figures.feature_explorer import Found, draw_feature_explorer
 from cnnlib.figures.flow import gradient_flow_chart
 from cnnlib.figures.images import draw_feature_maps, draw_filters, show_images
@@ -10,6 +11,7 @@ from cnnlib.figures.parts import draw_parts
 from cnnlib.figures.plots import draw_bars, draw_confusions, draw_lines, draw_runs
 from cnnlib.figures.receptive import draw_receptive_fields
 from cnnlib.figures.reconstructions import draw_reconstructions
+from cnnlib.figures.recorded import draw_recorded
 from cnnlib.figures.shape_walk import draw_step
 from cnnlib.figures.statistics import draw_statistics
 from cnnlib.figures.volumes import draw_volumes
@@ -19,6 +21,7 @@ __all__ = [
     "draw_bars",
     "draw_blocks",
     "draw_confusions",
+    "draw_dots",
     "draw_feature_explorer",
     "draw_feature_maps",
     "draw_filters",
@@ -28,6 +31,7 @@ __all__ = [
     "draw_parts",
     "draw_receptive_fields",
     "draw_reconstructions",
+    "draw_recorded",
     "draw_runs",
     "draw_statistics",
     "draw_step",

@@ -1,7 +1,7 @@
 """Curves, bars and confusion matrices in the house style."""
 
 from cnnlib.figures.picture import Picture
-from cnnlib.figures.style import COLOURS, DASHES, FONT, HATCHES, INK, MARKERS, new_figure, style_axes
+from cnnlib.figures.style import COLOURS, DASHES, FONT, HATCHES, INK, MARKERS, colours_for, new_figure, style_axes
 from cnnlib.training.history import History
 from cnnlib.validation import Bool, Count, Dict, List, Number, Pair, Tensor, Text, arguments, in_words
 
@@ -25,10 +25,10 @@ def draw_lines(lines, xlabel, ylabel, ylim=None, log=False, xlog=False, text=Non
     _check_lines(lines)
     figure = new_figure(7.0 if len(lines) < 3 else 10.0, 3.8)
     axes = figure.subplots()
-    for number, (name, (xs, ys)) in enumerate(lines.items()):
+    for number, (colour, (name, (xs, ys))) in enumerate(zip(colours_for(lines), lines.items(), strict=True)):
         runs = ys if isinstance(ys[0], list | tuple) else [ys]
         style = {
-            "color": COLOURS[number],
+            "color": colour,
             "linestyle": DASHES[number],
             "marker": MARKERS[number],
             "linewidth": 2.4 if len(runs) == 1 else 1.6,
@@ -113,10 +113,10 @@ def draw_bars(groups, ylabel, log=False, text=None):
     figure = new_figure(10.0, 3.8)
     axes = figure.subplots()
     wide = 0.8 / len(groups)
-    for number, (name, bars) in enumerate(groups.items()):
+    for number, (colour, (name, bars)) in enumerate(zip(colours_for(groups), groups.items(), strict=True)):
         places = [i - 0.4 + wide * (number + 0.5) for i in range(len(labels))]
         axes.bar(
-            places, [bars[label] for label in labels], wide * 0.92, label=name, color=COLOURS[number],
+            places, [bars[label] for label in labels], wide * 0.92, label=name, color=colour,
             hatch=HATCHES[number], edgecolor="white",
         )  # fmt: skip
     if log:

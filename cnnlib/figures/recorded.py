@@ -2,7 +2,7 @@
 
 from cnnlib.figures.picture import Picture
 from cnnlib.figures.plots import put_legend_above
-from cnnlib.figures.style import COLOURS, DASHES, FAINT, FONT, new_figure, style_axes
+from cnnlib.figures.style import COLOURS, DASHES, FAINT, FONT, colours_for, new_figure, style_axes
 from cnnlib.training.history import History
 from cnnlib.validation import Choice, Dict, Like, Text, arguments
 
@@ -48,7 +48,7 @@ def draw_recorded(runs, quantity="loss", here=None, text=None):
         )
     figure = new_figure(10.0, 4.2)
     axes, by_step = figure.subplots(), quantity == "loss"
-    for name, colour, dash in zip(runs, COLOURS, DASHES, strict=False):
+    for name, colour, dash in zip(runs, colours_for(runs), DASHES, strict=False):
         steps, rows = RECORDED(runs[name], f"the runs of {name!r}").curve(quantity.replace("error", "acc"))
         xs = steps if by_step else range(1, len(steps) + 1)
         for number, row in enumerate(rows):

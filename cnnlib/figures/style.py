@@ -5,16 +5,17 @@ darker ones stand in. Lines differ in dash or marker as well, so that no meaning
 drawn on white, on a dark page as well. tests/test_colours.py holds all of this to numbers.
 """
 
-# one colour for each network, through the whole book
-NETWORK_COLOURS = {
-    "LeNet": "#0072B2",
-    "AlexNet": "#D55E00",
-    "VGG": "#009E73",
-    "batch norm": "#CC79A7",
-    "ResNet": "#000000",
-}
-
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#854B00", "#1F8FFF", "#000000")
+# one colour for each network or treatment, through the whole book: the first of these words in a name decides
+NETWORK_COLOURS = {
+    "zero γ": "#1F8FFF", "pre-activation": "#009E73", "Fixup": "#854B00",
+    "GroupNorm": "#009E73", "group norm": "#009E73", "LayerNorm": "#854B00", "layer norm": "#854B00",
+    "noisy": "#1F8FFF", "without BN": "#D55E00", "no BN": "#D55E00", "plain": "#D55E00", "residual": "#000000",
+    "batch norm": "#CC79A7", "BN": "#CC79A7", "ResNet": "#000000",
+    "sigmoid": "#CC79A7", "tanh": "#D55E00", "dense": "#1F8FFF", "hand-made": "#854B00",
+    "VGG": "#009E73", "AlexNet": "#D55E00", "LeNet": "#0072B2", "ReLU": "#0072B2",
+}  # fmt: skip
+
 DASHES = ("-", "--", "-", "-.", ":", "--", "-")
 MARKERS = ("", "", "o", "", "", "s", "")
 HATCHES = ("", "//", "..", "xx", "--")  # of bars, in the order of the colours
@@ -35,6 +36,14 @@ EARLIER = ("#7A6C99", "#857A3A", "#4F8590", "#A3656F")  # lines of earlier runs:
 
 DPI = 100  # of a live frame; a picture that stays in the page is drawn at twice that
 FONT = 13  # points: a legend is about 2 % of the width of a full-width chart
+
+
+def colours_for(names):
+    """Return a colour for each name: its own through the whole book if it has one, or else one that is left."""
+    own = [next((c for words, c in NETWORK_COLOURS.items() if words in name), None) for name in names]
+    left = [c for c in COLOURS if c not in own] or list(COLOURS)
+    rest = iter(left * len(own))
+    return [colour or next(rest) for colour in own]
 
 
 def word_colour(colour):

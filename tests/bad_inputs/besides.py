@@ -4,6 +4,7 @@ import numpy as np
 import torch
 from torch import nn
 
+import cnnlib
 from bad_inputs.right import small
 from bad_inputs.values import (
     CALLED,
@@ -49,6 +50,8 @@ def _data(t, row):
     row("accuracy", {"y_hat": torch.eye(10)[:8]}, y_hat=bad(V, t.X[:, 0, 0, 0][:3], torch.empty(8, 0)),
         y=bad(V, t.y[:3], t.y.to("meta")))
     row("try_gpu", i=PLACES)
+    row("claim", {"words": "lower by", "measured": [1, 2], "over": 0}, measured=bad(T, None, "abc", [1, "b"], {}, len))
+    row("recorded", {"name": "lenet_sigmoid"})
     row("time_contract", chapter=bad(V, "07", "", None, 5, ["01"], NAN, words="chapter"))
     row("load_data_fashion_mnist", resize=SIZES + bad(V, (1, 2, 3), (0, 8), (8, HUGE)) + bad(T, (8, "8"), {}),
         num_train=bad(V, 60_001), num_test=bad(V, 10_001))
@@ -168,6 +171,11 @@ def _figures(t, row):
     unequal = [([1], [1, 2]), ([], []), ([1], []), ([1], [[]])]
     row("figures.draw_lines", {"lines": {"a": ([1, 2], [1, 2])}}, lines=bad(T, *({"a": line} for line in no_lines))
         + bad(V, *({"a": line} for line in unequal), {str(i): ([1], [1]) for i in range(9)}))
+    row("figures.draw_dots", {"rows": {"a": [1.0, 2.0]}}, rows=bad(T, {"a": 3}, {"a": ["1"]}, {"a": [None]})
+        + bad(V, {}, {"a": []}))
+    row("figures.draw_recorded", {"runs": {"a": cnnlib.recorded("lenet_sigmoid")}},
+        runs=bad(T, {"a": [t.history]}, {"a": 3}) + bad(V, {}),
+        here=bad(V, {"b": t.history}))
     row("figures.draw_runs", runs=bad(T, {"a": t.history}, {"a": [3]}, {"a": History})
         + bad(V, {"a": []}, {"a": [History()]}))
     row("figures.draw_confusions", {"counts": torch.ones(2, 2), "classes": ["a", "b"]}, classes=bad(V, ["a"]),

@@ -70,6 +70,7 @@ class Recorded:
         return printable(f"{summary(self.runs)!r}\n\n{self.provenance}")
 
 
+@arguments(name=Choice(tuple(dict.fromkeys(e.name for e in EXPERIMENTS))), size=Choice(SIZES))
 def recorded(name, size="laptop"):
     """Return the recorded runs of an experiment.
 
@@ -89,8 +90,7 @@ def recorded(name, size="laptop"):
     ValueError
         If there is no such experiment, or nothing of it has been recorded.
     """
-    names = tuple(e.name for e in EXPERIMENTS if e.size == Choice(SIZES)(size, "size"))
-    runs = load(size, Choice(names)(name, "name"))
+    runs = load(size, name)
     if not runs:
         raise ValueError(f"nothing of {name!r} has been recorded. `{COMMANDS[size]} NAMES={name}` does so.")
     return Recorded(NAMED[size, name].title, runs)
