@@ -75,7 +75,7 @@ def test_rhythm(path):
     imports = [cell for cell in code if "import " in cell.source]
     assert imports == code[:1]
     words = sum(len(cell.source.split()) for cell in cells if cell.cell_type == "markdown")
-    assert 1200 <= words <= 2500
+    assert 1200 <= words <= 3000
 
 
 @chapters
