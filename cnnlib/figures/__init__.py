@@ -1,6 +1,7 @@
 """Pictures of the book: each function takes data and returns a Picture."""
 
 from cnnlib.figures.blocks import draw_blocks
+from cnnlib.figures.convolution import draw_convolution
 from cnnlib.figures.dots import draw_dots
 from cnnlib.figures.feature_explorer import Found, draw_feature_explorer
 from cnnlib.figures.flow import gradient_flow_chart
@@ -21,6 +22,7 @@ __all__ = [
     "draw_bars",
     "draw_blocks",
     "draw_confusions",
+    "draw_convolution",
     "draw_dots",
     "draw_feature_explorer",
     "draw_feature_maps",
