@@ -16,6 +16,7 @@ from cnnlib.figures.receptive import draw_receptive_fields
 from cnnlib.figures.reconstructions import draw_reconstructions
 from cnnlib.figures.recorded import draw_recorded
 from cnnlib.figures.shape_walk import draw_step
+from cnnlib.figures.slopes import draw_slopes
 from cnnlib.figures.statistics import draw_statistics
 from cnnlib.figures.volumes import draw_volumes
 
@@ -39,6 +40,7 @@ __all__ = [
     "draw_reconstructions",
     "draw_recorded",
     "draw_runs",
+    "draw_slopes",
     "draw_statistics",
     "draw_step",
     "draw_volumes",

@@ -176,6 +176,9 @@ def _figures(t, row):
         + bad(V, *({"a": line} for line in unequal), {str(i): ([1], [1]) for i in range(9)}))
     row("figures.draw_dots", {"rows": {"a": [1.0, 2.0]}}, rows=bad(T, {"a": 3}, {"a": ["1"]}, {"a": [None]})
         + bad(V, {}, {"a": []}))
+    row("figures.draw_slopes", {"stacks": {"a": [[1.0, 2.0]]}, "predicted": {"a": 0.5}},
+        stacks=bad(T, {"a": 3}, {"a": [3]}, {"a": [["1", "2"]]}) + bad(V, {}, {"a": [[1.0]]}),
+        predicted=bad(T, {"a": "1"}) + bad(V, {"b": 1.0}, {"a": 0.0}))
     row("figures.draw_recorded", {"runs": {"a": cnnlib.recorded("lenet_sigmoid")}},
         runs=bad(T, {"a": [t.history]}, {"a": 3}) + bad(V, {}),
         here=bad(V, {"b": t.history}))
