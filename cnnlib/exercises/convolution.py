@@ -129,14 +129,14 @@ def torch_edges(X):
     (torch.tensor([[0.0, 0, 9, 9], [0, 0, 9, 9], [0, 9, 9, 9], [9, 9, 9, 9]]),), (randn(6, 8),), (randn(3, 3),),
     (randn(9, 4),),
 ], lambda X: torch.hypot(*torch_edges(X)), {
-    "That is the response to vertical edges alone. Where does the other kernel come in?": lambda X: torch_edges(X)[1],
-    "That is the response to horizontal edges alone. Where does the other kernel come in?":
+    "That is the response to vertical edges alone. Where is the other one?": lambda X: torch_edges(X)[1],
+    "That is the response to horizontal edges alone. Where does the other one come in?":
         lambda X: torch_edges(X)[0],
-    "The two are added as they are. May an edge that falls cancel one that rises?": lambda X: sum(torch_edges(X)),
+    "The two are added as they are. May a fall cancel a rise?": lambda X: sum(torch_edges(X)),
     "That is the sum of the squares. What is missing?": lambda X: sum(e**2 for e in torch_edges(X)),
     "That is the sum of the sizes. How long is the arrow with these two sides?":
         lambda X: sum(e.abs() for e in torch_edges(X)),
-}, otherwise="Are there two responses of shape (H - 2, W - 2), and is each squared before they are added?"))  # fmt: skip
+}, otherwise="Are there two responses of shape (H - 2, W - 2), and is each squared before the sum?"))  # fmt: skip
 def edge_strength(X):
     """Write `edge_strength(X)` for a picture `X` of shape (H, W): how strong the edge is at each place, whatever its
     direction. That is the root of a² + b², where a and b are the responses to `vertical` and `horizontal`, the two edge

@@ -48,7 +48,9 @@ def draw_convolution(picture, kernel, row=0, column=0, stride=1, padding=0):
     windows = np.lib.stride_tricks.sliding_window_view(padded, kernel.shape)[::stride, ::stride]
     response = (windows * kernel).sum(axis=(2, 3))
     if row >= response.shape[0] or column >= response.shape[1]:
-        raise ValueError(f"there are {response.shape[0]} × {response.shape[1]} outputs, got ({row}, {column}).")
+        raise ValueError(
+            f"row and column must be below {response.shape[0]} and {response.shape[1]}, got {row} and {column}."
+        )
     parts = _picture(padded, kernel.shape, row * stride, column * stride, padding, picture.shape)
     parts += _sums(windows[row, column], kernel, response[row, column]) + _response(response, row, column)
     sizes = [f"({n} + 2 · {padding} − {k}) / {stride}" for n, k in zip(picture.shape, kernel.shape, strict=True)]
