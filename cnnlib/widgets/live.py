@@ -30,7 +30,7 @@ from cnnlib.widgets.run_chart import Band, RunChart
 from cnnlib.widgets.runner import pause_all
 from cnnlib.widgets.series import show_series
 from cnnlib.widgets.subshells import answer_in_subshell, open_subshell
-from cnnlib.widgets.versions import hint
+from cnnlib.widgets.versions import allow_scripts, hint
 
 SHARE = 0.02  # the part of the time that frames take; the last picture, once a run, comes on top
 FRAME_EVERY = 0.4  # seconds between two frames at least: sending one takes a core from the loop for a moment
@@ -43,6 +43,7 @@ LONG = 60.0  # seconds: who waits longer may load the page anew, and is told wha
 if kernel() is not None:
     open_subshell()
     show_series()
+    allow_scripts()
 
 
 @arguments(net=Network(), num_epochs=Count(), lr=Rate(), device=Device(), band=Band())

@@ -1,6 +1,15 @@
-"""What differs between ipywidgets 8 and ipywidgets 7, which Colab has."""
+"""What differs between ipywidgets 8 and ipywidgets 7, which Colab has, and between Colab and other pages."""
 
+import sys
 from collections.abc import Mapping
+
+from cnnlib.page.frontend import front_end
+
+
+def allow_scripts():
+    """Let Colab show widgets that bring a script of their own, as anywidget's documentation says for Colab."""
+    if front_end() == "colab" and "google.colab" in sys.modules:
+        sys.modules["google.colab"].output.enable_custom_widget_manager()
 
 
 def hint(widget, text):
