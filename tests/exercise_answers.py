@@ -534,6 +534,12 @@ WRONG = {
     ],
     "resnet.depth_of_nine": [(54, "before and after")],
     "resnet.projection_parameters": [(8576, "biases")],
+    "resnet.dead_taps": [(393_216, "last three"), (434_304, "biases")],
+    "resnet.fair_comparison": [
+        ({"predicted": 0.1, "plain": [0.9, 0.8, 0.85], "residual": [0.7, 0.6, 0.65]}, "Nothing stands under 'plain'"),
+        ({"predicted": 0.1, ("plain", 0.1): [0.9], ("residual", 0.1): [0.7]}, "Fewer than three seeds"),
+        ({"predicted": 0.1, ("plain", 0.1): [0.9, 0.8, 0.7], ("residual", 0.1): [0.7, 0.6, 0.5]}, "three rates"),
+    ],
     "resnet.not_overfitting": [("a", "every deeper network"), ("f", "expected one letter"), (3, "`int`")],
     "resnet.fitting_shortcut": [
         (lambda: Residual(16, 32, use_1x1conv=True), "The channels are right."), (lambda: Residual, "your code stops"),

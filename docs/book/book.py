@@ -20,6 +20,8 @@ from offline import DIAGRAMS, offline
 from recorded import vega_script, with_controls
 from reference import first_uses, links, reference_page
 
+from cnnlib.course.claims import claims_page
+
 HERE = Path(__file__).parent
 ROOT = HERE.parents[1]
 sys.path.insert(0, str(ROOT / "tools"))
@@ -71,7 +73,8 @@ def sections_of(page):
 
 
 def build(folder, paths=None):
-    """Write the book of all chapters, or of other notebooks, into a folder, in place of what was there.
+    """Write the book of all chapters, or of other notebooks, and the appendix of claims into a folder, in place of what
+    was there.
 
     Returns
     -------
@@ -94,6 +97,8 @@ def build(folder, paths=None):
             recorded |= with_controls(notebook)
             if first.get(path.stem):
                 notebook.cells.append(new_markdown_cell(links(first[path.stem]), id="reference"))
+            for cell in notebook.cells:
+                cell.source = cell.source.replace("](../docs/claims.md)", "](claims.md)")
             nbformat.write(notebook, source / path.name)
         more = [*MORE, "reference"] if whole else []
         for name in more[:-1]:
@@ -103,11 +108,13 @@ def build(folder, paths=None):
             (source / "reference.rst").write_text(reference_page(first), encoding="utf-8")
         (source / "recorded.js").write_text(vega_script() if recorded else "", encoding="utf-8")
         readme = (ROOT / "README.md").read_text(encoding="utf-8")
-        (source / "index.md").write_text(front_page(readme, [*notebooks, *more]), encoding="utf-8")
+        (source / "claims.md").write_text(claims_page(), encoding="utf-8")
+        names = [*notebooks, "claims", *more]
+        (source / "index.md").write_text(front_page(readme, names), encoding="utf-8")
         shutil.rmtree(folder, ignore_errors=True)
         status = build_main(["-q", "-W", "--keep-going", "-d", str(source / "doctrees"), str(source), str(folder)])
     shutil.copytree(DIAGRAMS, Path(folder, "diagrams"))
-    pages = [Path(folder, path.stem + ".html") for path in paths]
+    pages = [Path(folder, name + ".html") for name in names]
     for page in pages:  # what can be scrolled can be reached by keyboard
         text = page.read_text(encoding="utf-8").replace("<pre>", '<pre tabindex="0">')
         page.write_text(text.replace('display="block"', 'display="block" tabindex="0"'), encoding="utf-8")
