@@ -2,6 +2,7 @@
 
 from cnnlib.figures.block_kinds import draw_block_kinds
 from cnnlib.figures.blocks import draw_blocks
+from cnnlib.figures.convolution import draw_convolution
 from cnnlib.figures.depths import draw_depths
 from cnnlib.figures.dots import draw_dots
 from cnnlib.figures.feature_explorer import Found, draw_feature_explorer
@@ -26,6 +27,7 @@ __all__ = [
     "draw_block_kinds",
     "draw_blocks",
     "draw_confusions",
+    "draw_convolution",
     "draw_depths",
     "draw_dots",
     "draw_feature_explorer",

@@ -207,6 +207,9 @@ def _figures(t, row):
         networks=bad(T, {"a": {"b": 3}}) + bad(V, {"a": {}}))
     row("figures.draw_reconstructions", {"rows": {"a": t.X}}, low=bad(V, 1, 2),
         rows=bad(V, {"a": t.X[:0]}, {"a": t.X[0]}, {"a": t.X.repeat(1, 3, 1, 1)}))
+    row("figures.draw_convolution", {"picture": np.ones((4, 4)), "kernel": np.ones((2, 2))},
+        picture=bad(V, np.ones(3), np.ones((1, 1))), kernel=bad(V, np.ones(3), np.ones((6, 6)), np.ones((5, 5))),
+        row=PLACES + bad(V, 3, HUGE), column=PLACES + bad(V, 3, HUGE))
     row("figures.draw_step", number=PLACES + bad(V, 0, 99, HUGE),
         grey=bad(T, 3, "a", t.X, np.ones((2, 2)), np.ones(3, np.uint8)))
 
@@ -224,6 +227,9 @@ def _widgets(t, row):
     for name in ("explore_features", "FeatureExplorer"):
         row(f"widgets.{name}", net=NETS[1:] + bad(V, t.meta_net, nn.Flatten()), batches=t.broken_batches,
             classes=bad(T, 3, "abc", [3]) + bad(V, ["a"], []), picture=PLACES + bad(V, 8, HUGE))
+    square = {"a": np.ones((2, 2))}
+    row("widgets.Convolution", {"picture": np.ones((4, 4)), "kernels": square}, picture=bad(V, np.ones(3)),
+        kernels=bad(V, {}, {"a": np.ones(3)}), row=PLACES + bad(V, 3), column=PLACES + bad(V, 3))
     row("widgets.GradientSum", X=bad(V, t.X[:0], t.X.repeat(1, 3, 1, 1)), y=t.wrong_y)
     places = bad(T, 2.5, "3", True, [1], words="whole number") + bad(V, 0, -1, 99, HUGE)
     row("widgets.Lesions", {"nets": {"a": t.net}}, nets=bad(T, {"a": lenet}) + bad(V, {"a": t.empty}),
