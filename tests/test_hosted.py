@@ -10,7 +10,7 @@ from pathlib import Path
 import ipykernel
 import nbformat
 import pytest
-from hosted import notebook6, open_notebook6, output6, run_cell6
+from notebook6 import notebook6, open_notebook6, output6, run_cell6
 from lab import write_notebook
 from nbclient import NotebookClient
 

@@ -18,7 +18,7 @@ CELL = """# On Colab and Kaggle this installs the course, in a minute; elsewhere
 from importlib.util import find_spec
 
 if find_spec("cnnlib") is None:
-    %pip install --quiet "cnnlib @ git+{repository}"
+    get_ipython().run_line_magic("pip", "install --quiet 'cnnlib @ git+{repository}'")
 """
 
 
