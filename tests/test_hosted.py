@@ -10,9 +10,9 @@ from pathlib import Path
 import ipykernel
 import nbformat
 import pytest
-from notebook6 import notebook6, open_notebook6, output6, run_cell6
 from lab import write_notebook
 from nbclient import NotebookClient
+from notebook6 import notebook6, open_notebook6, output6, run_cell6
 
 HOSTED = ipykernel.version_info[0] < 7
 pytestmark = [
