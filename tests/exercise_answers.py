@@ -206,6 +206,11 @@ def bn(X, gamma, beta, eps, correction=0, detach=False):
     return (X - mean) * torch.rsqrt(var + eps) * gamma.view(shape) + beta.view(shape)
 
 
+def bn_gradients(dY, X, gamma, eps, detach=False):
+    X, gamma, beta = (t.clone().requires_grad_() for t in (X, gamma, torch.zeros_like(gamma)))
+    return list(torch.autograd.grad(bn(X, gamma, beta, eps, detach=detach), [X, gamma, beta], dY))
+
+
 def mix(old, new, momentum):
     return old + momentum * (new - old)
 
@@ -367,6 +372,11 @@ RIGHT = {
     "batch_norm.batch_norm_train": [bn, lambda X, g, b, e: bn(X.double(), g, b, e)],
     "batch_norm.update_running_var": [lambda old, X, m: mix(old, X.transpose(0, 1).flatten(1).var(1), m)],
     "batch_norm.fold": [fold, fuse_conv_bn_eval],
+    "batch_norm.batch_norm_backward": [bn_gradients],
+    "batch_norm.momentum_in_evaluation": [
+        {0.001: [0.1, 0.2, 0.1], 0.1: (0.7, 0.65, 0.7), 1: torch.tensor([0.6, 0.7, 0.5]), "predicted": 1},
+        lambda: {"predicted": 0.01, 0.01: np.array([0.5, 0.4, 0.6]), 0.3: [0.72, 0.7, 0.7], 1: [0.6, 0.7, 0.6]},
+    ],
     "resnet.not_overfitting": ["D", "(d)", ("d",), "`d`."],
     "resnet.fitting_shortcut": [lambda: nn.Sequential(Residual(16, 32, True, 2).double().eval())],
     "resnet.plain_twin": [
@@ -531,6 +541,16 @@ WRONG = {
         (partial(fold, bias=lambda b, s, bn: b * s + bn.bias), "running mean is forgotten"),
         (lambda conv, bn: (fold(conv, bn), conv.weight.data.mul_(2))[0], "changes the given `conv`"),
         (lambda conv, bn: nn.Sequential(conv, bn), "`Sequential`"),
+    ],
+    "batch_norm.batch_norm_backward": [
+        (partial(bn_gradients, detach=True), "taken as constants"),
+        (lambda dY, X, gamma, eps: bn_gradients(dY, X, gamma, eps)[::2], "2 tensors, expected 3"),
+        (lambda dY, X, gamma, eps: bn_gradients(X, dY, gamma, eps), "three ways"),
+    ],
+    "batch_norm.momentum_in_evaluation": [
+        ({0.001: 0.1, 0.1: 0.7, 1: 0.6, "predicted": 0.1}, "One or two runs"),
+        ({0.001: [0.1] * 3, 0.1: [0.7] * 3, 1: [0.6] * 3}, "predicted"),
+        ({0.1: [0.7] * 3, 0.2: [0.7] * 3, "predicted": 0.1}, "close together"),
     ],
     "resnet.depth_of_nine": [(54, "before and after")],
     "resnet.projection_parameters": [(8576, "biases")],
