@@ -1,9 +1,13 @@
 """Pictures of the book: each function takes data and returns a Picture."""
 
+from cnnlib.figures.block_kinds import draw_block_kinds
 from cnnlib.figures.blocks import draw_blocks
+from cnnlib.figures.convolution import draw_convolution
+from cnnlib.figures.depths import draw_depths
 from cnnlib.figures.dots import draw_dots
 from cnnlib.figures.feature_explorer import Found, draw_feature_explorer
 from cnnlib.figures.flow import gradient_flow_chart
+from cnnlib.figures.function_classes import draw_function_classes
 from cnnlib.figures.images import draw_feature_maps, draw_filters, show_images
 from cnnlib.figures.lesions import draw_lesions
 from cnnlib.figures.networks import draw_network
@@ -20,12 +24,16 @@ from cnnlib.figures.volumes import draw_volumes
 __all__ = [
     "Found",
     "draw_bars",
+    "draw_block_kinds",
     "draw_blocks",
     "draw_confusions",
+    "draw_convolution",
+    "draw_depths",
     "draw_dots",
     "draw_feature_explorer",
     "draw_feature_maps",
     "draw_filters",
+    "draw_function_classes",
     "draw_lesions",
     "draw_lines",
     "draw_network",
