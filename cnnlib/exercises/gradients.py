@@ -654,11 +654,11 @@ def factors_of(whole, half, quarter, guess=1.2):
 }, remark="The squares of the shortcut's part and the branch's add up: √(1 + (a · .92)²) is 1.36, 1.10 and 1.03 for "
           "a = 1, ½ and ¼. Half the branch takes away three quarters of the growth, not half of it."))  # fmt: skip
 def smaller_branches():
-    """In a pre-activation tower with He's weights and no batch norm, the gradient grows by a third a block or more. What
-    is left of that growth if every branch is multiplied by 0.5, and by 0.25? Guess for 0.5, then measure: 30 blocks,
-    three seeds or more, `scale_branches_(net, scale)` of `cnnlib.models` after the weights are drawn. Hand in a dict
-    from each scale, `1.0`, `0.5` and `0.25`, to the factors a block, one a seed, and your guess under `"predicted"`.
-    Why is it not half?
+    """In a pre-activation tower with He's weights and no batch norm, the gradient grows by a third a block or more.
+    What is left of that growth if every branch is multiplied by 0.5, and by 0.25? Guess for 0.5, then measure: 30
+    blocks, three seeds or more, `scale_branches_(net, scale)` of `cnnlib.models` after the weights are drawn. Hand in a
+    dict from each scale, `1.0`, `0.5` and `0.25`, to the factors a block, one a seed, and your guess under
+    `"predicted"`. Why is it not half?
 
     Hint: Section 6.3 has all that you need: a seed, a tower, a probe, `factor`. What has to come between the weights
     and the probe?
