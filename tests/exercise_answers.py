@@ -651,4 +651,10 @@ WRONG = {
         (lambda net, X, y: dict(zip(net, probe(net, X, y).values(), strict=True)), "Which method gives both"),
         (lambda net, X, y: {**probe(net, X, y), "0.weight": 1.0}, "your dict has `0.weight`. That is a weight."),
     ],
+    "gradients.smaller_branches": [
+        (lambda: {1.0: [1.36, 1.33, 1.39], 0.5: [1.1, 1.08, 1.12], "predicted": 1.2}, "Nothing stands under 0.25"),
+        (lambda: {1.0: [2e3, 3e3, 9e3], 0.5: [9.0, 8.0, 7.0], 0.25: [2.0, 2.1, 1.9], "predicted": 30}, "Which root"),
+        (lambda: {1.0: 1.36, 0.5: 1.1, 0.25: 1.02, "predicted": 1.2}, "fewer than three seeds"),
+        (lambda: [1.36, 1.1, 1.02], "expected a dict from each scale"),
+    ],
 }  # fmt: skip

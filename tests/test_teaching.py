@@ -327,7 +327,7 @@ SPOILT = [
     (check_minutes, 1, "| 6–10 |", "| 7–10 |"),
     (check_waits, 5, "| 35 s |", "| 300 s |"),
     (check_waits, 1, "at the left edge | 60 s |", "at the left edge | 5 s |"),
-    (check_order, 6, "§6.2 `through`", "§6.1 `jacobian`"),
+    (check_order, 6, "§6.2 `through`", "§6.1 `skew`"),
     (check_quotes, 1, "`150` against", "`15` against"),
     (check_quotes, 4, "`rate_guess`, `by_rate`", "`rate_guess`, `rates_by`"),
     (check_numbers, 1, "`150` against", "150 against"),
