@@ -2,7 +2,9 @@
 
 from cnnlib.figures.blocks import draw_blocks
 from cnnlib.figures.dots import draw_dots
+from cnnlib.figures.fair import draw_fair_comparison
 from cnnlib.figures.feature_explorer import Found, draw_feature_explorer
+from cnnlib.figures.filters import draw_filter_rows
 from cnnlib.figures.flow import gradient_flow_chart
 from cnnlib.figures.images import draw_feature_maps, draw_filters, show_images
 from cnnlib.figures.lesions import draw_lesions
@@ -22,8 +24,10 @@ __all__ = [
     "draw_blocks",
     "draw_confusions",
     "draw_dots",
+    "draw_fair_comparison",
     "draw_feature_explorer",
     "draw_feature_maps",
+    "draw_filter_rows",
     "draw_filters",
     "draw_lesions",
     "draw_lines",
