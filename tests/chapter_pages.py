@@ -16,7 +16,7 @@ CHAPTERS = sorted(NOTEBOOKS.glob("[0-9]*.ipynb"))
 def cells_of(number):
     """Return a chapter's cells as (section, cell); what stands before the first section has the section ''."""
     section, cells = "", []
-    for cell in nbformat.read(CHAPTERS[number - 1], as_version=4).cells:
+    for cell in nbformat.read(CHAPTERS[number], as_version=4).cells:
         if cell.cell_type == "markdown":
             for piece in re.split(r"^(?=## \d+\.\d+ )", cell.source, flags=re.MULTILINE):
                 section = (re.findall(r"^## (\d+\.\d+) ", piece) or [section])[0]

@@ -309,6 +309,17 @@ def probe(net, X, y, norm=torch.linalg.vector_norm, remove=True, store=False):
 
 
 RIGHT = {
+    "convolution.one_output": [-3.0, (-3,), torch.tensor(-3)],
+    "convolution.half_size": [
+        lambda: nn.Conv2d(1, 6, 3, 2, 1), lambda: nn.Sequential(nn.ZeroPad2d(1), nn.Conv2d(1, 6, 3, stride=2)),
+    ],
+    "convolution.conv_channels": [
+        lambda X, K: torch.stack([sum(conv(X[c], k[c]) for c in range(len(X))) for k in K]),
+    ],
+    "convolution.edge_strength": [
+        lambda X: torch.hypot(conv(X, torch.tensor([[-1.0, 0, 1]] * 3)), conv(X, torch.tensor([[1.0, 0, -1]] * 3).T)),
+    ],
+    "convolution.tolerance": [lambda: {1: [1.1, 0.9, 1.2], 2: [0.6, 0.7, 0.6], 4: [0.3, 0.2, 0.4], "predicted": 0.5}],
     "lenet.output_size": [
         55.0, (55,), [55], np.array(55), Fraction(55), torch.tensor([55]), lambda: 55, torch.tensor(55.0).half(),
     ],
@@ -399,6 +410,27 @@ RIGHT = {
 }  # fmt: skip
 
 WRONG = {
+    "convolution.one_output": [(3, "signs are exchanged"), (19, "sum of the window"), (2, "lies on its side")],
+    "convolution.parameters_in_colour": [(1176, "weights"), (400, "one colour"), (5000, "too large")],
+    "convolution.half_size": [
+        (lambda: nn.Conv2d(1, 6, 3), "as before"), (lambda: nn.Conv2d(1, 6, 3, padding=1), "must the window jump"),
+        (lambda: nn.Conv2d(1, 6, 3, 2), "last window"), (lambda: nn.Conv2d(1, 6, 5, 2, 2), "(6, 1, 5, 5)"),
+    ],
+    "convolution.one_kernel_a_map": [(lambda: nn.Conv2d(6, 6, 3), "all six maps"),
+                                     (lambda: nn.Conv2d(6, 6, 3, groups=3), "three groups")],
+    "convolution.conv_channels": [
+        (lambda X, K: F.conv2d(X[None], K)[0], "`conv2d`"), (no_return, "returns None"),
+        (lambda X, K: torch.stack([conv(X[0], k[0]) for k in K]), "first channel"),
+    ],
+    "convolution.edge_strength": [
+        (lambda X: conv(X, torch.tensor([[-1.0, 0, 1]] * 3)), "vertical edges alone"),
+        (lambda X: sum(conv(X, k) for k in (torch.tensor([[-1.0, 0, 1]] * 3), torch.tensor([[-1.0, 0, 1]] * 3).T)),
+         "added as they are"),
+    ],
+    "convolution.tolerance": [
+        ({1: 0.9, 2: 0.6, 4: 0.3}, "One picture"), ({1: [0.2] * 3, 2: [0.4] * 3, 4: [0.6] * 3}, "no smaller"),
+        ({1: [1.0] * 3, 2: [0.5] * 3}, "under 4"), (lambda: 0.5, "expected a dict"),
+    ],
     "lenet.output_size": [
         (56, "up or down"), (54.9, "too small"), ("55", "the text `'55'`, expected a number. What is left without the"),
         ("55 pixels", "without the quotation marks and the words"), ((55, 55), "several numbers"),
@@ -544,6 +576,12 @@ WRONG = {
     ],
     "resnet.depth_of_nine": [(54, "before and after")],
     "resnet.projection_parameters": [(8576, "biases")],
+    "resnet.dead_taps": [(393_216, "last three"), (434_304, "biases")],
+    "resnet.fair_comparison": [
+        ({"predicted": 0.1, "plain": [0.9, 0.8, 0.85], "residual": [0.7, 0.6, 0.65]}, "Nothing stands under 'plain'"),
+        ({"predicted": 0.1, ("plain", 0.1): [0.9], ("residual", 0.1): [0.7]}, "Fewer than three seeds"),
+        ({"predicted": 0.1, ("plain", 0.1): [0.9, 0.8, 0.7], ("residual", 0.1): [0.7, 0.6, 0.5]}, "three rates"),
+    ],
     "resnet.not_overfitting": [("a", "every deeper network"), ("f", "expected one letter"), (3, "`int`")],
     "resnet.fitting_shortcut": [
         (lambda: Residual(16, 32, use_1x1conv=True), "The channels are right."), (lambda: Residual, "your code stops"),

@@ -9,7 +9,16 @@ import torch
 from chapter_pages import ROOT, cells_of
 from nbval.plugin import get_sanitize_patterns
 
-from cnnlib.course.claims import VERDICTS, claim, claims_table, count_claims, load_claims
+from cnnlib.course.claims import (
+    CHOSEN,
+    VERDICTS,
+    chosen_claims,
+    claim,
+    claims_page,
+    claims_table,
+    count_claims,
+    load_claims,
+)
 
 CLAIMS = load_claims()
 SHOWN = [one for one in CLAIMS if one["chapter"]]
@@ -81,3 +90,17 @@ def test_tables():
     assert parts == len(CLAIMS)
     with pytest.raises(ValueError, match="'holds'.*got 'true'"):
         claims_table("true")
+
+
+def test_the_chapter_shows_twenty():
+    """Each choice picks one claim, and those of every article and verdict are among them."""
+    found = [[c for c in CLAIMS if c["article"] == a and c["claim"].startswith(words)] for a, words in CHOSEN]
+    assert [len(one) for one in found] == [1] * 20
+    shown = chosen_claims().rows
+    assert len(shown) == 20 and {row[0] for row in shown} == set("ABCD") and {row[2] for row in shown} == set(VERDICTS)
+
+
+def test_the_appendix_is_up_to_date():
+    page = (ROOT / "docs" / "claims.md").read_text(encoding="utf-8")
+    assert page == claims_page(), "run: python tools/claims_page.py"
+    assert page.count("\n| ") == len(CLAIMS) + 7 + 4 * 2, "a row each, the counts, and the head of each article"

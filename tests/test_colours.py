@@ -20,9 +20,12 @@ import cnnlib
 from cnnlib.figures import (
     blocks,
     draw_bars,
+    draw_block_kinds,
     draw_blocks,
     draw_confusions,
+    draw_depths,
     draw_filters,
+    draw_function_classes,
     draw_lesions,
     draw_lines,
     draw_network,
@@ -31,6 +34,7 @@ from cnnlib.figures import (
     draw_volumes,
 )
 from cnnlib.figures import statistics as statistics_figure
+from cnnlib.figures.block_kinds import KINDS
 from cnnlib.figures.chart import Chart, Panel
 from cnnlib.figures.drawing import Bitmap, Line, Rect, Words
 from cnnlib.figures.style import (
@@ -228,6 +232,9 @@ def drawings():
     yield draw_volumes({"LeNet": (lenet(), (1, 28, 28))})
     for shortcut in ("none", "identity", "projection"):
         yield draw_blocks(cifar_resnet(8, 4, shortcut), (1, 14, 14), "title")
+    yield draw_block_kinds({kind: kind for kind in KINDS})
+    yield draw_depths({"ResNet-50": ((3, 4, 6, 3), 3, "50 layers"), "ResNet-18": ((2, 2, 2, 2), 2, "18 layers")})
+    yield draw_function_classes()
 
 
 def under(drawing, x, y, before):

@@ -10,8 +10,10 @@ from torch import nn
 
 from cnnlib.models import cifar_resnet, lenet
 from cnnlib.widgets import (
+    Convolution,
     GradientSum,
     Lesions,
+    convolution,
     display,
     explore_features,
     explore_shapes,
@@ -28,6 +30,8 @@ EXPLORERS = {  # how one is made, a control and three values of it, and what com
                lambda e: e.slider, (3, 4, 1), (shape_walk, "draw_step")),
     "sum": (lambda noise: GradientSum(torch.rand(3, 1, 8, 8), torch.arange(3), num_blocks=3),
             lambda e: e.inputs["block"], (2, 3, 1), (gradient_sum, "gradient_parts")),
+    "convolution": (lambda noise: Convolution(torch.arange(64.0).reshape(8, 8) % 7, {"edge": [[-1, 1]]}),
+                    lambda e: e.inputs["row"], (2, 3, 1), (convolution, "draw_convolution")),
     "lesions": (lambda noise: Lesions({"net": cifar_resnet(14, 4, "identity")}, noise(32, size=14)),
                 lambda e: e.part, (3, 4, 2), (lesions, "draw_lesions")),
 }  # fmt: skip

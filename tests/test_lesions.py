@@ -1,5 +1,7 @@
 """Lesions: which parts of a network can go, what is left, the picture, the widget; and the deep net made by hand."""
 
+import itertools
+
 import pytest
 import torch
 from nets import lively
@@ -7,9 +9,9 @@ from torch import nn
 
 from cnnlib.figures import draw_lesions
 from cnnlib.figures.drawing import Line, Rect, Words
-from cnnlib.models import cifar_resnet, conv_bn_relu, conv_relu_bn, deepened, vgg
+from cnnlib.models import PostActivation, PreActivation, cifar_resnet, conv_bn_relu, conv_relu_bn, deepened, vgg
 from cnnlib.models.training_mode import evaluating
-from cnnlib.probes import lesion_sites, swapped, without
+from cnnlib.probes import lesion_sites, path_gradients, swapped, without
 from cnnlib.training.evaluation import evaluate_accuracy
 from cnnlib.widgets import Lesions
 
@@ -268,3 +270,29 @@ def test_deepened_starts_as_near_in_training(X):
 def test_deepened_wants_eight_plain_layers(net):
     with pytest.raises(ValueError, match=r'cifar_resnet\(8, width, "none"\)'):
         deepened(net, 20, torch.rand(4, 1, 14, 14))
+
+
+# The gradient along single paths
+
+
+@pytest.mark.parametrize("kind, block", [("projection", PostActivation), ("identity", PreActivation)])
+def test_the_gradient_is_the_sum_over_all_paths(kind, block):
+    torch.manual_seed(0)
+    net = cifar_resnet(14, 4, kind, block).double().eval()
+    X, y = torch.randn(5, 1, 8, 8).double(), torch.randint(10, (5,))
+    before = {name: value.clone() for name, value in net.state_dict().items()}
+    paths = [path for k in range(7) for path in itertools.combinations(range(6), k)]
+    gradients = path_gradients(net, X, y, paths)
+    entered = net[0](X).detach().requires_grad_()
+    (whole,) = torch.autograd.grad(nn.functional.cross_entropy(net[1:](entered), y), entered)
+    assert len(gradients) == 64 and torch.allclose(sum(gradients), whole, rtol=1e-10, atol=1e-14)
+    assert all(torch.equal(value, before[name]) for name, value in net.state_dict().items())
+    assert all(p.grad is None for p in net.parameters()) and not any(m._forward_hooks for m in net.modules())
+
+
+def test_paths_that_are_none():
+    X, y = torch.randn(5, 1, 8, 8), torch.randint(10, (5,))
+    with pytest.raises(ValueError, match="from 0 to 2"):
+        path_gradients(cifar_resnet(8, 4), X, y, [(3,)])
+    with pytest.raises(ValueError, match="blocks with shortcuts"):
+        path_gradients(cifar_resnet(8, 4, "none"), X, y, [(0,)])

@@ -362,7 +362,7 @@ def test_the_page_gets_a_table_with_heads_and_no_markup_of_strangers(path, monke
     page = progress("01")._repr_html_()
     assert "<script>" not in page and "<i>" not in page and "<b>" not in page and "2 · shape at flatten</th>" in page
     assert page.count("<th scope='col'") == 5 and page.count("<th scope='row'") == 10 and page.count("<caption") == 1
-    assert progress()._repr_html_().count("<table>") == 6
+    assert progress()._repr_html_().count("<table>") == 7
 
 
 @pytest.mark.parametrize("wanted", ["05", "5", 5, "resnet", "05_resnet", "05_resnet.ipynb", " ResNet "])

@@ -7,6 +7,7 @@ import torch
 from torch.optim import SGD, Adam, lr_scheduler
 
 import cnnlib
+from cnnlib.training.schedule import falling_rate, scheduled
 
 Trainer = partial(cnnlib.Trainer, device="cpu")
 STEPS = 3  # of an epoch of `noise()`
@@ -138,3 +139,26 @@ def test_a_rate_that_is_a_tensor_stays_one(noise, dense):
     trainer.lr = 0.05
     assert trainer.fit(1).lr == pytest.approx([0.05] * STEPS)
     assert isinstance(trainer.optimizer.param_groups[0]["lr"], torch.Tensor)
+
+
+# A rate that rises and falls, and gradients that are clipped
+
+
+def test_a_scheduled_rate_rises_and_falls(noise, dense):
+    net, rates = dense(), []
+    make = scheduled(partial(SGD, momentum=0.9), steps=2 * STEPS, warm_up=2)
+    trainer = Trainer(net, noise(), lr=0.5, optimizer=make)
+    trainer.fit(2)
+    rates = [falling_rate(0.5, step, 2 * STEPS, 2) for step in range(2 * STEPS)]
+    assert trainer.history.lr == pytest.approx(rates) and rates[0] == 0.25 and rates[1] > rates[-1] > 0
+
+
+def test_a_clipped_gradient_is_no_longer_than_its_limit():
+    weights = [torch.nn.Parameter(torch.zeros(3)), torch.nn.Parameter(torch.zeros(4))]
+    for gradient, length in ((100.0, 0.5), (0.01, 0.01 * 7**0.5)):
+        optimizer = scheduled(SGD, 10, clip=0.5)(weights, lr=1.0)
+        for p in weights:
+            p.data.zero_()
+            p.grad = torch.full_like(p, gradient)
+        optimizer.step()
+        assert torch.cat(list(weights)).norm().item() == pytest.approx(length, rel=1e-4)

@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from cnnlib import History
-from cnnlib.course.records import EXPERIMENTS, full_results, recorded, stored
+from cnnlib.course.records import EXPERIMENTS, full_results, recorded, recordings, stored
 from cnnlib.course.records import run as engine
 from cnnlib.course.records.__main__ import main
 from cnnlib.course.records.catalogue import find_experiments
@@ -38,7 +38,7 @@ def test_the_list():
     parameters = {name: sum(p.numel() for p in NAMED[name].build().parameters()) for name in
                   ("full-lenet", "full-lenet_bn", "laptop-mlp", "laptop-hand_made")}  # fmt: skip
     assert list(parameters.values()) == [61_706, 61_706 + 2 * (6 + 16 + 120 + 84), 784 * 256 + 256 + 2570, 3930]
-    assert {e.chapter for e in EXPERIMENTS} == {path.stem for path in (ROOT / "notebooks").glob("[0-9]*.ipynb")}
+    assert {e.chapter for e in EXPERIMENTS} == {path.stem for path in (ROOT / "notebooks").glob("0[1-9]*.ipynb")}
 
 
 @pytest.mark.parametrize("name", NAMED)
@@ -296,3 +296,11 @@ def test_recorded_runs_are_drawn_with_the_readers_own_over_them():
         draw_recorded(runs, here={"other": own})
     with pytest.raises(TypeError, match="a recording, as `recorded` returns it"):
         draw_recorded({"plain": own})
+
+
+def test_what_is_not_recorded_yet_is_left_out(monkeypatch, tmp_path):
+    monkeypatch.setattr(stored, "FOLDER", tmp_path)
+    assert recordings("lenet_sigmoid", "plain20") == {}
+    monkeypatch.undo()
+    found = recordings("lenet_sigmoid")
+    assert list(found) == ["LeNet, sigmoid"] and found["LeNet, sigmoid"].runs == recorded("lenet_sigmoid").runs

@@ -3,6 +3,7 @@
 import copy
 import math
 import re
+from functools import partial
 
 import pytest
 import torch
@@ -26,6 +27,7 @@ from cnnlib.models import (
     resnet18,
     resnet_block,
     resnet_v1,
+    small_resnet18,
     vgg,
     zero_gamma_,
 )
@@ -505,3 +507,12 @@ def test_every_parameter_gets_a_gradient(name):
     for where, p in net.named_parameters():
         assert p.grad is not None and p.grad.isfinite().all(), where
         assert p.grad.any() or where.endswith("bias"), where  # a bias in front of a normalisation may have none
+
+
+@pytest.mark.parametrize("build, dead", [(partial(resnet18, 16), 434_176), (partial(small_resnet18, 8), 0)])
+def test_weights_that_see_padding_alone_at_28_pixels(build, dead, monkeypatch):
+    monkeypatch.setattr(torch, "relu", torch.tanh)  # which no channel is off behind
+    torch.manual_seed(0)
+    net, X, y = build(), torch.rand(256, 1, 28, 28), torch.randint(10, (256,))
+    nn.functional.cross_entropy(net(X), y).backward()
+    assert sum((p.grad == 0).sum().item() for p in net.parameters() if p.dim() > 1) == dead

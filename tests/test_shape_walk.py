@@ -382,6 +382,26 @@ def test_a_patch_holds_the_pixels_that_matter(name):
             assert max(start, 0) == places.min() and min(start + size, side) - 1 == places.max(), step
 
 
+@pytest.mark.parametrize("name, count", [
+    ("resnet18", 8), ("resnet18 of the paper", 8), ("cifar_resnet", 9), ("identity", 6), ("plain", 0), ("lenet", 0),
+    ("resnet_v1", 0),  # whose additions are modules, and so steps anyway
+])  # fmt: skip
+def test_additions_are_steps_if_wanted(name, count):
+    net, shape, walk = walked(name)
+    more = walk_layers(net, shape, additions=True)
+    sums = [step for step in more if step.kind == "addition"]
+    assert len(sums) == count and len(more) == len(walk) + count
+    assert more.parameters == walk.parameters and more.multiply_adds == walk.multiply_adds
+    for step in sums:
+        before = more[step.number - 2]
+        assert step.input_shape == step.output_shape == before.output_shape and step.first == step.number
+        assert step.patch.joined and "addition" in draw_step(more, step.number).svg()
+
+
+def test_the_stored_page_shows_an_addition():
+    assert "addition" in explore_shapes(resnet18(2), (1, 64, 64))._static()[0]["text/plain"]
+
+
 def test_shortcuts_are_told():
     _, _, walk = walked("cifar_resnet")
     assert not walk[3].patch.joined and walk[10].patch.joined

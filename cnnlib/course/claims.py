@@ -16,6 +16,35 @@ from cnnlib.validation import Bool, Number, Text, arguments, in_words
 
 FILE = Path(__file__).parent / "claims.csv"
 VERDICTS = ("holds", "holds with care", "misleading", "wrong")
+# the claims that teach most, by article and their first words: chapter 6 shows these, the appendix all of them
+CHOSEN = (
+    ("A", "Every convolution makes the feature maps smaller"),
+    ("A", "After flattening, the dense layers output the probability"),
+    ("A", "With ReLU gradients neither vanish nor explode"),
+    ("A", "It solves vanishing gradients"),
+    ("A", "Plain stacking: the functions of the deeper network"),
+    ("A", "∂y/∂x = 1 + ∂F/∂x, hence"),
+    ("A", "The term ∂L/∂y means that gradient reaches"),
+    ("A", "Even if ∂F/∂x is very small, the total gradient stays"),
+    ("A", "∂L/∂x_l = ∂L/∂x_L (1 + Σ ∂F(x_i)/∂x_i)"),
+    ("A", "Every layer gets reasonable updates"),
+    ("B", "This is not overfitting, where training loss keeps falling"),
+    ("B", "By the data processing inequality"),
+    ("B", "Even if ∂F/∂x ≈ 0, the +1 guarantees"),
+    ("B", "So at the start F(x) ≈ 0"),
+    ("C", "They limit what the network can express"),
+    ("C", "First layer: W1 x + b1"),
+    ("C", "A sigmoid makes sure that the output is in [0, 1]"),
+    ("C", "The gradient norm with shortcut is larger than without"),
+    ("C", "A larger gradient does not mean better learning"),
+    ("D", "It reduces internal covariate shift"),
+)
+PAGE = """# Appendix: every claim of the four articles, and its verdict
+
+The course began with four articles on classic convolutional networks, A to D, which chapter 6 names among its sources.
+Each of their claims stands here in their order and in our words, with what became of it, why, and the section whose
+cell shows it. This page is made from `cnnlib/course/claims.csv` by `python tools/claims_page.py`.
+"""
 
 
 @arguments(words=Text(), over=Number(), under=Number(), mean=Bool(), each=Text())
@@ -100,12 +129,27 @@ def claims_table(*verdicts):
     for verdict in verdicts:
         if verdict not in VERDICTS:
             raise ValueError(f"a verdict must be one of {', '.join(map(repr, VERDICTS))}, got {verdict!r}.")
-    rows = [
-        [c["article"], c["claim"], c["verdict"], c["because"], c["section"] or "–"]
-        for c in load_claims()
-        if c["verdict"] in (verdicts or VERDICTS)
-    ]
+    return _table(c for c in load_claims() if c["verdict"] in (verdicts or VERDICTS))
+
+
+def chosen_claims():
+    """Return the claims that teach most as a Table."""
+    return _table(c for c in load_claims() if any(c["article"] == a and c["claim"].startswith(w) for a, w in CHOSEN))
+
+
+def _table(claims):
+    rows = [[c["article"], c["claim"], c["verdict"], c["because"], c["section"] or "–"] for c in claims]
     return Table(["", "claim", "verdict", "because", "shown in"], rows, left=5)
+
+
+def claims_page():
+    """Return the appendix, every claim by its article, as Markdown."""
+    parts = [PAGE, count_claims()._repr_markdown_(), ""]
+    for article in sorted({c["article"] for c in load_claims()}):
+        table = _table(c for c in load_claims() if c["article"] == article)
+        narrow = Table(table.head[1:], [row[1:] for row in table.rows], left=4)
+        parts += [f"## Article {article}", "", narrow._repr_markdown_(), ""]
+    return "\n".join(parts)
 
 
 def count_claims():

@@ -61,6 +61,7 @@ _TWELVE = Workload(
     (64, 1, 16, 16),
 )
 WORKLOADS = {
+    "00_convolution": (Workload("LeNet", lenet, (256, 1, 28, 28)),),
     "01_lenet": (Workload("LeNet", lenet, (256, 1, 28, 28)),),
     "02_alexnet": (Workload("AlexNet", partial(alexnet, shrink=8, side=81), (64, 1, 81, 81)),),
     "03_vgg": (Workload("VGG-11", partial(vgg, narrower(VGG11, 4), 32, 256), (64, 1, 32, 32)),),

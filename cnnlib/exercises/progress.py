@@ -15,6 +15,7 @@ from cnnlib.page.table import Table
 from cnnlib.validation import Bool, arguments
 
 CHAPTERS = {  # the notebook's name: its exercises, its title
+    "00_convolution": ("convolution", "Convolution"),
     "01_lenet": ("lenet", "LeNet"),
     "02_alexnet": ("alexnet", "AlexNet"),
     "03_vgg": ("vgg", "VGG"),

@@ -6,15 +6,18 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
+from cnnlib.datasets import load_data_fashion_mnist
 from cnnlib.exercises.core import exercise
 from cnnlib.exercises.engine import Case, Wrong, check
 from cnnlib.exercises.functions import Function
+from cnnlib.exercises.investigations import PREDICTED, fewer_than, investigation, mean
 from cnnlib.exercises.layers import exchanged, renewed
 from cnnlib.exercises.modules import Module, output_of
 from cnnlib.exercises.reading import Value, number
 from cnnlib.exercises.trials import close
 from cnnlib.models import BasicBlock, PostActivation, PreActivation, Residual, cifar_resnet
 from cnnlib.models.cifar_resnet import ZeroPad
+from cnnlib.training.seeds import train_over_seeds
 
 
 @exercise("recall", number({
@@ -95,6 +98,33 @@ def not_overfitting():
     half?
     """
     return "d"
+
+
+@exercise("recall", number({
+    "Those are the last three convolutions. What does a window of the first one see of maps of 2 × 2?": 393_216,
+    "That is one convolution. How many has the stage?": 131_072,
+    "That is the first convolution alone. How many of the nine taps of the others see a pixel?": 40_960,
+    "The maps that come to the first convolution have 2 × 2 pixels. How many taps of its only window see one?": 458_752,
+    "The first convolution takes 64 channels of 2 × 2 pixels. How do its dead taps differ from the others'?": 524_288,
+    "Those are the weights that do see a pixel. How many do not?": 81_920,
+    "Those are all weights of the four convolutions. Which taps see a pixel?": 516_096,
+    "One tap in nine is dead, you say. How many pixels has a map of the last three?": 57_344,
+    "You count biases as well. How many of these are weights of a window?": [434_178, 434_304],
+}, otherwise="How many taps of a 3 × 3 window see a pixel of a map of 2 × 2, with stride 2, and how many of one pixel?",
+   remark="That is 62 % of all parameters of the network, at a quarter of its width."))  # fmt: skip
+def dead_taps():
+    """Pictures of 28 × 28 come to the last stage of `resnet18(16)` as 64 maps of 2 × 2, and leave its first 3 × 3
+    convolution (stride 2, padding 1) as 128 maps of one pixel. Three more follow, from 128 to 128 channels with stride
+    1. How many weights of these four see nothing but padding?
+
+    Hint: Draw a map of one pixel with a border of zeros around it, and a window of nine taps on top. How many taps meet
+    the pixel? Then a map of 2 × 2: its only window has its middle on the first pixel.
+    Hint: With one pixel, the middle tap alone sees it. With 2 × 2, four of the nine see a pixel. Multiply the others by
+    the pairs of channels.
+    """
+    first = 64 * 128 * (9 - 4)
+    others = 3 * 128 * 128 * (9 - 1)
+    return first + others
 
 
 @exercise("change one line", check(Module([(4, 16, 28, 28), (1, 16, 28, 28)], noun="block", seen=(4,) * 5), mistakes={
@@ -463,3 +493,81 @@ def without_block(net, number):
     between.
     """
     return nn.Sequential(*net[:number], net[number].shortcut, *net[number + 1 :])
+
+
+KINDS = ("plain", "residual")
+
+
+def tried(table, kind):
+    """Return the rates that one kind of network was trained with, and the mean loss with each, in order."""
+    found = [(key[1], mean(table[key])) for key in table if isinstance(key, tuple) and len(key) == 2 and key[0] == kind]
+    if not found:
+        raise KeyError(kind)
+    return sorted(found)
+
+
+def best_at_an_end(table, kind):
+    """Return whether the best rate of a kind is the lowest or the highest that was tried."""
+    rates = tried(table, kind)
+    return min(rates, key=lambda pair: pair[1]) in (rates[0], rates[-1])
+
+
+def sweep(plain, residual, seeds=(0.0, 0.01, 0.02)):
+    """Return a table with these mean losses at rates of 0.1, 0.3, 1.0 …, and a prediction."""
+    pairs = [("plain", plain), ("residual", residual)]
+    table = {(kind, 0.1 * 3**i): [loss + s for s in seeds] for kind, losses in pairs for i, loss in enumerate(losses)}
+    return {PREDICTED: 0.05} | table
+
+
+@exercise("investigate", investigation(
+    'a dict with "predicted", and from pairs as ("plain", 0.1) and ("residual", 0.1) to losses, one a seed', {
+        "You predict nothing. By how much will the residual network's loss be lower? It stands under \"predicted\".": (
+            lambda table: PREDICTED not in table, dict(list(sweep([1, 0.9, 1], [1, 0.8, 1]).items())[1:])),
+        "Fewer than three seeds somewhere. Would another one agree?":
+            (fewer_than(3), sweep([1, 0.9, 1], [1, 0.8, 1], (0.0, 0.1))),
+        "Some conditions have more seeds than others. What would you compare seed by seed?": (
+            lambda table: len({len(v) for key, v in table.items() if key != PREDICTED}) > 1,
+            sweep([1, 0.9, 1], [1, 0.8, 1]) | {("plain", 0.1): [1.0] * 4}),
+        "Fewer than three rates on one side. Is this the best that the network can do?": (
+            lambda table: min(len(tried(table, kind)) for kind in KINDS) < 3, sweep([1, 0.9, 1], [0.8])),
+        "One side was given more rates to choose from. Is that an equal race?": (
+            lambda table: len({len(tried(table, kind)) for kind in KINDS}) > 1,
+            sweep([1, 0.9, 1], [1, 0.9, 0.8, 0.9])),
+        "All seeds of a condition agree to the last digit. What does the seed change?": (
+            lambda table: any(len(set(table[key])) == 1 for key in table if key != PREDICTED),
+            sweep([1, 0.9, 1], [1, 0.8, 1], (0.0, 0.0, 0.0))),
+        "A loss of 0 or less cannot be. What did you hand in?": (
+            lambda table: min(v for key in table if key != PREDICTED for v in table[key]) <= 0,
+            sweep([1, 0.9, 1], [1, -0.8, 1])),
+        "The plain network's best rate is the lowest or the highest you tried. What lies beyond?": (
+            lambda table: best_at_an_end(table, "plain"), sweep([1, 0.9, 0.8], [1, 0.8, 1])),
+        "The residual network's best rate is the lowest or the highest you tried. What lies beyond?": (
+            lambda table: best_at_an_end(table, "residual"), sweep([1, 0.9, 1], [0.7, 0.8, 1])),
+    }, "Both sides had their best rate, and the same seeds. Now subtract, seed by seed, at those two rates: is the "
+       "sign the same in each, and the difference larger than its spread? That far your answer goes, and no further "
+       "than this depth and these steps."))  # fmt: skip
+def fair_comparison():
+    """Does the shortcut help at 8 layers, too? Design a fair comparison of `cifar_resnet(8, 8, "none")` and
+    `cifar_resnet(8, 8, "projection")`: the same pictures, steps and seeds, and for each side the best of its own rates.
+    First write down by how much you expect the residual loss to be lower. Then measure, and hand in a dict with your
+    number under "predicted", and from each pair as ("plain", 0.1) or ("residual", 0.1) to the training losses at the
+    end, one a seed.
+
+    Hint: Forty steps are enough to see something, and take a second for three seeds. Which rates would a friend of the
+    plain network choose, and which a friend of the residual one?
+    Hint: `train_over_seeds` with `scheduled(SGD, 40, 10, 1.0)` trains as this chapter does; `h.window(20)[0]` is the
+    mean loss from step 20 on. If the best rate is the highest or the lowest, go on in that direction.
+    """
+    from functools import partial
+
+    from cnnlib.training.schedule import scheduled
+
+    sgd = partial(torch.optim.SGD, momentum=0.9)
+    data, _ = load_data_fashion_mnist(64, resize=8, num_train=2_560)
+    measured = {"predicted": 0.02}
+    for kind, shortcut in (("plain", "none"), ("residual", "projection")):
+        for rate in (0.1, 0.3, 1.0):
+            build, schedule = partial(cifar_resnet, 8, 8, shortcut), scheduled(sgd, 40, 10, 1.0)
+            _, runs = train_over_seeds(build, data, None, 1, rate, (0, 1, 2), steps=40, optimizer=schedule)
+            measured[kind, rate] = [h.window(20)[0] for h in runs]
+    return measured

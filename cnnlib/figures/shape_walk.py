@@ -40,7 +40,8 @@ def draw_step(walk, number, grey=None, hidden=False):
         raise TypeError(f"grey must be a uint8 array of shape (H, W), got {in_words(grey)}.")
     step = walk[number - 1]
     head = f"Step {number} of {len(walk)}: layer {step.name!r}, {step.kind}" if step.name else f"The layer: {step.kind}"
-    setting = (str(step.module).splitlines() or [""])[0]
+    setting = "two paths are added, number by number" if step.kind == "addition" else str(step.module)
+    setting = (setting.splitlines() or [""])[0]
     setting = setting if len(setting) <= 100 else f"{setting[:99]}…"
     parts = [Words(LEFT, 24, head, 19, weight="bold", anchor="start"), Words(LEFT, 48, setting, 16, anchor="start")]
     parts += _strip(walk, number) + _sight(step, grey) + _volumes(step, hidden) + _formulas(step, hidden)

@@ -8,7 +8,7 @@ from cnnlib.models.deepened import deepened
 from cnnlib.models.initialisation import default_, fixup_, kaiming_, scale_branches_, xavier_, zero_gamma_
 from cnnlib.models.layer_settings import set_dropout, set_momentum
 from cnnlib.models.lenet import lenet
-from cnnlib.models.resnet import BasicBlock, Residual, resnet18, resnet_block
+from cnnlib.models.resnet import BasicBlock, Residual, resnet18, resnet_block, small_resnet18
 from cnnlib.models.resnet_v1 import resnet_v1
 from cnnlib.models.sizes import side_after
 from cnnlib.models.tower import tower
@@ -43,6 +43,7 @@ __all__ = [
     "resnet18",
     "resnet_block",
     "resnet_v1",
+    "small_resnet18",
     "scale_branches_",
     "set_dropout",
     "set_momentum",

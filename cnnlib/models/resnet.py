@@ -104,9 +104,20 @@ def resnet18(width=64, block=Residual):
         nn.AdaptiveAvgPool2d((1, 1)), nn.Flatten(), nn.Linear(8 * width, 10))  # fmt: skip
 
 
+def small_resnet18(width=8, block=Residual):
+    """Build ResNet-18 for images of shape (N, 1, 28, 28): every weight of its windows sees pixels.
+
+    The stem is a 3×3 convolution of stride 2 without pooling, so the stages have 14, 7, 4 and 2 pixels a side. With
+    `resnet18`, made for 224 × 224, the last stage would have one pixel, and eight of nine taps of its windows padding.
+    """
+    net = resnet18(width, block)
+    net[0] = nn.Sequential(nn.Conv2d(1, width, kernel_size=3, stride=2, padding=1), nn.BatchNorm2d(width), nn.ReLU())
+    return net
+
+
 for _block in (Residual, BasicBlock):
     arguments(input_channels=CHANNELS, num_channels=CHANNELS, use_1x1conv=Bool(), strides=DEPTH)(_block)
 resnet_block = arguments(
     input_channels=CHANNELS, num_channels=CHANNELS, num_residuals=DEPTH, first_block=Bool(), block=Factory()
 )(resnet_block)
-resnet18 = arguments(width=Count(most=512), block=Factory())(resnet18)
+resnet18, small_resnet18 = map(arguments(width=Count(most=512), block=Factory()), (resnet18, small_resnet18))

@@ -7,6 +7,7 @@ from cnnlib.probes.gradient_parts import GradientParts, gradient_parts
 from cnnlib.probes.gradients import gradient_norms, present_gradients
 from cnnlib.probes.landscape import loss_along, random_direction
 from cnnlib.probes.lesions import Site, lesion_sites, swapped, without
+from cnnlib.probes.paths import path_gradients
 from cnnlib.probes.receptive import receptive_fields
 from cnnlib.probes.statistics import Statistics, relu_statistics
 from cnnlib.probes.walk import LayerTable, Step, Walk, layer_table, walk_layers
@@ -29,6 +30,7 @@ __all__ = [
     "lesion_sites",
     "loss_along",
     "maps_and_output",
+    "path_gradients",
     "present_gradients",
     "random_direction",
     "receptive_fields",

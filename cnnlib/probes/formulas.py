@@ -20,6 +20,8 @@ KEEPERS = (*ACTIVATIONS, *NORMALISATIONS, dropout._DropoutNd, nn.Identity)
 def shape_rule(call):
     """Return what sets the output shape of a Call and the formula of each axis; nothing if it is not known."""
     module, incoming, outgoing = call.module, call.input_shape, call.output_shape
+    if module is None:
+        return "keep", {"shape": "that of both summands"}
     if call.windows:
         channels = f"{outgoing[0]:,}, " + ("as many as came in" if isinstance(module, POOLS) else "one for each filter")
         return "window", {"channels": channels} | _by_axis([window.formula for window in call.windows])

@@ -82,6 +82,34 @@ class GradientParts:
         return [((part / largest * total).sum() / total.square().sum()).item() for part in parts]
 
 
+def take_apart(start, blocks, loss_of):
+    """Return the first four attributes of `GradientParts` for blocks in a row.
+
+    Parameters
+    ----------
+    start : Tensor
+        What enters the first block, x_l.
+    blocks : iterable of nn.Module
+        With `residual(x)` and an identity shortcut.
+    loss_of : callable
+        From x_L, what leaves the last block, to the loss.
+    """
+    start = x = start.detach().requires_grad_()
+    inputs, branches = [], []
+    for block in blocks:
+        inputs.append(x)
+        branches.append(block.residual(x.clone()))  # of copies: a block may work in place
+        x = block(x.clone())
+    end, total = torch.autograd.grad(loss_of(x.clone()), (x, start), retain_graph=True)
+
+    def back(F_i, to):  # the row ∂L/∂x_L times the Jacobian of F(x_i) with respect to `to`
+        return torch.autograd.grad(F_i, to, end, retain_graph=True)[0]
+
+    exact = [back(F_i, start) for F_i in branches]
+    own_slopes = [back(F_i, x_i) for F_i, x_i in zip(branches, inputs, strict=True)]
+    return total, end, exact, own_slopes
+
+
 @arguments(net=SEQUENCE, X=BATCH, y=LABELS, block=Count(), last=Count())
 def gradient_parts(net, X, y, block=1, last=None):
     """Take the gradient at the input of a block apart.
@@ -122,17 +150,13 @@ def gradient_parts(net, X, y, block=1, last=None):
                 f"block {number} has no identity shortcut, so its input and output cannot be added up. Choose blocks "
                 "of one stage of a residual network."
             )
-    with torch.inference_mode(False), torch.enable_grad():
-        start = run_network(net[: first + block - 1], X.clone()).detach().requires_grad_()
-        inputs, branches, x = [], [], start
-        for one in blocks:  # on copies: what follows may work in place, and x must stay as it was
-            inputs.append(x)
-            branches.append(one.residual(x.clone()))
-            x = one(x.clone())
-        scores = run_network(head, x.clone())
+
+    def loss_of(x):
+        scores = run_network(head, x)
         check_scores(scores, y)
-        loss = F.cross_entropy(scores, y.clone())
-        end, total = torch.autograd.grad(loss, (x, start), retain_graph=True)
-        parts = [torch.autograd.grad(branch, start, end, retain_graph=True)[0] for branch in branches]
-        own = [torch.autograd.grad(b, x, end, retain_graph=True)[0] for b, x in zip(branches, inputs, strict=True)]
-    return GradientParts(total, end, parts, own, list(range(block, last + 1)))
+        return F.cross_entropy(scores, y.clone())
+
+    with torch.inference_mode(False), torch.enable_grad():
+        start = run_network(net[: first + block - 1], X.clone())
+        parts = take_apart(start, blocks, loss_of)
+    return GradientParts(*parts, list(range(block, last + 1)))

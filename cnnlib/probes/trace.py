@@ -21,12 +21,14 @@ ADAPTIVE = (pooling._AdaptiveAvgPoolNd, pooling._AdaptiveMaxPoolNd)
 
 @dataclass(eq=False)
 class Call:
-    """One call of a module.
+    """One call of a module, or an addition in the code of one.
 
     Attributes
     ----------
     name : str
-    module : nn.Module
+        Of an addition, that of the module whose code it stands in.
+    module : nn.Module or None
+        None for an addition.
     innermost : bool
         Whether it is made of no other modules.
     input_shape, output_shape : tuple of int
@@ -44,7 +46,7 @@ class Call:
     """
 
     name: str
-    module: nn.Module
+    module: nn.Module | None
     innermost: bool
     input_shape: tuple
     patch: Patch | None
@@ -57,7 +59,7 @@ class Call:
     @property
     def kind(self):
         """The name of its class."""
-        return class_name(self.module)
+        return "addition" if self.module is None else class_name(self.module)
 
     @property
     def is_window(self):
@@ -65,15 +67,21 @@ class Call:
         return bool(axes_of(self.module)) or isinstance(self.module, ADAPTIVE)
 
 
-def trace(net, X, calls=None, example=True):
+def trace(net, X, calls=None, example=True, additions=False):
     """Send a batch through a network as it stands, and return its Calls in the order in which they ended.
 
     `calls` is the list to note them in, so that a caller knows how far a failed pass got. `example` means that X is
-    one example: multiply-adds are counted, and an example without channels is refused.
+    one example: multiply-adds are counted, and an example without channels is refused. With `additions`, a sum of two
+    tensors of one shape, both made from X, is a Call too, unless it is all that an innermost module does.
     """
     calls, leaves = [] if calls is None else calls, set(innermost(net).values())
     running = [Call("", net, False, (), None)]  # the innermost last; the first stands for code outside of modules
-    follow = PatchTracker(X, lambda weight: running[-1].weights.append(weight))
+    follow = PatchTracker(X, lambda weight: running[-1].weights.append(weight), lambda output: join(output))
+
+    def join(output):
+        if additions and not running[-1].innermost:
+            shape, patch = tuple(output.shape[1:]), follow.patch(output)
+            calls.append(Call(running[-1].name, None, True, shape, patch, shape, output.dim() == 4))
 
     def enter(name, module, inputs):
         if example and inputs and inputs[0] is X and axes_of(module) not in (0, X.dim() - 2):
@@ -113,7 +121,7 @@ def trace(net, X, calls=None, example=True):
     return calls
 
 
-def trace_example(net, input_shape):
+def trace_example(net, input_shape, additions=False):
     """Send one example of zeros through a network in evaluation mode; return its Calls. The network is left as it was.
 
     Raises
@@ -127,7 +135,7 @@ def trace_example(net, input_shape):
     X = torch.zeros(1, *input_shape, device=device_of(net), dtype=dtype_of(net))
     with looking(net):  # evaluating, so that one example is enough for batch normalisation
         try:
-            return trace(net, X, calls)
+            return trace(net, X, calls, additions=additions)
         except (*EXPLAINED, AssertionError, NoChannels) as error:
             if is_fault(error):  # of the machine
                 raise

@@ -14,7 +14,7 @@ from cnnlib.page.table import Table
 from cnnlib.probes.formulas import multiply_add_formula, parameter_formula, shape_rule
 from cnnlib.probes.trace import trace_example
 from cnnlib.probes.windows import Patch
-from cnnlib.validation import Example, Network, arguments
+from cnnlib.validation import Bool, Example, Network, arguments
 
 
 @dataclass(frozen=True)
@@ -33,7 +33,7 @@ class Step:
     number, first : int
         Its place in the walk, and the place where the same module ran first; counted from 1.
     module : nn.Module or None
-        None in a layer table, which may outlive the network.
+        None in a layer table, which may outlive the network, and for an addition.
     windows : tuple of Window
         One per axis, empty where the layer has none.
     rule : str
@@ -138,8 +138,8 @@ class Walk(LayerTable):
         return sum(math.prod(step.output_shape) for step in self)
 
 
-@arguments(net=Network(abstract=True), input_shape=Example())
-def walk_layers(net, input_shape):
+@arguments(net=Network(abstract=True), input_shape=Example(), additions=Bool())
+def walk_layers(net, input_shape, additions=False):
     """Send one example of zeros through a network and explain what each layer did with its shape.
 
     The network, its mode, its gradients and the random numbers stay as they are, and no hook is left.
@@ -151,6 +151,9 @@ def walk_layers(net, input_shape):
         does a module around others whose own code uses a weight or multiplies matrices, behind those inside it.
     input_shape : tuple of int
         Shape of one example, without the batch: (1, 28, 28).
+    additions : bool
+        Whether the sum of two tensors, as where a shortcut ends, is a step too. It bears the name of the module whose
+        code it stands in.
 
     Returns
     -------
@@ -161,15 +164,15 @@ def walk_layers(net, input_shape):
     ValueError
         If the network cannot take this shape, has lazy layers, or calls no module.
     """
-    walk = _walk(net, input_shape)
+    walk = _walk(net, input_shape, additions)
     if not walk:
         raise ValueError("net calls no module that could be shown. Use layers such as nn.Conv2d, not only functions.")
     return walk
 
 
-def _walk(net, input_shape):
+def _walk(net, input_shape, additions=False):
     steps, first, counted = [], {}, set()
-    for call in trace_example(net, input_shape):
+    for call in trace_example(net, input_shape, additions):
         if not (call.innermost or call.weights or call.multiply_adds):
             continue
         weights = {id(weight): weight.numel() for weight in call.weights}
@@ -179,7 +182,7 @@ def _walk(net, input_shape):
         steps.append(
             Step(
                 call.name, call.kind, call.input_shape, call.output_shape, count, call.multiply_adds, shared, number,
-                first.setdefault(call.module, number), call.module, call.windows, rule, sizes,
+                first.setdefault(call.module or call, number), call.module, call.windows, rule, sizes,
                 parameter_formula(call.module, count), multiply_add_formula(call), call.patch,
             )
         )  # fmt: skip

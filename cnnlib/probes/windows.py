@@ -19,6 +19,8 @@ POINTWISE = set(
     "truediv clone contiguous detach clamp cat concat".split()
 )
 
+ADDITIONS = ("add", "iadd")
+
 
 @dataclass(frozen=True)
 class Window:
@@ -161,13 +163,14 @@ def sides_of_pad(pad):
 class PatchTracker(TorchFunctionMode):
     """Record, for every tensor that a forward pass makes from X, the patch of the picture that one place of it sees.
 
-    `weigh` is called with each parameter that an operation uses.
+    `weigh` is called with each parameter that an operation uses, and `join` with the sum of two tensors of one shape
+    that were both made from X.
     """
 
-    def __init__(self, X, weigh):
+    def __init__(self, X, weigh, join):
         super().__init__()
         sides = tuple(X.shape[2:])
-        self._weigh = weigh
+        self._weigh, self._join = weigh, join
         # with the tensor itself, so that its id is not reused
         self._seen = {id(X): (X, Patch.of_pixels(sides) if len(sides) == 2 else None)}
 
@@ -194,6 +197,8 @@ class PatchTracker(TorchFunctionMode):
             patch = self._after(name, known, args, tensor) if tensor is output else None
             fits = patch and (tensor.dim() != 4 or patch.counts == tuple(tensor.shape[2:]))
             self._seen[id(tensor)] = tensor, patch if fits else None
+        if name in ADDITIONS and len(known) == 2 and len({t.shape for t in given}) == 1 and output.dim() > 1:
+            self._join(output)
         return output
 
     def leave(self, module, windows, patch, output):

@@ -2,6 +2,7 @@
 
 from cnnlib.course.panels import recorded_panel
 from cnnlib.widgets.controls import choice, slider, switch
+from cnnlib.widgets.convolution import Convolution
 from cnnlib.widgets.current_run import last_run
 from cnnlib.widgets.exercise_help import show_with_buttons
 from cnnlib.widgets.feature_explorer import FeatureExplorer, explore_features
@@ -17,6 +18,7 @@ show_with_buttons()
 
 __all__ = [
     "Blueprint",
+    "Convolution",
     "FeatureExplorer",
     "GradientFlow",
     "GradientSum",

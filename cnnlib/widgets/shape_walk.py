@@ -23,7 +23,8 @@ def explore_shapes(net, input_shape, picture=None, quiz=False):
     Parameters
     ----------
     net : nn.Module
-        A network of the book, or one of your own; its innermost modules are the steps. It stays as it is.
+        A network of the book, or one of your own; its innermost modules and its additions are the steps. It stays as it
+        is.
     input_shape : tuple of int
         Shape of one example, without the batch: (1, 28, 28).
     picture : Tensor or array of shape (H, W) or (C, H, W), optional
@@ -61,7 +62,7 @@ class ShapeWalk(Columns):
 
     def __init__(self, net, input_shape, picture=None, quiz=False):
         with random_lock:  # a layer may draw random numbers, which are put back
-            self.walk = walk_layers(net, input_shape)
+            self.walk = walk_layers(net, input_shape, additions=True)
         self.grey = _grey(picture, tuple(input_shape[1:])) if len(input_shape) == 3 else None
         self.number, self.quiz, self.solved, self.shown = 1, quiz, set(), set()
         self.verdict = ""
@@ -139,7 +140,9 @@ class ShapeWalk(Columns):
         self.said.value = f"<div role='status'>{self.verdict} {count}</div>"
 
     def _static(self):
-        first = next((step.number for step in self.walk if step.parameters), 1)
+        shown = [step.number for step in self.walk if step.kind == "addition"]
+        shown += [step.number for step in self.walk if step.parameters]
+        first = (shown or [1])[0]
         return draw_step(self.walk, first, self.grey).picture().bundle()
 
     def __repr__(self):

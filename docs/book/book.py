@@ -18,6 +18,8 @@ from bs4 import BeautifulSoup
 from offline import DIAGRAMS, offline
 from recorded import vega_script, with_controls
 
+from cnnlib.course.claims import claims_page
+
 HERE = Path(__file__).parent
 ROOT = HERE.parents[1]
 sys.path.insert(0, str(ROOT / "tools"))
@@ -68,7 +70,8 @@ def sections_of(page):
 
 
 def build(folder, paths=None):
-    """Write the book of all chapters, or of other notebooks, into a folder, in place of what was there.
+    """Write the book of all chapters, or of other notebooks, and the appendix of claims into a folder, in place of what
+    was there.
 
     Returns
     -------
@@ -88,14 +91,18 @@ def build(folder, paths=None):
         for path in paths:
             notebook = offline(nbformat.read(path, as_version=4))
             recorded |= with_controls(notebook)
+            for cell in notebook.cells:
+                cell.source = cell.source.replace("](../docs/claims.md)", "](claims.md)")
             nbformat.write(notebook, source / path.name)
         (source / "recorded.js").write_text(vega_script() if recorded else "", encoding="utf-8")
         readme = (ROOT / "README.md").read_text(encoding="utf-8")
-        (source / "index.md").write_text(front_page(readme, [path.stem for path in paths]), encoding="utf-8")
+        names = [*(path.stem for path in paths), "claims"]
+        (source / "claims.md").write_text(claims_page(), encoding="utf-8")
+        (source / "index.md").write_text(front_page(readme, names), encoding="utf-8")
         shutil.rmtree(folder, ignore_errors=True)
         status = build_main(["-q", "-W", "--keep-going", "-d", str(source / "doctrees"), str(source), str(folder)])
     shutil.copytree(DIAGRAMS, Path(folder, "diagrams"))
-    pages = [Path(folder, path.stem + ".html") for path in paths]
+    pages = [Path(folder, name + ".html") for name in names]
     for page in pages:  # what can be scrolled can be reached by keyboard
         text = page.read_text(encoding="utf-8").replace("<pre>", '<pre tabindex="0">')
         page.write_text(text.replace('display="block"', 'display="block" tabindex="0"'), encoding="utf-8")

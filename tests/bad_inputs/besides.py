@@ -116,6 +116,7 @@ def _models(t, row):
         side=bad(V, 0, 2))
     row("models.narrower", ratio=bad(V, 65, HUGE))
     row("models.resnet18", {"width": 2})
+    row("models.small_resnet18", {"width": 2})
     row("models.resnet_v1", {"side": 8})
     row("models.tower", {"width": 2})
     row("models.make_shortcut", {"kind": "identity", "in_channels": 2}, out_channels=bad(V, 1))
@@ -152,6 +153,8 @@ def _probes(t, row):
     row("probes.gradient_norms", net=bad(V, t.empty, t.bare, words="weights"), X=wrong_batch, y=t.wrong_y)
     row("probes.gradient_parts", {"net": t.blocks}, block=bad(V, 4, HUGE), last=bad(V, 4), X=wrong_batch, y=t.wrong_y,
         net=bad(V, nn.Sequential(t.meta_net)) + bad(V, t.empty, told="from 1 to 0"))
+    row("probes.path_gradients", {"net": t.blocks, "paths": [(0,)]}, net=bad(V, t.plain, t.empty), X=wrong_batch,
+        y=t.wrong_y, paths=bad(V, [(9,)], told="[9]"))
     row("probes.loss_along", {"direction": t.direction, "distances": [0, 1]}, X=wrong_batch[:-1], y=t.wrong_y,
         net=bad(V, nn.Sequential(nn.Flatten(), nn.Linear(64, 10))), direction=bad(V, {"0.weight": torch.ones(2)}),
         distances=bad(T, ["1"], [None]) + bad(V, [NAN], [INF]))
@@ -175,6 +178,9 @@ def _figures(t, row):
         + bad(V, *({"a": line} for line in unequal), {str(i): ([1], [1]) for i in range(9)}))
     row("figures.draw_dots", {"rows": {"a": [1.0, 2.0]}}, rows=bad(T, {"a": 3}, {"a": ["1"]}, {"a": [None]})
         + bad(V, {}, {"a": []}))
+    row("figures.draw_slopes", {"stacks": {"a": [[1.0, 2.0]]}, "predicted": {"a": 0.5}},
+        stacks=bad(T, {"a": 3}, {"a": [3]}, {"a": [["1", "2"]]}) + bad(V, {}, {"a": [[1.0]]}),
+        predicted=bad(T, {"a": "1"}) + bad(V, {"b": 1.0}, {"a": 0.0}))
     row("figures.draw_recorded", {"runs": {"a": cnnlib.recorded("lenet_sigmoid")}},
         runs=bad(T, {"a": [t.history]}, {"a": 3}) + bad(V, {}),
         here=bad(V, {"b": t.history}))
@@ -186,6 +192,10 @@ def _figures(t, row):
         + bad(V, {"a": []}, {"a": [History()]}))
     row("figures.draw_confusions", {"counts": torch.ones(2, 2), "classes": ["a", "b"]}, classes=bad(V, ["a"]),
         counts=bad(V, torch.ones(2, 3), -torch.ones(2, 2), torch.full((2, 2), NAN), torch.ones(3, 3)))
+    row("figures.draw_block_kinds", {"blocks": {"a": "plain"}}, blocks=bad(V, {"a": "other"}, told="'other'")
+        + bad(V, {}))
+    row("figures.draw_depths", {"rows": {"a": ((1, 1, 1, 1), 2, "words")}}, rows=bad(V, {}))
+    row("figures.draw_function_classes")
     row("figures.draw_blocks", {"net": t.blocks}, net=bad(V, t.net, t.empty), input_shape=wrong_shape)
     row("figures.draw_network", input_shape=wrong_shape)
     row("figures.draw_volumes", {"networks": {"a": (t.net, (1, 8, 8))}},
@@ -203,6 +213,9 @@ def _figures(t, row):
         networks=bad(T, {"a": {"b": 3}}) + bad(V, {"a": {}}))
     row("figures.draw_reconstructions", {"rows": {"a": t.X}}, low=bad(V, 1, 2),
         rows=bad(V, {"a": t.X[:0]}, {"a": t.X[0]}, {"a": t.X.repeat(1, 3, 1, 1)}))
+    row("figures.draw_convolution", {"picture": np.ones((4, 4)), "kernel": np.ones((2, 2))},
+        picture=bad(V, np.ones(3), np.ones((1, 1))), kernel=bad(V, np.ones(3), np.ones((6, 6)), np.ones((5, 5))),
+        row=PLACES + bad(V, 3, HUGE), column=PLACES + bad(V, 3, HUGE))
     row("figures.draw_step", number=PLACES + bad(V, 0, 99, HUGE),
         grey=bad(T, 3, "a", t.X, np.ones((2, 2)), np.ones(3, np.uint8)))
 
@@ -220,6 +233,9 @@ def _widgets(t, row):
     for name in ("explore_features", "FeatureExplorer"):
         row(f"widgets.{name}", net=NETS[1:] + bad(V, t.meta_net, nn.Flatten()), batches=t.broken_batches,
             classes=bad(T, 3, "abc", [3]) + bad(V, ["a"], []), picture=PLACES + bad(V, 8, HUGE))
+    square = {"a": np.ones((2, 2))}
+    row("widgets.Convolution", {"picture": np.ones((4, 4)), "kernels": square}, picture=bad(V, np.ones(3)),
+        kernels=bad(V, {}, {"a": np.ones(3)}), row=PLACES + bad(V, 3), column=PLACES + bad(V, 3))
     row("widgets.GradientSum", X=bad(V, t.X[:0], t.X.repeat(1, 3, 1, 1)), y=t.wrong_y)
     places = bad(T, 2.5, "3", True, [1], words="whole number") + bad(V, 0, -1, 99, HUGE)
     row("widgets.Lesions", {"nets": {"a": t.net}}, nets=bad(T, {"a": lenet}) + bad(V, {"a": t.empty}),

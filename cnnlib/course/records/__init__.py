@@ -7,6 +7,6 @@ make collect                        store what ended in the library
 """
 
 from cnnlib.course.records.catalogue import EXPERIMENTS
-from cnnlib.course.records.stored import full_results, recorded
+from cnnlib.course.records.stored import full_results, recorded, recordings
 
-__all__ = ["EXPERIMENTS", "full_results", "recorded"]
+__all__ = ["EXPERIMENTS", "full_results", "recorded", "recordings"]

@@ -26,6 +26,7 @@ from cnnlib.models import (
     lenet,
     narrower,
     resnet18,
+    small_resnet18,
     vgg,
     xavier_,
     zero_gamma_,
@@ -79,16 +80,6 @@ def mlp():
 def hand_made():
     """Build chapter 2's hand-made features with one dense layer on top."""
     return nn.Sequential(EdgeHistograms(), nn.Linear(392, 10))
-
-
-def small_resnet18(width=8):
-    """Build ResNet-18 for 28×28: a 3×3 convolution of stride 2 without pooling first, so that every weight sees pixels.
-
-    The stages have 14, 7, 4 and 2 pixels a side.
-    """
-    net = resnet18(width)
-    net[0] = nn.Sequential(nn.Conv2d(1, width, kernel_size=3, stride=2, padding=1), nn.BatchNorm2d(width), nn.ReLU())
-    return net
 
 
 QUARTER = narrower(VGG11, 4)

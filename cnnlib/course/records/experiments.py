@@ -1,6 +1,5 @@
 """What an experiment is: a network, its data and how it is trained, as plain values and one function."""
 
-import math
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field, replace
 from functools import partial
@@ -10,6 +9,7 @@ from torch import nn
 
 from cnnlib.datasets import Batches, Copies, load_arrays, load_data_fashion_mnist
 from cnnlib.training.metrics import count_correct, count_near
+from cnnlib.training.schedule import clipped, falling_rate
 
 SIDE = 28  # pixels of the pictures as they are
 HELD_OUT = 10_000  # the last training pictures, on which a rate is chosen
@@ -101,26 +101,15 @@ class Experiment:
     def options(self):
         """Return the arguments of a Trainer that depend on the experiment."""
         kind = torch.optim.Adam if self.adam else partial(torch.optim.SGD, momentum=self.momentum)
-        optimizer = kind if self.clip is None else partial(_clipped, kind, self.clip)
+        optimizer = kind if self.clip is None else clipped(kind, self.clip)
         copies = self.low is not None
         loss, correct = (nn.MSELoss(), count_near) if copies else (nn.CrossEntropyLoss(), count_correct)
         return {"optimizer": optimizer, "loss": loss, "correct": correct}
 
     def rate(self, peak, step, steps):
         """Return the learning rate of step number `step` from 0 of `steps`."""
-        if not self.falling:
-            return peak
-        rising = min(1.0, (step + 1) / self.warm_up) if self.warm_up else 1.0
-        return peak * rising * (1 + math.cos(math.pi * step / steps)) / 2
+        return falling_rate(peak, step, steps, self.warm_up) if self.falling else peak
 
     def toy(self):
         """Return the same with three small batches of pictures: to see that all of it runs."""
         return replace(self, batch_size=8, epochs=1, trial_epochs=1, num_train=20, num_test=10)
-
-
-def _clipped(kind, norm, parameters, lr):
-    """Build an optimizer that shortens the gradient of all weights together to at most `norm`."""
-    optimizer = kind(parameters, lr=lr)
-    weights = [p for group in optimizer.param_groups for p in group["params"]]
-    optimizer.register_step_pre_hook(lambda *_: nn.utils.clip_grad_norm_(weights, norm) and None)
-    return optimizer

@@ -96,6 +96,11 @@ def recorded(name, size="laptop"):
     return Recorded(NAMED[size, name].title, runs)
 
 
+def recordings(*names, size="laptop"):
+    """Return the recorded runs of several experiments by title, a dict; what has not been recorded yet is left out."""
+    return {NAMED[size, name].title: recorded(name, size) for name in names if load(size, name)}
+
+
 def load(size, name):
     """Return the stored records of an experiment, a list of dict; an empty one if there is none."""
     path = FOLDER / f"{size}-{name}.json"
