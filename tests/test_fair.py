@@ -16,7 +16,7 @@ def test_every_run_of_a_network_is_a_dot_at_its_cost():
         assert panel.get_xscale() == "log"
         for line in panel.lines:
             assert list(line.get_xdata()) == [cost] * 3 and list(line.get_ydata()) == runs.last("test_acc")
-        first, second = (text.get_position()[1] for text in panel.texts)
+        first, second = (text.xy[1] for text in panel.texts)
         assert first != second, "names do not cover each other"
 
 

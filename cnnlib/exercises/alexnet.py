@@ -1,6 +1,5 @@
 """Exercises of chapter 2, AlexNet. In a notebook: `from cnnlib.exercises import alexnet as exercises`."""
 
-from functools import partial
 from statistics import stdev
 from types import SimpleNamespace
 
@@ -400,8 +399,8 @@ def grouped_conv2d(X, weight, groups):
 
 FEW, MANY = "on 40", "on 160"
 TABLE = (
-    "a dict from 'training, on 40', 'test, on 40', 'training, on 160' and 'test, on 160' to accuracies, one a seed, and "
-    "from 'predicted' to your guess of the second gap"
+    "a dict from 'training, on 40', 'test, on 40', 'training, on 160' and 'test, on 160' to accuracies, one a seed, "
+    "and from 'predicted' to your guess of the second gap"
 )
 
 
@@ -424,15 +423,16 @@ def measured(train_few, test_few, train_many, test_many, **guess):
     "A guess is missing. How large did you expect the gap with 160 pictures to be, before you measured?": (
         lambda table: PREDICTED not in table,
         measured([1.0] * 3, [0.5, 0.51, 0.49], [1.0] * 3, [0.65, 0.66, 0.64])),
-    "A network does not know its own pictures by heart: its training accuracy is below .9. Has it had enough steps, and "
-    "do you measure without dropout?": (
+    "A network does not know its own pictures by heart: its training accuracy is below .9. Has it had enough steps, "
+    "and do you measure without dropout?": (
         lambda table: min(mean(table[f"training, {p}"]) for p in (FEW, MANY)) < 0.9,
         measured([1.0] * 3, [0.5, 0.51, 0.49], [0.7, 0.8, 0.7], [0.65, 0.66, 0.64], predicted=0.3)),
     "Four times as many pictures have not narrowed the gap. Were the test pictures the same, and which was which?": (
         lambda table: mean(gaps(table, MANY)) >= mean(gaps(table, FEW)),
         measured([1.0] * 3, [0.65, 0.66, 0.64], [1.0] * 3, [0.5, 0.51, 0.49], predicted=0.3)),
     "The two gaps differ by less than the seeds of one do. How many more seeds would settle it?": (
-        lambda table: mean(gaps(table, FEW)) - mean(gaps(table, MANY)) < max(stdev(gaps(table, p)) for p in (FEW, MANY)),
+        lambda table: mean(gaps(table, FEW)) - mean(gaps(table, MANY))
+        < max(stdev(gaps(table, pictures)) for pictures in (FEW, MANY)),
         measured([1.0] * 3, [0.4, 0.6, 0.5], [1.0] * 3, [0.5, 0.55, 0.51], predicted=0.3)),
 }, "With four times as many pictures the gap is narrower, and from below: the test accuracy rises while the training "
    "pictures are still known by heart."))  # fmt: skip
@@ -447,6 +447,8 @@ def more_pictures():
     it enough epochs.
     Hint: `overfit` above shows how a network is built, and how its accuracy on its own pictures is measured.
     """
+    from functools import partial
+
     _, tests = load_data_fashion_mnist(100, resize=65, num_test=500)
     optimizer = partial(torch.optim.SGD, momentum=0.9)
     table = {"predicted": 0.3}

@@ -17,7 +17,6 @@ from cnnlib.exercises.layers import renewed
 from cnnlib.exercises.modules import Module, network
 from cnnlib.exercises.reading import number, number_returned
 from cnnlib.models import VGG11, VGG13, VGG16, VGG19, kaiming_, narrower, vgg, vgg_block
-from cnnlib.probes import layer_table
 from cnnlib.training.seeds import train_over_seeds
 
 
@@ -380,8 +379,8 @@ def convolution_weights(arch, in_channels=1):
 
 COSTS = ("wide, multiply-adds", "deep, multiply-adds")
 TABLE = (
-    "a dict from 'wide' and 'deep' to test accuracies, one a seed, from 'wide, multiply-adds' and 'deep, multiply-adds' to "
-    "a number each, and from 'predicted' to your guess of deep minus wide"
+    "a dict from 'wide' and 'deep' to test accuracies, one a seed, from 'wide, multiply-adds' and 'deep, "
+    "multiply-adds' to a number each, and from 'predicted' to your guess of deep minus wide"
 )
 
 
@@ -409,17 +408,22 @@ def measured(wide, deep, wide_cost=574_592, deep_cost=575_984, **guess):
 }, "Equal cost, several seeds, and both learn. What is left is the shape; whether the difference counts, tell by the "
    "spread."))  # fmt: skip
 def equal_cost():
-    """Which of two networks of equal cost learns more in 200 steps, a wide or a deep one? Build two VGGs for pictures of
-    16 × 16 with three blocks, one with more convolutions in each block and fewer channels, so that their multiply-adds
-    differ by less than a tenth. Guess first. Give each its own best rate, and train with three seeds or more. Hand in a
-    dict: under `'wide'` and `'deep'` the test accuracies, one a seed, under `'wide, multiply-adds'` and `'deep,
-    multiply-adds'` the costs, and under `'predicted'` by how much you expect the deep one to be ahead.
+    """Which of two networks of equal cost learns more in 200 steps, a wide or a deep one? Build two VGGs for
+    pictures of 16 × 16 with three blocks, one with more convolutions in each block and fewer channels, so that
+    their multiply-adds differ by less than a tenth. Guess first. Give each its own best rate, and train with three
+    seeds or more. Hand in a dict: under `'wide'` and `'deep'` the test accuracies, one a seed, under `'wide,
+    multiply-adds'` and `'deep, multiply-adds'` the costs, and under `'predicted'` by how much you expect the deep
+    one to be ahead.
 
-    Hint: `layer_table(net, (1, 16, 16)).multiply_adds` is the cost. Two convolutions a block with 12 channels cost about
-    as much as three with 9.
+    Hint: `layer_table(net, (1, 16, 16)).multiply_adds` is the cost. Two convolutions per block with 12 channels cost
+    about as much as three with 9.
     Hint: `train_over_seeds(..., steps=200)` ends each run. Try the rates 0.03 and 0.1 on one seed, and then the better
     one on others.
     """
+    from functools import partial
+
+    from cnnlib.probes import layer_table
+
     train_iter, test_iter = load_data_fashion_mnist(64, resize=16, num_train=12_800, num_test=1_000)
     table = {"predicted": -0.05}
     for name, num_convs, width, lr in (("wide", 2, 12, 0.1), ("deep", 3, 9, 0.05)):

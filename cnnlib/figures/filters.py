@@ -13,8 +13,8 @@ FILTERS = Tensor((4,), "(C, 1 or 3, H, W)")
 def draw_filter_rows(rows, text=None):
     """Draw named rows of filters, each divided by its own largest weight: what is compared is form, not size.
 
-    A filter with one channel is drawn as `draw_filters` does: red is positive, blue is negative, white is zero. One with
-    three is drawn in its colours: grey is zero.
+    A filter with one channel is drawn as `draw_filters` does: red is positive, blue is negative, white is zero. One
+    with three is drawn in its colours: grey is zero.
 
     Parameters
     ----------
