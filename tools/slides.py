@@ -44,8 +44,6 @@ def prose_height(source):
         heading = HEADING.match(block)
         if heading:
             height += {1: 140, 2: 90}.get(len(heading[1]), 70)
-        elif block.startswith("```mermaid"):
-            height += 320
         elif block.startswith("```"):
             height += CODE * (len(lines) - 2) + GAP
         elif block.startswith("$$"):
@@ -99,6 +97,11 @@ def is_signpost(cell):
     return cell.cell_type == "markdown" and re.match(r"(‹ )?\[[^\]]*\]\(\d", cell.source) is not None
 
 
+def is_hosted(cell):
+    """Return whether a cell only installs the course on a hosted kernel."""
+    return "hosted" in cell.metadata.get("tags", [])
+
+
 def is_long(cell):
     return cell.cell_type == "markdown" and prose_height(cell.source) > LONG * PROSE + GAP
 
@@ -129,7 +132,7 @@ def slide_types(cells):
             exercising = tops[-1].endswith("Exercises")
         leads_on = cell.cell_type == "markdown" and follower is not None and follower.cell_type == "code"
         leads_nowhere = leads_on and is_too_long(follower) and cell.source.endswith(":")
-        if (exercising and len(tops) < 2) or is_signpost(cell) or is_too_long(cell) or leads_nowhere:
+        if (exercising and len(tops) < 2) or is_signpost(cell) or is_hosted(cell) or is_too_long(cell) or leads_nowhere:
             types.append("skip")
             continue
         here = needed = height(cell)

@@ -17,7 +17,7 @@ from cnnlib.machine.clock import Throttle
 from cnnlib.machine.device import describe_device
 from cnnlib.machine.memory import return_freed_memory
 from cnnlib.page.escape import printable
-from cnnlib.page.frontend import NO_CHANNEL, can_steer, is_live, kernel, subshell_is_open, way, why_static
+from cnnlib.page.frontend import NO_CHANNEL, is_live, kernel, subshell_is_open, way, why_static
 from cnnlib.training.checkpoint import Checkpoint
 from cnnlib.training.loop import Trainer
 from cnnlib.training.run import call_to_go_on
@@ -192,12 +192,12 @@ class Controls:
         self.lr.add_class("cnnlib-lr")
         self.status.add_class("cnnlib-status")
         steering = ipywidgets.HBox([self.lr, self.stop], layout={"align_items": "flex-end"})
-        self.box = ipywidgets.VBox([steering] * can_steer() + [self.status, self.picture])
+        self.box = ipywidgets.VBox([steering] * (way() != "chart") + [self.status, self.picture])
         self.box.add_class("cnnlib-fit")
         self.lr.observe(self._set_lr, "value")
         self.stop.on_click(lambda button: trainer.stop())
         answer_in_subshell(self.box)
-        self.warning = why_static()
+        self.warning = why_static() if way() == "chart" else ""
         self._shown_lr = trainer.lr
         self._opened = self._told = time.perf_counter()
         self.throttle = Throttle(SHARE, FRAME_EVERY)

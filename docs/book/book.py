@@ -16,7 +16,7 @@ from pathlib import Path
 import nbformat
 from bs4 import BeautifulSoup
 from nbformat.v4 import new_markdown_cell
-from offline import DIAGRAMS, offline
+from offline import offline
 from recorded import vega_script, with_controls
 from reference import first_uses, links, reference_page
 
@@ -113,7 +113,6 @@ def build(folder, paths=None):
         (source / "index.md").write_text(front_page(readme, names), encoding="utf-8")
         shutil.rmtree(folder, ignore_errors=True)
         status = build_main(["-q", "-W", "--keep-going", "-d", str(source / "doctrees"), str(source), str(folder)])
-    shutil.copytree(DIAGRAMS, Path(folder, "diagrams"))
     pages = [Path(folder, name + ".html") for name in names]
     for page in pages:  # what can be scrolled can be reached by keyboard
         text = page.read_text(encoding="utf-8").replace("<pre>", '<pre tabindex="0">')

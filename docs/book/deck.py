@@ -12,7 +12,7 @@ import nbformat
 import sphinx_revealjs
 from nbconvert.exporters import SlidesExporter
 from nbformat.v4 import new_markdown_cell
-from offline import DIAGRAMS, offline
+from offline import offline
 from traitlets.config import Config
 
 HERE = Path(__file__).parent
@@ -77,7 +77,6 @@ def build(folder):
         shutil.copy(REVEAL / name, folder / "reveal" / name)
     (folder / "reveal" / "dist" / "theme").mkdir()
     shutil.copy(HERE / "deck" / "theme.css", folder / "reveal" / "dist" / "theme" / "course.css")
-    shutil.copytree(DIAGRAMS, folder / "diagrams")
 
 
 if __name__ == "__main__":

@@ -1,48 +1,20 @@
-"""Make a chapter readable without a network: formulas as MathML, diagrams as stored pictures, panels with a hint.
+"""Make a chapter readable without a network: formulas as MathML, panels with a hint.
 
 Browsers draw MathML by themselves and screen readers speak it, so no script need be shipped to typeset a page
-(MathJax for Python is a wheel of 2022, and its letters do not load from a file in Firefox). Mermaid is 3 MB of script
-in no maintained Python package, and the course has one diagram: JupyterLab's own Mermaid draws it once, into diagrams/
-(`python docs/book/diagrams.py`).
+(MathJax for Python is a wheel of 2022, and its letters do not load from a file in Firefox).
 """
 
-import hashlib
-import html
 import re
-from pathlib import Path
 
 from latex2mathml.converter import convert
 from nbformat.v4 import new_output
 
-DIAGRAMS = Path(__file__).parent / "diagrams"
 WIDGET = "application/vnd.jupyter.widget-view+json"
-MERMAID = re.compile(r"^```mermaid\n(.*?)^```[^\n]*$", re.MULTILINE | re.DOTALL)
 CODE_OR_FORMULA = re.compile(
     r"(?P<code>^```.*?^```|`+[^`]+`+)|\$\$(?P<block>.+?)\$\$|\$(?P<inline>[^$\s](?:[^$\n]*[^$\s])?)\$",
     re.MULTILINE | re.DOTALL,
 )
 HOW_TO_RUN = "*A picture of a live panel. To use it: `make lab`, then run this cell.*"
-
-
-def name_of(diagram):
-    """Return the file name of the picture of a Mermaid diagram: another text has another name."""
-    return hashlib.sha256(diagram.encode()).hexdigest()[:12] + ".svg"
-
-
-def diagrams_of(notebook):
-    """Return the texts of all Mermaid diagrams of a notebook."""
-    return [text for cell in notebook.cells if cell.cell_type == "markdown" for text in MERMAID.findall(cell.source)]
-
-
-def _picture(found):
-    name = name_of(found[1])
-    if not (DIAGRAMS / name).exists():
-        raise FileNotFoundError(
-            f"docs/book/diagrams/{name} is missing, the picture of the diagram {found[1][:60]!r}…. "
-            "Draw it: python docs/book/diagrams.py"
-        )
-    parts = re.findall(r"[\[(]+([^\[\]()]*[^\[\]() ][^\[\]()]*)[\])]+", found[1])
-    return f'<img class="diagram" src="diagrams/{name}" alt="Diagram of {html.escape(", ".join(parts))}">'
 
 
 def _mathml(found):
@@ -53,18 +25,12 @@ def _mathml(found):
 
 
 def offline_text(source):
-    """Return a Markdown text with MathML for its formulas and a picture for its diagrams."""
-    return CODE_OR_FORMULA.sub(_mathml, MERMAID.sub(_picture, source))
+    """Return a Markdown text with MathML for its formulas."""
+    return CODE_OR_FORMULA.sub(_mathml, source)
 
 
 def offline(notebook):
-    """Change a notebook in place so that a page made of it needs no network and no kernel; return it.
-
-    Raises
-    ------
-    FileNotFoundError
-        If a diagram has no picture yet.
-    """
+    """Change a notebook in place so that a page made of it needs no network and no kernel; return it."""
     for cell in notebook.cells:
         if cell.cell_type == "markdown":
             cell.source = offline_text(cell.source)
