@@ -32,14 +32,9 @@ CHAPTER ?= 01_lenet
 # The reader's copies of the chapters: what is run and saved there changes nothing in notebooks/.
 WORK ?= work
 
-# Programs on this machine alone can ask the server, whatever a reader's own settings say; and each needs the token of
-# this start, unless those settings do without one (a token on a command line could be read by everybody on the machine).
-# Where another machine must reach it, behind a guard of its own: make lab LOCAL=--ip=0.0.0.0
-LOCAL := --ServerApp.ip=127.0.0.1 --ServerApp.allow_remote_access=False --ServerApp.allow_origin= \
-	--ServerApp.allow_origin_pat= --ServerApp.disable_check_xsrf=False
-
-# The address that the terminal prints, and the one that a browser is opened with, lead to a chapter.
-AT = --ServerApp.root_dir="$(WORK)" --LabApp.default_url=/lab/tree/$(1).ipynb
+# The same as the command `cnnlib lab`, with the folders and programs of this clone. What LAB_OPTIONS holds goes to
+# JupyterLab. Where another machine must reach it, behind a guard of its own: LAB_OPTIONS=--ServerApp.ip=0.0.0.0
+LAB = $(BIN)/python -m cnnlib.course.command lab "$(WORK)" --chapters notebooks --jupyter $(BIN)/jupyter
 
 # Without compiled files beside the sources every process would compile PyTorch anew: eight seconds each time.
 unexport PYTHONDONTWRITEBYTECODE
@@ -48,9 +43,7 @@ unexport PYTHONDONTWRITEBYTECODE
 .DEFAULT_GOAL := lab
 
 lab: $(VENV)/lab
-	@$(BIN)/python tools/copy_chapters.py "$(WORK)"
-	@echo "Opening JupyterLab on your copy of chapter 1, in the folder $(WORK). Leave it with Ctrl-C."
-	$(BIN)/jupyter lab $(LOCAL) $(call AT,01_lenet) $(LAB_OPTIONS)
+	$(LAB) $(LAB_OPTIONS)
 
 # One thread a process: two threads round otherwise than one, and two processes with two threads each are slow. Two
 # processes share the files out; the chapters, which take longest, come first, each with one seed.
@@ -104,9 +97,8 @@ slides: $(VENV)/present
 	@test -f notebooks/$(CHAPTER).ipynb || \
 		{ echo "There is no notebooks/$(CHAPTER).ipynb. Say make slides CHAPTER=01_lenet"; exit 1; }
 	rm -rf build/slides && mkdir -p build && cp -R docs/book/live build/slides
-	@$(BIN)/python tools/copy_chapters.py "$(WORK)"
-	@echo "Presenting $(CHAPTER). Space goes on, shift and enter run a cell. Leave with Ctrl-C."
-	JUPYTER_CONFIG_DIR="$(CURDIR)/build/slides" $(BIN)/jupyter lab $(LOCAL) $(call AT,$(CHAPTER)) $(LAB_OPTIONS)
+	@echo "Presenting $(CHAPTER). Space goes on, shift and enter run a cell."
+	JUPYTER_CONFIG_DIR="$(CURDIR)/build/slides" $(LAB) --open $(CHAPTER) $(LAB_OPTIONS)
 
 playground: $(VENV)/present
 	@echo "Opening the playground on this machine. Leave it with Ctrl-C."
@@ -157,7 +149,8 @@ $(VENV)/test: pyproject.toml
 
 # uv downloads and unpacks in parallel: half a minute instead of a minute and a half to two. It compiles as pip does, so
 # that the first cell of the first chapter need not. Where it cannot reach the packages (a mirror that is set up for pip
-# alone), pip installs them.
+# alone), pip installs them. tools/torch_backend.py says how large it gets, and names the build of PyTorch that this
+# machine can use, for uv to choose; UV_TORCH_BACKEND=… chooses another.
 .PHONY: install
 install:
 	@"$(PYTHON)" -c "import sys; sys.exit(sys.version_info < (3, 11))" || \
@@ -165,8 +158,9 @@ install:
 	@test -d $(VENV) || { echo "Making a virtual environment in $(VENV) …"; "$(PYTHON)" -m venv $(VENV) || \
 		{ rm -rf $(VENV); echo "That failed. On Debian or Ubuntu: sudo apt install python3-venv"; exit 1; }; }
 	@echo "Installing PyTorch, JupyterLab and what else pyproject.toml lists into $(VENV)."
-	@echo "The first time this downloads several GB and takes a few minutes."
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check uv && \
+		export UV_TORCH_BACKEND="$$($(BIN)/python tools/torch_backend.py)" && \
+		{ [ -n "$$UV_TORCH_BACKEND" ] || unset UV_TORCH_BACKEND; } && \
 		$(BIN)/python -m uv pip install --python $(BIN)/python --compile-bytecode -e ".$(EXTRA)" || \
 		$(BIN)/python -m pip install --disable-pip-version-check -e ".$(EXTRA)"
 	@echo "Installed."

@@ -10,9 +10,9 @@ import os
 import sys
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tools"))
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "cnnlib" / "course"))  # without the library and PyTorch
 
-from copy_chapters import copy_chapters  # noqa: E402
+from copies import copy_chapters  # noqa: E402
 
 if __name__ == "__main__":
     os.umask(0o077)  # nobody else reads what the student writes

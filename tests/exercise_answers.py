@@ -206,6 +206,11 @@ def bn(X, gamma, beta, eps, correction=0, detach=False):
     return (X - mean) * torch.rsqrt(var + eps) * gamma.view(shape) + beta.view(shape)
 
 
+def bn_gradients(dY, X, gamma, eps, detach=False):
+    X, gamma, beta = (t.clone().requires_grad_() for t in (X, gamma, torch.zeros_like(gamma)))
+    return list(torch.autograd.grad(bn(X, gamma, beta, eps, detach=detach), [X, gamma, beta], dY))
+
+
 def mix(old, new, momentum):
     return old + momentum * (new - old)
 
@@ -378,6 +383,11 @@ RIGHT = {
     "batch_norm.batch_norm_train": [bn, lambda X, g, b, e: bn(X.double(), g, b, e)],
     "batch_norm.update_running_var": [lambda old, X, m: mix(old, X.transpose(0, 1).flatten(1).var(1), m)],
     "batch_norm.fold": [fold, fuse_conv_bn_eval],
+    "batch_norm.batch_norm_backward": [bn_gradients],
+    "batch_norm.momentum_in_evaluation": [
+        {0.001: [0.1, 0.2, 0.1], 0.1: (0.7, 0.65, 0.7), 1: torch.tensor([0.6, 0.7, 0.5]), "predicted": 1},
+        lambda: {"predicted": 0.01, 0.01: np.array([0.5, 0.4, 0.6]), 0.3: [0.72, 0.7, 0.7], 1: [0.6, 0.7, 0.6]},
+    ],
     "resnet.not_overfitting": ["D", "(d)", ("d",), "`d`."],
     "resnet.fitting_shortcut": [lambda: nn.Sequential(Residual(16, 32, True, 2).double().eval())],
     "resnet.plain_twin": [
@@ -565,6 +575,16 @@ WRONG = {
         (lambda conv, bn: (fold(conv, bn), conv.weight.data.mul_(2))[0], "changes the given `conv`"),
         (lambda conv, bn: nn.Sequential(conv, bn), "`Sequential`"),
     ],
+    "batch_norm.batch_norm_backward": [
+        (partial(bn_gradients, detach=True), "taken as constants"),
+        (lambda dY, X, gamma, eps: bn_gradients(dY, X, gamma, eps)[::2], "2 tensors, expected 3"),
+        (lambda dY, X, gamma, eps: bn_gradients(X, dY, gamma, eps), "three ways"),
+    ],
+    "batch_norm.momentum_in_evaluation": [
+        ({0.001: 0.1, 0.1: 0.7, 1: 0.6, "predicted": 0.1}, "One or two runs"),
+        ({0.001: [0.1] * 3, 0.1: [0.7] * 3, 1: [0.6] * 3}, "predicted"),
+        ({0.1: [0.7] * 3, 0.2: [0.7] * 3, "predicted": 0.1}, "close together"),
+    ],
     "resnet.depth_of_nine": [(54, "before and after")],
     "resnet.projection_parameters": [(8576, "biases")],
     "resnet.dead_taps": [(393_216, "last three"), (434_304, "biases")],
@@ -631,5 +651,11 @@ WRONG = {
         (lambda net, X, y: dict(list(probe(net, X, y).items())[1:]), "lacks `0`. When does its hook run"),
         (lambda net, X, y: dict(zip(net, probe(net, X, y).values(), strict=True)), "Which method gives both"),
         (lambda net, X, y: {**probe(net, X, y), "0.weight": 1.0}, "your dict has `0.weight`. That is a weight."),
+    ],
+    "gradients.smaller_branches": [
+        (lambda: {1.0: [1.36, 1.33, 1.39], 0.5: [1.1, 1.08, 1.12], "predicted": 1.2}, "Nothing stands under 0.25"),
+        (lambda: {1.0: [2e3, 3e3, 9e3], 0.5: [9.0, 8.0, 7.0], 0.25: [2.0, 2.1, 1.9], "predicted": 30}, "Which root"),
+        (lambda: {1.0: 1.36, 0.5: 1.1, 0.25: 1.02, "predicted": 1.2}, "fewer than three seeds"),
+        (lambda: [1.36, 1.1, 1.02], "expected a dict from each scale"),
     ],
 }  # fmt: skip

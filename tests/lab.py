@@ -39,9 +39,6 @@ def jupyterlab(folder, settings=None, without=()):
     `settings` maps the names of apputils-extension's plugins to what is set there; the extensions named by `without`
     are switched off.
     """
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        port = s.getsockname()[1]
     home = Path(folder, ".home")
     places = {name: str(home / name) for name in ("CONFIG_DIR", "RUNTIME_DIR", "DATA_DIR")}
     environment = os.environ | {f"JUPYTER_{name}": place for name, place in places.items()}
@@ -59,15 +56,26 @@ def jupyterlab(folder, settings=None, without=()):
     page_config = home / "CONFIG_DIR" / "labconfig" / "page_config.json"
     page_config.parent.mkdir(parents=True, exist_ok=True)
     page_config.write_text(json.dumps({"disabledExtensions": dict.fromkeys(without, True)}), encoding="utf-8")
-    command = [sys.executable, "-m", "jupyterlab", "--no-browser", "--allow-root", f"--port={port}"]
-    command += ["--ServerApp.port_retries=0", "--IdentityProvider.token=", f"--ServerApp.root_dir={folder}"]
-    command += [
-        "--LabApp.expose_app_in_browser=True",
-        "--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate",
-    ]
-    address = f"http://127.0.0.1:{port}"
+    command = [sys.executable, "-m", "jupyterlab", f"--ServerApp.root_dir={folder}"]
+    with serving(command, environment, home) as address:
+        yield address
+
+
+OPTIONS = (
+    "--no-browser", "--allow-root", "--ServerApp.port_retries=0", "--IdentityProvider.token=",
+    "--LabApp.expose_app_in_browser=True", "--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate",
+)  # fmt: skip
+
+
+@contextmanager
+def serving(command, environment, home, cwd=None):
+    """Start a JupyterLab by a command, on a port of its own; yield its address once it answers."""
+    with socket.socket() as s:
+        s.bind(("127.0.0.1", 0))
+        port = s.getsockname()[1]
+    address, command = f"http://127.0.0.1:{port}", [*command, *OPTIONS, f"--port={port}"]
     with open(home / "log", "w") as log:
-        server = subprocess.Popen(command, env=environment, stdout=log, stderr=subprocess.STDOUT)
+        server = subprocess.Popen(command, env=environment, stdout=log, stderr=subprocess.STDOUT, cwd=cwd)
         try:
             for _ in range(800):
                 try:

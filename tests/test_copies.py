@@ -9,7 +9,8 @@ from pathlib import Path
 
 import nbformat
 import pytest
-from copy_chapters import NOTE, copy_chapters
+
+from cnnlib.course.copies import NOTE, copy_chapters
 
 ROOT = Path(__file__).parents[1]
 CHAPTER, APP = "01_lenet.ipynb", "apps/playground.ipynb"
@@ -130,7 +131,7 @@ def course(tmp_path):
         (place / "notebooks" / name).write_text("first")
     (place / ".venv" / "bin").mkdir(parents=True)
     (place / "docs" / "book" / "live").mkdir(parents=True)
-    for name in ("Makefile", "pyproject.toml", "tools/copy_chapters.py"):
+    for name in ("Makefile", "pyproject.toml"):
         (place / name).parent.mkdir(exist_ok=True)
         if (ROOT / name).exists():
             shutil.copy(ROOT / name, place / name)
@@ -197,5 +198,5 @@ def test_notebooks_holds_notebooks():
     assert {path.suffix for path in tracked if not any(part.startswith((".", "_")) for part in path.parts)} == {
         ".ipynb"
     }
-    tools = "audit copy_chapters flakes other_seeds refresh slides soak times versions"
+    tools = "audit flakes other_seeds refresh slides soak times torch_backend versions"
     assert {path.stem for path in (ROOT / "tools").glob("*.py")} >= set(tools.split())

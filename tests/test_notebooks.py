@@ -6,6 +6,7 @@ import importlib
 import re
 import runpy
 
+import hosted
 import nbformat
 import other_seeds
 import pytest
@@ -31,7 +32,12 @@ def read(path):
 
 
 def code_cells(path):
-    return [cell for cell in read(path).cells if cell.cell_type == "code"]
+    """Return a chapter's code cells, without the one for hosted kernels."""
+    return [cell for cell in read(path).cells if cell.cell_type == "code" and not is_hosted(cell)]
+
+
+def is_hosted(cell):
+    return hosted.TAG in cell.metadata.get("tags", [])
 
 
 def without_docstrings(source):
@@ -46,10 +52,19 @@ def without_docstrings(source):
 def test_freshly_run_and_clean(path):
     notebook = read(path)
     nbformat.validate(notebook)
-    cells = code_cells(path)
+    cells = [cell for cell in notebook.cells if cell.cell_type == "code"]
     assert [cell.execution_count for cell in cells] == list(range(1, len(cells) + 1))
     assert not [o for cell in cells for o in cell.outputs if o.output_type == "error" or o.get("name") == "stderr"]
     assert "widgets" not in notebook.metadata
+
+
+@chapters
+def test_a_chapter_opens_in_colab(path):
+    """By a link and a cell that `tools/hosted.py` writes; here the cell does nothing."""
+    cells = read(path).cells
+    assert hosted.colab(path.stem) in cells[2].source
+    assert [cell.source for cell in cells if is_hosted(cell)] == [hosted.hosted_cell()] == [cells[1].source]
+    assert cells[1].outputs == []
 
 
 @chapters
@@ -69,7 +84,7 @@ def test_rhythm(path):
         in_a_row = in_a_row + 1 if cell.cell_type == "code" else 0
         assert in_a_row <= 2, f"three code cells in a row: {cell.source}"
         lines = [line for line in cell.source.splitlines() if line.strip()]
-        if cell.cell_type == "code" and "hide-input" not in cell.metadata.get("tags", []):
+        if cell.cell_type == "code" and not is_hosted(cell) and "hide-input" not in cell.metadata.get("tags", []):
             assert len(lines) <= (30 if "cnnlib" in cell.metadata else 14), cell.source
     code = code_cells(path)
     imports = [cell for cell in code if "import " in cell.source]

@@ -1,5 +1,6 @@
 """A slider moved while `fit` blocks reaches the loop: the way JupyterLab talks to a kernel, without a browser."""
 
+import sys
 import time
 from types import SimpleNamespace
 
@@ -127,33 +128,44 @@ def test_interrupt_ends_a_blocking_fit_cleanly(page):
     assert {"image/png", "text/plain"} <= set(page.updates[-1])
 
 
-def test_a_kernel_without_subshells_says_so(monkeypatch):
-    info = {"protocol_version": "5.4"}  # ipykernel 6 names no features
-    old = SimpleNamespace(kernel_info=info, implementation="ipython", implementation_version="6.31")
-    monkeypatch.delenv("CNNLIB_LIVE", raising=False)
-    monkeypatch.setenv("JPY_SESSION_NAME", "chapter.ipynb")
-    monkeypatch.setattr(frontend, "kernel", lambda: old)
-    assert "cannot answer a slider while a cell runs" in frontend.why_static()
-    assert "ipykernel>=7" in frontend.why_static()
+def kernel_of(**info):
+    return SimpleNamespace(kernel_info=info, implementation="ipython", implementation_version="9.1")
 
 
-def test_a_notebook_run_by_a_program_is_static(monkeypatch):
-    """nbclient, nbval and nbconvert set no JPY_SESSION_NAME: no controls, and a reason."""
-    new = SimpleNamespace(kernel_info={"supported_features": ["kernel subshells", "debugger"]})
-    monkeypatch.setattr(frontend, "kernel", lambda: new)
-    monkeypatch.delenv("CNNLIB_LIVE", raising=False)
-    monkeypatch.delenv("JPY_SESSION_NAME", raising=False)
-    assert "JupyterLab" in frontend.why_static()
-    monkeypatch.setenv("JPY_SESSION_NAME", "chapter.ipynb")
-    assert frontend.is_live()
+SUBSHELLS = kernel_of(supported_features=["kernel subshells", "debugger"])
+OLD = kernel_of(protocol_version="5.4")  # ipykernel 6 names no features
 
 
-@pytest.mark.thorough
-def test_a_page_that_opens_no_second_channel_is_told_so(page):
-    page.client.execute("from cnnlib.widgets import live; live.PATIENCE = 0.5", reply=True, timeout=20)
-    cell = page.client.execute(FIT.replace("1000", "5"))
-    assert page.wait_for_reply(cell)["status"] == "ok"
-    page.listen_until(lambda: page.updates)
-    told = [state["value"] for state in page.states if "cannot reach a running cell" in str(state.get("value"))]
-    assert told
-    assert any(state.get("disabled") for state in page.states)  # no dead slider either
+@pytest.mark.parametrize(
+    ("kernel", "ipykernel", "environment", "polls", "way", "told"),
+    [
+        (SUBSHELLS, "7.4.0", {"JPY_SESSION_NAME": "a.ipynb"}, True, "subshell", ""),
+        (OLD, "6.17.1", {"JPY_SESSION_NAME": "a.ipynb"}, True, "polling", ""),
+        (OLD, "6.17.1", {"JPY_SESSION_NAME": "a.ipynb"}, False, "chart", "pip install jupyter-ui-poll"),
+        (OLD, "6.17.1", {"COLAB_RELEASE_TAG": "release"}, True, "polling", ""),
+        (OLD, "6.17.1", {"COLAB_RELEASE_TAG": "release"}, False, "chart", "run the first cell of this notebook again"),
+        (OLD, "6.29", {"KAGGLE_KERNEL_RUN_TYPE": "Interactive"}, False, "chart", "with Internet switched on"),
+        (OLD, "6.29", {"KAGGLE_KERNEL_RUN_TYPE": "Batch"}, True, "static", "Run this cell in JupyterLab"),
+        (SUBSHELLS, "7.4.0", {"vscode": "a.ipynb"}, True, "chart", "VS Code answers a control between two cells"),
+        (SUBSHELLS, "7.4.0", {}, True, "static", "Run this cell in JupyterLab"),
+        (OLD, "6.29", {"CNNLIB_LIVE": "1"}, True, "polling", ""),
+        (SUBSHELLS, "7.4.0", {"JPY_SESSION_NAME": "a.ipynb", "CNNLIB_LIVE": "0"}, True, "static", "switched off"),
+        (None, "7.4.0", {"JPY_SESSION_NAME": "a.ipynb"}, True, "static", "Run this cell in JupyterLab"),
+    ],
+)
+def test_a_front_end_gets_what_it_can_do_and_advice_that_fits(
+    monkeypatch, kernel, ipykernel, environment, polls, way, told
+):
+    for name in ("CNNLIB_LIVE", "JPY_SESSION_NAME", "COLAB_RELEASE_TAG", "COLAB_GPU", "KAGGLE_KERNEL_RUN_TYPE"):
+        monkeypatch.delenv(name, raising=False)
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    names = {"__vsc_ipynb_file__": environment["vscode"]} if "vscode" in environment else {}
+    monkeypatch.setattr(frontend, "shell", lambda: SimpleNamespace(kernel=kernel, user_ns=names))
+    monkeypatch.setattr(frontend, "find_spec", lambda name: polls or None)
+    monkeypatch.setitem(sys.modules, "ipykernel", SimpleNamespace(__version__=ipykernel))
+    assert frontend.way() == way
+    assert frontend.is_live() is (way != "static") and frontend.can_steer() is (told == "")
+    assert told in frontend.why_static() and bool(told) is bool(frontend.why_static())
+    front = "colab" if "COLAB_RELEASE_TAG" in environment else ""
+    assert not front or "pip install" not in frontend.why_static(), "Colab fixes its own kernel"

@@ -4,6 +4,7 @@ Each set gets an environment of its own under build/versions/, made by uv, which
 into every environment that needs it; an environment that is there is used again. Arguments after `--` go to pytest:
 
     python tools/versions.py oldest -- tests/test_training.py -x
+    python tools/versions.py colab                # chapters, a slider and a panel with what Colab has
     python tools/versions.py --notebooks          # all sets, and every chapter too
     python tools/versions.py --exact newest       # make its environment anew first
 """
@@ -18,14 +19,33 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
 FOLDER = ROOT / "build" / "versions"
-SHOWN = ("torch", "torchvision", "matplotlib", "jupyterlab", "ipykernel", "ipywidgets")
+SHOWN = ("torch", "torchvision", "matplotlib", "ipykernel", "ipywidgets")
 SETS = {  # Python, what uv is told beside the extra `test`, and why it is of interest
     "oldest": ("3.11", ["--resolution=lowest-direct"], "the lower bounds of pyproject.toml"),
     "kernel": ("3.12", ["ipykernel==7.3.*"], "the last kernel that needs no routing, the rest newest"),
     "newest": ("3.13", [], "the newest of everything, which need routing"),
     "coming": ("3.13", ["--prerelease=allow", "jupyterlab>=4.6.0a0"], "what is about to be published"),
 }
-USUAL = ("oldest", "kernel", "newest")
+HOSTED = {  # what hosted kernels fix, as they publish it, and what the tests of tests/test_hosted.py need beside it
+    "colab": ["torch==2.11.*", "torchvision==0.26.*", "ipykernel==6.17.1", "ipywidgets==7.7.1", "ipython==7.34.0",
+              "jupyter_client==7.4.9", "notebook==6.5.7", "anywidget==0.9.21"],
+    "kaggle": ["torch==2.10.*", "torchvision==0.25.*", "ipykernel==6.17.1", "ipywidgets==8.1.5", "ipython==7.34.0",
+               "jupyter_client==7.4.9", "notebook==6.5.7", "anywidget==0.9.21"],
+}  # fmt: skip
+DRIVERS = [
+    "-e",
+    ".",
+    "pytest>=8.3",
+    "nbclient",
+    "nbformat",
+    "playwright>=1.50",
+    "setuptools<81",
+]  # notebook 6: pkg_resources
+SETS |= {
+    name: ("3.13", [*versions, *DRIVERS], f"what {name.title()} publishes: ipykernel 6")
+    for name, versions in HOSTED.items()
+}
+USUAL = ("oldest", "kernel", "newest", *HOSTED)
 NOTEBOOKS = ["--nbval", "--nbval-current-env", "--nbval-cell-timeout=900", "--nbval-sanitize-with=tests/nbval.cfg"]
 CLOSING = r"\d (passed|failed|error)"  # of pytest's last line
 
@@ -53,7 +73,8 @@ def make(name, anew=False):
         return f"there is no Python {version} on this machine"
     own = subprocess.run([sys.executable, "-m", "uv", "--version"], capture_output=True).returncode == 0
     uv = [sys.executable, "-m", "uv"] if own else ["uv"]
-    install = ["pip", "install", "--quiet", "--python", inside, *options, "-e", ".[test]"]
+    wanted = [] if name in HOSTED else ["-e", ".[test]"]
+    install = ["pip", "install", "--quiet", "--compile-bytecode", "--python", inside, *options, *wanted]
     try:
         for command in (["venv", "--quiet", "--clear", "--python", python, folder], install):
             subprocess.run([*uv, *command], cwd=ROOT, check=True)
@@ -94,10 +115,12 @@ def main():
     options = parser.parse_args(own)
     if unknown := set(options.sets) - set(SETS):
         parser.error(f"there is no set {', '.join(sorted(unknown))}, only {', '.join(SETS)}")
-    tests = (given or ["-q", "tests"]) + [*NOTEBOOKS, "notebooks"] * options.notebooks
     failed = 0
     for name in options.sets or USUAL:
         python = make(name, options.exact)
+        tests = (given or ["-q", "tests"]) + [*NOTEBOOKS, "notebooks"] * options.notebooks
+        if name in HOSTED:
+            tests = ["-q", "-m", "", *(given or ["tests/test_hosted.py"])]
         result = python if isinstance(python, str) else run(python, tests)
         about = SETS[name][2] if isinstance(python, str) else versions_of(python)
         failed += not re.search(r"\d passed", result) or bool(re.search("failed|error", result))

@@ -1,6 +1,7 @@
 """Exercises of chapter 4, batch norm. In a notebook: `from cnnlib.exercises import batch_norm as exercises`."""
 
 from functools import partial
+from numbers import Real
 
 import torch
 from torch import nn
@@ -8,7 +9,8 @@ from torch.nn import functional as F
 
 from cnnlib.exercises.core import exercise
 from cnnlib.exercises.engine import Case, Wrong, check, expect, randn
-from cnnlib.exercises.functions import Function
+from cnnlib.exercises.functions import Function, tensors_from
+from cnnlib.exercises.investigations import PREDICTED, fewer_than, investigation, mean
 from cnnlib.exercises.layers import renewed
 from cnnlib.exercises.modules import network, output_of
 from cnnlib.exercises.reading import number
@@ -358,3 +360,131 @@ def fold(conv, bn):
         folded.weight.copy_(scale.reshape(-1, 1, 1, 1) * conv.weight)
         folded.bias.copy_((bias - bn.running_mean) * scale + bn.bias)
     return folded
+
+
+def backward_by_torch(dY, X, gamma, eps):
+    leaves = X.clone().requires_grad_(), gamma.clone().requires_grad_(), torch.zeros_like(gamma).requires_grad_()
+    with torch.enable_grad():
+        Y = F.batch_norm(leaves[0], None, None, leaves[1], leaves[2], training=True, eps=eps)
+    return list(torch.autograd.grad(Y, leaves, dY))
+
+
+def wrong_backward(dX=None, dgamma=lambda dY, X_hat: (dY * X_hat).sum((0, 2, 3)), dbeta=lambda dY: dY.sum((0, 2, 3)),
+                   scaled=True, correction=0):  # fmt: skip
+    """Return a backward pass with one of its lines done in another way; `dX` gets (dX_hat, X_hat, mean, std)."""
+    dX = dX or (lambda d, X_hat, mean, std: (d - mean(d) - X_hat * mean(d * X_hat)) / std)
+
+    def compute(dY, X, gamma, eps):
+        mean = partial(torch.mean, dim=(0, 2, 3), keepdim=True)
+        std = torch.sqrt(X.var((0, 2, 3), correction=correction, keepdim=True) + eps)
+        X_hat = (X - mean(X)) / std
+        dX_hat = dY * gamma.view(1, -1, 1, 1) if scaled else dY
+        return [dX(dX_hat, X_hat, mean, std), dgamma(dY, X_hat), dbeta(dY)]
+
+    return compute
+
+
+@exercise("build", check(Function(
+    tensors_from, part=("dX", "dgamma", "dbeta").__getitem__,
+    by_hand=("batch_norm", "layer_norm", "group_norm", "instance_norm"),
+), [
+    *[(randn(n, c, h, w), channels_apart(n, c, h, w), randn(c), eps) for n, c, h, w, eps in (
+        (2, 1, 1, 2, 1e-3), (2, 3, 4, 5, 0.1), (3, 4, 5, 4, 1e-5), (4, 2, 2, 3, 0.01), (5, 3, 1, 1, 1e-3))],
+], backward_by_torch, {
+    "In dX, mean and standard deviation are taken as constants. How do they move with X?":
+        wrong_backward(lambda d, X_hat, mean, std: d / std),
+    "In dX, the standard deviation is taken as a constant. How does it move with X?":
+        wrong_backward(lambda d, X_hat, mean, std: (d - mean(d)) / std),
+    "In dX, the mean is taken as a constant. How does it move with X?":
+        wrong_backward(lambda d, X_hat, mean, std: (d - X_hat * mean(d * X_hat)) / std),
+    "You divide dX by the variance. By what was X divided?":
+        wrong_backward(lambda d, X_hat, mean, std: (d - mean(d) - X_hat * mean(d * X_hat)) / std**2),
+    "You do not divide dX. By what was X divided?":
+        wrong_backward(lambda d, X_hat, mean, std: d - mean(d) - X_hat * mean(d * X_hat)),
+    "In dX you add where the mean should be subtracted. Which sign have the two corrections?":
+        wrong_backward(lambda d, X_hat, mean, std: (d + mean(d) + X_hat * mean(d * X_hat)) / std),
+    "The last term of dX lacks X_hat. Along which direction is the gradient removed?":
+        wrong_backward(lambda d, X_hat, mean, std: (d - mean(d) - mean(d * X_hat)) / std),
+    "Gamma is missing in dX. What does it multiply on the way forward?": wrong_backward(scaled=False),
+    "Your variance divides by n − 1. By what does training divide?": wrong_backward(correction=1),
+    "Your dgamma is dbeta. What does gamma multiply?": wrong_backward(dgamma=lambda dY, X_hat: dY.sum((0, 2, 3))),
+    "Your dgamma and dbeta are means. How many values does one gamma reach?": wrong_backward(
+        dgamma=lambda dY, X_hat: (dY * X_hat).mean((0, 2, 3)), dbeta=lambda dY: dY.mean((0, 2, 3))),
+    "dgamma and dbeta have changed places. Which of them needs X_hat?": lambda dY, X, gamma, eps: [
+        backward_by_torch(dY, X, gamma, eps)[i] for i in (0, 2, 1)],
+}, otherwise="Through which three ways does one value of X reach the loss?"))  # fmt: skip
+def batch_norm_backward(dY, X, gamma, eps):
+    """Write `batch_norm_backward(dY, X, gamma, eps)`, the backward pass of batch normalisation in training, for all
+    channels at once. `X` and `dY`, the gradient of the loss at the output, have the shape (N, C, H, W), `gamma` has
+    (C,). Return the three gradients `[dX, dgamma, dbeta]`, the last two of shape (C,).
+
+    Hint: Section 4.2 does it for one channel. Which axes does the mean of a channel run over here?
+    Hint: beta is added to each value of its channel, so dbeta is the sum of dY over the axes 0, 2 and 3; for dgamma
+    each value is multiplied by its X_hat first.
+    """
+    axes = (0, 2, 3)
+    std = torch.sqrt(X.var(axes, correction=0, keepdim=True) + eps)
+    X_hat = (X - X.mean(axes, keepdim=True)) / std
+    dX_hat = gamma.reshape(1, -1, 1, 1) * dY
+    along = (dX_hat * X_hat).mean(axes, keepdim=True)
+    dX = (dX_hat - dX_hat.mean(axes, keepdim=True) - X_hat * along) / std
+    return [dX, (dY * X_hat).sum(axes), dY.sum(axes)]
+
+
+def momenta_in(table):
+    return sorted(key for key in table if isinstance(key, Real))
+
+
+def accuracies_in(table):
+    return [value for momentum in momenta_in(table) for value in table[momentum]]
+
+
+@exercise("investigate", investigation(
+    "a dict from momentum to test accuracies, one a seed, and your guess under 'predicted'", {
+        "Those are fewer than three momenta, or they lie close together. What happens at 0.001, and what at 1?": (
+            lambda t: len(momenta_in(t)) < 3 or momenta_in(t)[0] > 0.01 or momenta_in(t)[-1] < 0.5,
+            {"predicted": 0.1, 0.05: [0.6, 0.6, 0.6], 0.1: [0.7, 0.7, 0.7], 0.2: [0.7, 0.7, 0.7]}),
+        "No momentum of yours is the one that you predicted. Which of them did you try?": (
+            lambda t: t[PREDICTED][0] not in momenta_in(t),
+            {"predicted": 0.3, 0.001: [0.1, 0.1, 0.2], 0.1: [0.7, 0.7, 0.7], 1: [0.6, 0.6, 0.7]}),
+        "One or two runs a momentum. How far do other seeds lie from them?": (
+            lambda t: fewer_than(3, *momenta_in(t))(t),
+            {"predicted": 0.1, 0.001: 0.1, 0.1: 0.7, 1: 0.6}),
+        "An accuracy lies between 0 and 1. What did you measure?": (
+            lambda t: not all(0 <= value <= 1 for value in accuracies_in(t)),
+            {"predicted": 0.1, 0.001: [2.3, 2.2, 2.3], 0.1: [0.7, 0.8, 0.8], 1: [0.9, 0.9, 0.8]}),
+        "All momenta come out alike, as they must in training mode. In which mode did you ask your networks?": (
+            lambda t: max(accuracies_in(t)) - min(accuracies_in(t)) < 0.1,
+            {"predicted": 0.1, 0.001: [0.72, 0.7, 0.71], 0.1: [0.72, 0.7, 0.71], 1: [0.72, 0.7, 0.71]}),
+        "Your smallest momentum is as good as the best. For how many steps did you train, and from which statistics "
+        "do the running ones begin?": (
+            lambda t: mean(t[momenta_in(t)[0]]) > max(mean(t[m]) for m in momenta_in(t)) - 0.05,
+            {"predicted": 0.1, 0.001: [0.8, 0.8, 0.8], 0.1: [0.8, 0.8, 0.8], 1: [0.5, 0.5, 0.5]}),
+    },
+    "After few steps a small momentum still holds what the statistics began with, a large one the last batch alone: "
+    "the best lies between, and how far depends on the steps. If two momenta lie within each other's spread, say so.",
+))  # fmt: skip
+def momentum_in_evaluation():
+    """With which `momentum` is a network best in *evaluation* after 60 steps of training? Write your guess down first.
+    Then train at least three momenta from 0.001 to 1, with the same three seeds each, and hand in a dict from momentum
+    to the test accuracies, with your guess under `"predicted"`. What would you expect after 6,000 steps?
+
+    Hint: After t steps, (1 − momentum) to the power of t is left of the initial mean 0 and variance 1. How much is
+    that for 0.001, and for 0.1?
+    Hint: `set_momentum(net, 0.1)` sets it in a whole network, `train_over_seeds` trains one for each seed, and
+    `evaluate_accuracy(net, test_iter)` asks it in evaluation mode.
+    """
+    from cnnlib import evaluate_accuracy, load_data_fashion_mnist, train_over_seeds
+    from cnnlib.models import conv_bn_relu, kaiming_, set_momentum, vgg
+
+    data, test = load_data_fashion_mnist(64, resize=16, num_test=1_000)
+
+    def build(momentum):
+        net = vgg(((1, 8), (1, 16), (1, 16)), side=16, units=64, dropout=0, block=conv_bn_relu)
+        return set_momentum(kaiming_(net), momentum)
+
+    found = {"predicted": 0.1}
+    for momentum in (0.001, 0.01, 0.1, 1.0):
+        nets, _ = train_over_seeds(partial(build, momentum), data, None, 1, 0.1, (0, 1, 2), steps=60)
+        found[momentum] = [evaluate_accuracy(net, test) for net in nets]
+    return found

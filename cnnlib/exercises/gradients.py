@@ -17,6 +17,7 @@ from torch.nn import functional as F
 from cnnlib.exercises.core import exercise
 from cnnlib.exercises.engine import Case, Wrong, check, counted, expect, same
 from cnnlib.exercises.functions import Function, listing, sketch, tensors_from
+from cnnlib.exercises.investigations import PREDICTED, fewer_than, investigation
 from cnnlib.exercises.reading import Value, matrix_from, number, number_from, number_returned, numbers_from
 from cnnlib.models import PreActivation, cifar_resnet
 
@@ -622,3 +623,59 @@ def gradient_probe(net, X, y):
             handle.remove()
     gradients = torch.autograd.grad(loss, list(outputs.values()))
     return {name: gradient.norm().item() for name, gradient in zip(outputs, gradients, strict=True)}
+
+
+def factors_of(whole, half, quarter, guess=1.2):
+    """Return a table of the investigation below, with three seeds on each side."""
+    seeds = {1.0: whole, 0.5: half, 0.25: quarter}
+    return {scale: [f, f + 0.01, f - 0.01] for scale, f in seeds.items()} | {PREDICTED: guess}
+
+
+@exercise("investigate", investigation(
+    "a dict from each scale, 1.0, 0.5 and 0.25, to factors a block, one a seed, with your guess for 0.5 under "
+    "'predicted'", {
+    "You have no guess under 'predicted'. What did you expect for 0.5, before you ran it?":
+        (lambda t: PREDICTED not in t, {1.0: [1.35] * 3, 0.5: [1.1] * 3, 0.25: [1.02] * 3}),
+    "There are fewer than three seeds under one of the scales. Would another draw agree?":
+        (fewer_than(3), {1.0: [1.35] * 3, 0.5: [1.1, 1.12], 0.25: [1.02] * 3, PREDICTED: 1.2}),
+    "All your seeds give the same number. Does every one of them draw weights of its own?":
+        (lambda t: any(len(set(t[k])) == 1 for k in (1.0, 0.5)),
+         {1.0: [1.35] * 3, 0.5: [1.1] * 3, 0.25: [1.02] * 3, PREDICTED: 1.2}),
+    "Your factors are those of the whole tower. Which root of them is one block's?":
+        (lambda t: mean(t[1.0]) > 2, factors_of(9000.0, 20.0, 2.0)),
+    "Your gradients fade towards the image. Which of the two ends do you divide by which?":
+        (lambda t: mean(t[1.0]) < 1, factors_of(0.74, 0.91, 0.98)),
+    "With whole branches yours hardly grows. Are these He's weights, and is there no batch norm?":
+        (lambda t: mean(t[1.0]) < 1.2, factors_of(1.1, 1.05, 1.02)),
+    "Half the branches make it grow as fast as whole ones. Did the scale reach the weights of each branch?":
+        (lambda t: mean(t[0.5]) > mean(t[1.0]) - 0.1, factors_of(1.35, 1.33, 1.34)),
+    "A quarter makes it grow as fast as half. Did both begin from fresh weights?":
+        (lambda t: mean(t[0.25]) > mean(t[0.5]) - 0.02, factors_of(1.35, 1.1, 1.1)),
+}, remark="The squares of the shortcut's part and the branch's add up: √(1 + (a · .92)²) is 1.36, 1.10 and 1.03 for "
+          "a = 1, ½ and ¼. Half the branch takes away three quarters of the growth, not half of it."))  # fmt: skip
+def smaller_branches():
+    """In a pre-activation tower with He's weights and no batch norm, the gradient grows by a third a block or more.
+    What is left of that growth if every branch is multiplied by 0.5, and by 0.25? Guess for 0.5, then measure: 30
+    blocks, three seeds or more, `scale_branches_(net, scale)` of `cnnlib.models` after the weights are drawn. Hand in a
+    dict from each scale, `1.0`, `0.5` and `0.25`, to the factors a block, one a seed, and your guess under
+    `"predicted"`. Why is it not half?
+
+    Hint: Section 6.3 has all that you need: a seed, a tower, a probe, `factor`. What has to come between the weights
+    and the probe?
+    Hint: `scale_branches_(kaiming_(tower(30, width=16, block=PreActivation, norm=False)), scale)` is the network;
+    the first gradient divided by the last, to the power 1 / 30, is the factor.
+    """
+    from cnnlib.models import PreActivation, kaiming_, scale_branches_, tower
+    from cnnlib.probes import FlowProbe
+
+    def growth(scale, seed):
+        torch.manual_seed(seed)
+        X, y = torch.randn(4, 1, 8, 8), torch.tensor([0, 1, 2, 3])
+        net = scale_branches_(kaiming_(tower(30, width=16, block=PreActivation, norm=False)), scale)
+        with FlowProbe(net) as probe:
+            F.cross_entropy(net(X), y).backward()
+        *sizes, _ = probe.gradients.values()  # the last one is the head's
+        return (sizes[0] / sizes[-1]) ** (1 / (len(sizes) - 1))
+
+    measured = {scale: [growth(scale, seed) for seed in range(5)] for scale in (1.0, 0.5, 0.25)}
+    return measured | {"predicted": 1.18}

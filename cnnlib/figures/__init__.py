@@ -11,6 +11,7 @@ from cnnlib.figures.function_classes import draw_function_classes
 from cnnlib.figures.images import draw_feature_maps, draw_filters, show_images
 from cnnlib.figures.lesions import draw_lesions
 from cnnlib.figures.networks import draw_network
+from cnnlib.figures.norm_axes import draw_norm_axes
 from cnnlib.figures.parts import draw_parts
 from cnnlib.figures.plots import draw_bars, draw_confusions, draw_lines, draw_runs
 from cnnlib.figures.receptive import draw_receptive_fields
@@ -37,6 +38,7 @@ __all__ = [
     "draw_lesions",
     "draw_lines",
     "draw_network",
+    "draw_norm_axes",
     "draw_parts",
     "draw_receptive_fields",
     "draw_reconstructions",

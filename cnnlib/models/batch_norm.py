@@ -46,8 +46,8 @@ def batch_norm(X, gamma, beta, running_mean, running_var, training, momentum=0.1
         axes = [0, *range(2, X.dim())]  # all but the channels
         mean, var = X.mean(axes), X.var(axes, correction=0)
         with torch.no_grad():
-            running_mean.lerp_(mean, momentum)
-            running_var.lerp_(var * n / (n - 1), momentum)  # the unbiased variance
+            running_mean.copy_((1 - momentum) * running_mean + momentum * mean)
+            running_var.copy_((1 - momentum) * running_var + momentum * var * n / (n - 1))  # the unbiased variance
     else:
         mean, var = running_mean, running_var
     X_hat = (X - mean.view(shape)) / torch.sqrt(var.view(shape) + eps)

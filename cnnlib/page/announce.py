@@ -15,7 +15,7 @@ def has_reader():
     CNNLIB_LIVE=0 or 1 decides otherwise, as it does for controls.
     """
     choice = os.environ.get(frontend.VARIABLE)
-    open_in_front = choice == "1" if choice in ("0", "1") else "JPY_SESSION_NAME" in os.environ
+    open_in_front = choice == "1" if choice in ("0", "1") else bool(frontend.front_end())
     return open_in_front and frontend.kernel() is not None
 
 

@@ -11,6 +11,7 @@ from cnnlib.widgets.controls import LABEL
 from cnnlib.widgets.pad import MOST, DrawingPad
 from cnnlib.widgets.pictures import grey_picture
 from cnnlib.widgets.runner import random_lock
+from cnnlib.widgets.versions import hint, take_files
 
 LIVE = 0.2  # seconds: a slider that is answered within them is followed while it moves
 HINTS = {  # of the controls: label and tooltip
@@ -45,11 +46,12 @@ class FeatureControls(Columns):
         self.drawer, self.chooser = Box(False), ipywidgets.FileUpload(accept=".png,.jpg,.jpeg")
         self.pad = DrawingPad(min(max(self._pictures.at([0])[0].shape[-2:]), MOST))
         named = {**self.inputs, "draw": self.drawer, "upload": self.chooser}
-        for name, (label, hint) in HINTS.items():
-            named[name].description, named[name].tooltip = label, hint
+        for name, (label, words) in HINTS.items():
+            named[name].description = label
+            hint(named[name], words)
         for name, control in self.inputs.items():
             control.observe(lambda change, name=name: self._set(name, change["new"]), "value")
-        self.chooser.observe(lambda change: self._receive(change["new"]), "value")
+        self.chooser.observe(lambda change: self._receive(take_files(self.chooser) if change["new"] else ()), "value")
         self.drawer.observe(lambda change: self._fold(change["new"]), "value")
         self.pad.observe(lambda change: self._follow_pad(), "ink")
         order = ("picture", "draw", "pad", "layer", "channel", "search", "apart", "upload", "invert")
@@ -93,7 +95,6 @@ class FeatureControls(Columns):
         with random_lock:
             if not files:
                 return
-            self.chooser.value = ()  # the same file may be chosen again
             name, content = one_line(files[0]["name"], 80), files[0]["content"]
             self._look_at(name, partial(grey_picture, content, name), drawn=False)
 

@@ -1,8 +1,9 @@
 """fit: train in the cell that calls it, with a learning rate to move and a Stop button while it runs.
 
-The cell blocks, so the lines below it see the trained network; the controls work all the same, because their
-messages arrive on a second thread (see `routing`). That thread only sets `trainer.lr` or the stop flag; the loop
-reads them between two batches. When the run ends, the controls go and one picture of the chart stays.
+The cell blocks, so the lines below it see the trained network; the controls work all the same: their messages arrive on
+a second thread, or are let through between two batches (see `cnnlib.page.frontend`). They only set `trainer.lr` or the
+stop flag; the loop reads them between two batches. Where neither can be, the chart moves and there are no controls.
+When the run ends, the controls go and one picture of the chart stays.
 """
 
 import html
@@ -16,7 +17,7 @@ from cnnlib.machine.clock import Throttle
 from cnnlib.machine.device import describe_device
 from cnnlib.machine.memory import return_freed_memory
 from cnnlib.page.escape import printable
-from cnnlib.page.frontend import is_live, kernel, subshell_is_open, why_static
+from cnnlib.page.frontend import NO_CHANNEL, can_steer, is_live, kernel, subshell_is_open, way, why_static
 from cnnlib.training.checkpoint import Checkpoint
 from cnnlib.training.loop import Trainer
 from cnnlib.training.run import call_to_go_on
@@ -24,10 +25,12 @@ from cnnlib.validation import Count, Device, Network, Rate, arguments
 from cnnlib.widgets.current_run import set_current_run
 from cnnlib.widgets.display import close_tree, widget_bundle
 from cnnlib.widgets.live_chart import LiveChart
+from cnnlib.widgets.polling import answering
 from cnnlib.widgets.run_chart import Band, RunChart
 from cnnlib.widgets.runner import pause_all
 from cnnlib.widgets.series import show_series
 from cnnlib.widgets.subshells import answer_in_subshell, open_subshell
+from cnnlib.widgets.versions import allow_scripts, hint
 
 SHARE = 0.02  # the part of the time that frames take; the last picture, once a run, comes on top
 FRAME_EVERY = 0.4  # seconds between two frames at least: sending one takes a core from the loop for a moment
@@ -40,6 +43,7 @@ LONG = 60.0  # seconds: who waits longer may load the page anew, and is told wha
 if kernel() is not None:
     open_subshell()
     show_series()
+    allow_scripts()
 
 
 @arguments(net=Network(), num_epochs=Count(), lr=Rate(), device=Device(), band=Band())
@@ -110,7 +114,8 @@ class Fit:
             self._show()
         try:
             if num_epochs:
-                self.trainer.fit(num_epochs)
+                with answering(self.trainer):
+                    self.trainer.fit(num_epochs)
         finally:
             self._end()
 
@@ -187,12 +192,12 @@ class Controls:
         self.lr.add_class("cnnlib-lr")
         self.status.add_class("cnnlib-status")
         steering = ipywidgets.HBox([self.lr, self.stop], layout={"align_items": "flex-end"})
-        self.box = ipywidgets.VBox([steering, self.status, self.picture])
+        self.box = ipywidgets.VBox([steering] * can_steer() + [self.status, self.picture])
         self.box.add_class("cnnlib-fit")
         self.lr.observe(self._set_lr, "value")
         self.stop.on_click(lambda button: trainer.stop())
         answer_in_subshell(self.box)
-        self.warning = ""
+        self.warning = why_static()
         self._shown_lr = trainer.lr
         self._opened = self._told = time.perf_counter()
         self.throttle = Throttle(SHARE, FRAME_EVERY)
@@ -218,8 +223,8 @@ class Controls:
         p = trainer.progress
         if self.lr.min <= math.log10(trainer.lr) <= self.lr.max and self._shown_lr != trainer.lr:
             self._shown_lr = self.lr.value = trainer.lr  # a listener may have set it
-        if not self.warning and now - self._opened > PATIENCE and not subshell_is_open():
-            self.warning = "This page cannot reach a running cell: to steer, open it in JupyterLab 4.4 or later."
+        if way() == "subshell" and now - self._opened > PATIENCE and not subshell_is_open():
+            self.warning = NO_CHANNEL
         parts = [
             f"epoch {p.epoch:.1f} of {p.num_epochs}",
             f"step {p.step:,} of {p.total_steps:,}",
@@ -240,9 +245,9 @@ class Controls:
     def rest(self):
         """Take the controls off the page, and leave the chart."""
         self.picture.update()
-        steering, status, *rest = self.box.children
-        self.box.children = rest
-        close_tree(steering, status)
+        *above, picture = self.box.children
+        self.box.children = (picture,)
+        close_tree(self.lr, self.stop, *above)
         self.trainer = self.chart = self.lr = self.stop = None
 
     def close(self):
@@ -253,11 +258,11 @@ class Controls:
 def lr_slider(lr):
     """Return a slider for the learning rate, logarithmic, with `lr` on one of its steps."""
     low, high = slider_range(lr)
-    return ipywidgets.FloatLogSlider(
+    slider = ipywidgets.FloatLogSlider(
         value=lr, min=low, max=high, step=STEP, description=LR, readout_format=".3g",
-        tooltip="The learning rate, from the next batch on", style={"description_width": "initial"},
-        layout={"width": "auto"},
+        style={"description_width": "initial"}, layout={"width": "auto"},
     )  # fmt: skip
+    return hint(slider, "The learning rate, from the next batch on")
 
 
 def slider_range(lr):

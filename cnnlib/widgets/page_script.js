@@ -1,6 +1,7 @@
 // Looks after one box of widgets, its parent element, and tells the kernel whether its page is in front.
 
 const STEPS = {ArrowUp: -1, ArrowLeft: -1, ArrowDown: 1, ArrowRight: 1};
+const HANDLE = {ArrowUp: 'ArrowRight', ArrowRight: 'ArrowRight', ArrowDown: 'ArrowLeft', ArrowLeft: 'ArrowLeft'};
 const GONE = 'The kernel was restarted or has ended, and this run with it. To begin again, run the cells of this page '
     + 'anew.';
 
@@ -41,13 +42,14 @@ function label(box) {
     }
 }
 
-function keepKeys(event) {  // JupyterLab would take them for its cells
+function keepKeys(event) {  // JupyterLab and Notebook would take them for their cells
     const target = event.target, step = STEPS[event.key];
     if (event.ctrlKey || event.metaKey || event.altKey || event.shiftKey || event.defaultPrevented) return;
+    if (!event.isTrusted) return;  // our own, below
     if (target.matches('select') && !['Tab', 'Escape'].includes(event.key)) event.stopPropagation();
     const radio = target.matches('input[type=radio]') && step;
-    const vertical = target.matches('.noUi-handle') && ['ArrowUp', 'ArrowDown'].includes(event.key);
-    if (!radio && !vertical) return;
+    const handle = target.matches('.noUi-handle') && HANDLE[event.key];
+    if (!radio && !handle) return;
     event.stopPropagation();
     event.preventDefault();
     if (radio) {
@@ -55,7 +57,7 @@ function keepKeys(event) {  // JupyterLab would take them for its cells
         const next = group[(group.indexOf(target) + step + group.length) % group.length];
         next.focus();
         next.click();
-    } else target.dispatchEvent(new KeyboardEvent('keydown', {key: step < 0 ? 'ArrowRight' : 'ArrowLeft'}));
+    } else target.dispatchEvent(new KeyboardEvent('keydown', {key: handle}));  // without a code it is no shortcut
 }
 
 function lookAfter(box, signal) {

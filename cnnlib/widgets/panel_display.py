@@ -17,6 +17,7 @@ from cnnlib.widgets.live import STATUS_EVERY
 from cnnlib.widgets.panel_page import FIRST
 from cnnlib.widgets.run_chart import RunChart
 from cnnlib.widgets.runner import random_lock
+from cnnlib.widgets.versions import hint
 
 RUNS = "Runs"  # a tab that every panel has
 
@@ -186,7 +187,7 @@ class PanelDisplay:
         """
         display(widget_bundle(self.box, {"text/plain": ""}), raw=True)
         if self._cover is None:
-            self._cover = ipywidgets.HTML(tooltip="", layout={"display": "none"})
+            self._cover = hint(ipywidgets.HTML(layout={"display": "none"}), "")
 
     def _ipython_display_(self):
         if self._closed:

@@ -18,6 +18,7 @@ from cnnlib.training.history import History
 from cnnlib.widgets.controls import LABEL, button
 from cnnlib.widgets.page_script import SPOKEN
 from cnnlib.widgets.runner import ROOM
+from cnnlib.widgets.versions import hint, take_files
 
 SHOWN = 6  # of the runs that are over, so many of the latest are on the chart unless the reader says otherwise
 MOST = 30  # runs that are kept; of more, the oldest are forgotten
@@ -203,9 +204,8 @@ class RunBook:
         self.fork = button("Fork here", "code-fork", "Go back to this mark and go on from there, as a new run")
         self.mark = button("Mark", "bookmark", "Remember the present step, to come back to it")
         self.export = button("Export", "download", "Make files of this run: JSON to load again, CSV for a spreadsheet")
-        self.upload = ipywidgets.FileUpload(
-            accept=".json", description="Load a run", tooltip="Show a run from a file that Export made", layout=wide
-        )
+        self.upload = ipywidgets.FileUpload(accept=".json", description="Load a run", layout=wide)
+        hint(self.upload, "Show a run from a file that Export made")
         self.note = ipywidgets.HTML()
         for part, name in (
             (self.pick, "pick"), (self.name, "name"), (self.visible, "visible"), (self.moment, "moment"),
@@ -304,15 +304,15 @@ class RunBook:
         if run is not None:
             self.note.value = "Save: " + " · ".join(links(run))
 
-    def _uploaded(self, files):
+    def _uploaded(self, value):
+        with self._filling():
+            files = take_files(self.upload)
         for file in files:
             try:
                 run = self.load(file["content"], file["name"])
                 self.note.value = f"Loaded <b>{html_text(run.name)}</b>."
             except ValueError as error:
                 self.note.value = alert(str(error))
-        with self._filling():
-            self.upload.value = ()
 
     def _table(self):
         if not self.runs:

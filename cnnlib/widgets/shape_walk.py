@@ -12,6 +12,7 @@ from cnnlib.widgets.columns import Columns
 from cnnlib.widgets.controls import LABEL, switch
 from cnnlib.widgets.runner import random_lock
 from cnnlib.widgets.shape_quiz import judge
+from cnnlib.widgets.versions import hint
 
 RULES = arguments(net=Network(abstract=True), input_shape=Example(), quiz=Bool())
 
@@ -87,13 +88,13 @@ class ShapeWalk(Columns):
             "next": Button(description="Next", tooltip="the next layer", icon="arrow-right"),
             "switch": switch("quiz", self.quiz, label="quiz: hide the output shape").make(),
             "typed": ipywidgets.Text(
-                description="output shape", placeholder="16, 10, 10", continuous_update=False, style=LABEL,
-                tooltip="the output shape: channels, height, width",
+                description="output shape", placeholder="16, 10, 10", continuous_update=False, style=LABEL
             ),
             "check": Button(description="Check", tooltip="check the shape that you typed"),
             "reveal": Button(description="Show", tooltip="show the output shape, uncounted"),
             "said": ipywidgets.HTML(),
         }  # fmt: skip
+        hint(controls["typed"], "the output shape: channels, height, width")
         for name, control in controls.items():
             setattr(self, name, control)
         self.slider.observe(lambda change: self._go(change["new"]), "value")

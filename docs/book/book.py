@@ -15,14 +15,17 @@ from pathlib import Path
 
 import nbformat
 from bs4 import BeautifulSoup
+from nbformat.v4 import new_markdown_cell
 from offline import DIAGRAMS, offline
 from recorded import vega_script, with_controls
+from reference import first_uses, links, reference_page
 
 from cnnlib.course.claims import claims_page
 
 HERE = Path(__file__).parent
 ROOT = HERE.parents[1]
 sys.path.insert(0, str(ROOT / "tools"))
+MORE = ("your_own", "exercises")  # pages of docs/ for teachers who adapt the course
 FRONT = """# cnnlib: classic convolutional networks, live
 
 {introduction}
@@ -86,18 +89,27 @@ def build(folder, paths=None):
         for name in ("conf.py", "book.css", "search.js"):
             shutil.copy(HERE / name, source)
         shutil.copytree(HERE / "templates", source / "templates")
-        paths = chapters() if paths is None else paths
-        recorded = False
+        whole, paths = paths is None, chapters() if paths is None else paths
+        recorded, notebooks = False, {path.stem: nbformat.read(path, as_version=4) for path in paths}
+        first = first_uses(notebooks) if whole else {}
         for path in paths:
-            notebook = offline(nbformat.read(path, as_version=4))
+            notebook = offline(notebooks[path.stem])
             recorded |= with_controls(notebook)
+            if first.get(path.stem):
+                notebook.cells.append(new_markdown_cell(links(first[path.stem]), id="reference"))
             for cell in notebook.cells:
                 cell.source = cell.source.replace("](../docs/claims.md)", "](claims.md)")
             nbformat.write(notebook, source / path.name)
+        more = [*MORE, "reference"] if whole else []
+        for name in more[:-1]:
+            text = (ROOT / "docs" / f"{name}.md").read_text(encoding="utf-8")
+            (source / f"{name}.md").write_text(text, encoding="utf-8")
+        if whole:
+            (source / "reference.rst").write_text(reference_page(first), encoding="utf-8")
         (source / "recorded.js").write_text(vega_script() if recorded else "", encoding="utf-8")
         readme = (ROOT / "README.md").read_text(encoding="utf-8")
-        names = [*(path.stem for path in paths), "claims"]
         (source / "claims.md").write_text(claims_page(), encoding="utf-8")
+        names = [*notebooks, "claims", *more]
         (source / "index.md").write_text(front_page(readme, names), encoding="utf-8")
         shutil.rmtree(folder, ignore_errors=True)
         status = build_main(["-q", "-W", "--keep-going", "-d", str(source / "doctrees"), str(source), str(folder)])

@@ -4,7 +4,10 @@ project = "cnnlib: classic convolutional networks, live"
 author = "the authors of cnnlib"
 language = "en"
 
-extensions = ["myst_nb"]
+extensions = ["myst_nb", "sphinx.ext.autodoc", "sphinx.ext.napoleon"]
+default_role = "code"  # of docstrings: a name between two accents is code
+autodoc_typehints = "none"
+napoleon_use_ivar = True  # attributes stand once
 nb_execution_mode = "off"  # the stored outputs are shown
 nb_render_markdown_format = "gfm"  # as JupyterLab and GitHub render outputs; CommonMark has no tables
 smartquotes = False  # it would turn the ... of code that stands between HTML's own tags into one letter

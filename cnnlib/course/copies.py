@@ -1,18 +1,17 @@
-"""Copy the chapters into a folder of the reader's own: `make lab`, or `python tools/copy_chapters.py [FOLDER]`.
+"""Copies of the chapters in a folder of the reader's own: `cnnlib lab`, and with it `make lab`.
 
 What a reader runs and saves there changes nothing in `notebooks/`. Results and checkpoints, which the chapters write
-beside themselves, lie there as well.
+beside themselves, lie there as well. Nothing but the standard library is needed here: the hub copies without PyTorch.
 """
 
 import hashlib
 import itertools
 import json
 import os
-import sys
 from contextlib import suppress
+from importlib.metadata import PackageNotFoundError, files
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parents[1]
 NOTE = ".chapters.json"  # in the reader's folder: the digest of what each copy was made from
 
 
@@ -78,13 +77,22 @@ def put(content, place):
     half.replace(place)
 
 
-if __name__ == "__main__":
-    chapters, folder = ROOT / "notebooks", Path(sys.argv[1] if len(sys.argv) > 1 else ROOT / "work").expanduser()
+def find_chapters():
+    """Return the folder with the course's own notebooks: the repository's, or the one that was installed.
+
+    Raises
+    ------
+    FileNotFoundError
+        If the library was installed without them.
+    """
+    here = Path(__file__).resolve().parents[2] / "notebooks"
+    if here.is_dir():
+        return here
     try:
-        for path in copy_chapters(chapters, folder):
-            if not (chapters / path.relative_to(folder)).exists():
-                print(
-                    f"The course has a new version of a chapter that you changed. Yours stays; the new one is {path}."
-                )
-    except OSError as error:
-        sys.exit(f"Your copies of the chapters cannot be written: {error}. Name another folder: make lab WORK=FOLDER")
+        parts = [Path(file.locate()) for file in files("cnnlib") or () if file.name == "01_lenet.ipynb"]
+    except PackageNotFoundError:
+        parts = []
+    for path in parts:
+        if path.exists():
+            return path.resolve().parent
+    raise FileNotFoundError("this installation of cnnlib has no chapters. Install the wheel, or clone the repository.")
