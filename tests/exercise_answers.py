@@ -487,9 +487,14 @@ WRONG = {
         (lambda *args: confusion(*args).T, "true class"),
     ],
     "alexnet.first_layer_padding": [(1, "54 places")],
-    "alexnet.first_dense_parameters": [(26_214_400, "These are the weights")],
+    "alexnet.first_dense_parameters": [(37_748_736, "These are the weights"), (26_218_496, "maps of 5 × 5")],
     "alexnet.kept_unit": [(2.25, "3 · (1 − p)")],
-    "alexnet.grouped_weights": [(614_400, "That is one group"), ([153_600, 153_600], "several numbers")],
+    "alexnet.grouped_weights": [(110_592, "That is one group"), ([6_912] * 4, "several numbers")],
+    "alexnet.more_pictures": [
+        ({"training, on 40": 1.0, "test, on 40": 0.5, "training, on 160": 1.0, "test, on 160": 0.6}, "a third"),
+        ({"training, on 40": [1.0] * 3, "test, on 40": [0.5] * 3, "predicted": 0.2}, "'training, on 160'"),
+        (0.3, "a dict from"),
+    ],
     "alexnet.with_tanh": [
         (lambda: tanhs({15: nn.ReLU(), 18: nn.ReLU()}), "dense layers still"),
         (lambda: tanhs({16: ByHand(one_mask=True), 19: ByHand(one_mask=True)}), "in training mode they are off"),
@@ -519,8 +524,13 @@ WRONG = {
     ],
     "vgg.three_small_windows": [(9, "overlap")],
     "vgg.weights_saved": [(7, "one pair of channels")],
-    "vgg.layers_with_weights": [(13, "These are the convolutions"), (VGG16, "several numbers")],
-    "vgg.quarter_width_saving": [(16, "How many input channels")],
+    "vgg.layers_with_weights": [(9, "These are the convolutions"), (VGG16, "several numbers")],
+    "vgg.eighth_width_saving": [(8, "whose one input channel stays"), (16, "at a quarter")],
+    "vgg.equal_cost": [
+        ({"wide": [0.8] * 2, "deep": [0.7] * 2, "predicted": 0.1}, "a third"),
+        ({"wide": [0.8, 0.7, 0.8], "deep": [0.7] * 3, "predicted": 0.1}, "'wide, multiply-adds'"),
+        ([0.8, 0.7], "a dict from"),
+    ],
     "vgg.for_small_pictures": [
         (lambda: vgg(SMALL), "waits for images of side 224 and has 4,096"), (lambda: small(dropout=0.3), "2.04 times"),
         (lambda: small(dropout=0), "drops nothing"),

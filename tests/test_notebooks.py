@@ -20,7 +20,7 @@ from cnnlib.exercises.core import Exercise
 library_source = runpy.run_path(str(ROOT / "tools" / "refresh.py"))["library_source"]
 REASONS = (
     "fit(", "time_epoch(", "animator", "draw_confusions", "show_images(pictures[surest]",
-    "growth_table(", "full_results(", "Playground(", "compare(", ".reveal(", "time_contract(",
+    "growth_table(", "full_results(", "Playground(", "compare(", ".reveal(", "time_contract(", "lr {lr}:",
 )  # fmt: skip
 IMPORTED = r"from cnnlib\.exercises import (\w+) as exercises"
 

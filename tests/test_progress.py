@@ -361,7 +361,7 @@ def test_the_page_gets_a_table_with_heads_and_no_markup_of_strangers(path, monke
     g.reveal("b")
     page = progress("01")._repr_html_()
     assert "<script>" not in page and "<i>" not in page and "<b>" not in page and "2 · shape at flatten</th>" in page
-    assert page.count("<th scope='col'") == 5 and page.count("<th scope='row'") == 10 and page.count("<caption") == 1
+    assert page.count("<th scope='col'") == 5 and page.count("<th scope='row'") == 11 and page.count("<caption") == 1
     assert progress()._repr_html_().count("<table>") == 7
 
 

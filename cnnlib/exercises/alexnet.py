@@ -1,17 +1,22 @@
 """Exercises of chapter 2, AlexNet. In a notebook: `from cnnlib.exercises import alexnet as exercises`."""
 
+from statistics import stdev
 from types import SimpleNamespace
 
 import torch
 from torch import nn
 from torch.nn import functional as F
 
+from cnnlib.datasets import load_data_fashion_mnist
 from cnnlib.exercises.core import exercise
 from cnnlib.exercises.engine import Case, Wrong, check, gap, randn, same
 from cnnlib.exercises.functions import Function, tensor_from
+from cnnlib.exercises.investigations import PREDICTED, fewer_than, investigation, mean
 from cnnlib.exercises.modules import network
 from cnnlib.exercises.reading import number
-from cnnlib.models import alexnet
+from cnnlib.models import alexnet, kaiming_
+from cnnlib.training.evaluation import evaluate_accuracy
+from cnnlib.training.seeds import train_over_seeds
 
 
 @exercise("recall", number({
@@ -38,23 +43,26 @@ def first_layer_padding():
 
 
 @exercise("recall", number({
-    "These are the weights. What else does each output learn?": 6400 * 4096,
-    "Does a bias belong to an input or to an output?": 6400 * 4096 + 6400,
-    "That is one bias for all. How many outputs have one?": 6400 * 4096 + 1,
-    "That counts a bias for each input, too. To which sums is a bias added?": 6400 * 4096 + 6400 + 4096,
-    "Is a weight an input, or a pair of an input and an output?": 6400 + 4096,
+    "These are the weights. What else does each output learn?": 9216 * 4096,
+    "Does a bias belong to an input or to an output?": 9216 * 4096 + 9216,
+    "That is one bias for all. How many outputs have one?": 9216 * 4096 + 1,
+    "That counts a bias for each input, too. To which sums is a bias added?": 9216 * 4096 + 9216 + 4096,
+    "Is a weight an input, or a pair of an input and an output?": 9216 + 4096,
     "That is the second dense layer. How many inputs has the first?": 4096 * 4096 + 4096,
-    "That is the last dense layer. How many inputs and outputs has the first?": 4096 * 10 + 10,
-    "That is right for maps of 6 × 6, as in the paper. How many inputs does the question name?": 9216 * 4096 + 4096,
-}, otherwise="How many weights lead to each output, and what is added to its sum?"))  # fmt: skip
+    "That is right for maps of 5 × 5, as in this chapter. How large are they in the paper?": 6400 * 4096 + 4096,
+    "That is one map of 6 × 6. How many are there?": 36 * 4096 + 4096,
+    "That is one number of each map. How many has a map of 6 × 6?": 256 * 4096 + 4096,
+}, otherwise="How many numbers are in the maps, how many weights lead to each output, and what is added to its "
+             "sum?"))  # fmt: skip
 def first_dense_parameters():
-    """AlexNet's first dense layer has 6,400 inputs and 4,096 outputs. How many parameters does it have, weights and
-    biases together?
+    """In the paper, 256 maps of 6 × 6 reach AlexNet's first dense layer, which has 4,096 outputs. How many parameters
+    does it have, weights and biases together?
 
-    Hint: Each output is a sum over all inputs, each with a weight of its own.
-    Hint: 6,400 × 4,096 weights, and one bias for each output.
+    Hint: Flattened, the maps are 256 × 6 × 6 inputs. Each output is a sum over all of them, each with a weight of its
+    own.
+    Hint: 9,216 × 4,096 weights, and one bias for each output.
     """
-    weights = 6400 * 4096
+    weights = 256 * 6 * 6 * 4096
     biases = 4096
     return weights + biases
 
@@ -80,27 +88,28 @@ def kept_unit():
 
 
 @exercise("recall", number({
-    "That is one group. How many input channels does an output channel see if there are two?": 256 * 96 * 25,
-    "That is one of the groups. How many are there?": 128 * 48 * 25,
-    "That counts the biases, too. How many weights are there without them?": 128 * 48 * 25 * 2 + 256,
-    "That is one group, with its biases. How many channels does an output channel see if there are two groups?":
-        256 * 96 * 25 + 256,
-    "Do groups add weights to the 614,400 of a convolution without groups, or take some away?": 256 * 96 * 25 * 2,
-    "These are the pairs of channels that are joined. How many weights has a window?": 256 * 48,
-    "A window of 5 × 5 has how many weights?": 256 * 48 * 5,
-    "How many input channels does each output channel see?": 256 * 25,
-}, otherwise="How many input channels does each of the 256 output channels see, and how large is a "
+    "That is one group. How many input channels does an output channel see if there are four?": 192 * 64 * 9,
+    "That is one of the groups. How many are there?": 48 * 16 * 9,
+    "That is two groups. How many are there?": 192 * 32 * 9,
+    "That counts the biases, too. How many weights are there without them?": 192 * 16 * 9 + 192,
+    "That is one group, with its biases. How many channels does an output channel see if there are four groups?":
+        192 * 64 * 9 + 192,
+    "Do groups add weights to the 110,592 of a convolution without groups, or take some away?": 192 * 64 * 9 * 4,
+    "These are the pairs of channels that are joined. How many weights has a window?": 192 * 16,
+    "A window of 3 × 3 has how many weights?": 192 * 16 * 3,
+    "How many input channels does each output channel see?": 192 * 9,
+}, otherwise="How many input channels does each of the 192 output channels see, and how large is a "
              "window?"))  # fmt: skip
 def grouped_weights():
-    """A convolution with 5 × 5 windows has 96 input and 256 output channels, split into 2 groups as on the two GPUs of
-    2012: each group makes half of the output channels from half of the input channels. How many weights does it have,
-    without the biases?
+    """A convolution with 3 × 3 windows has 64 input and 192 output channels, split into 4 groups: each group makes a
+    quarter of the output channels from a quarter of the input channels. How many weights does it have, without the
+    biases?
 
     Hint: How many input channels does one output channel see?
-    Hint: Each of the 256 output channels has a 5 × 5 window for every one of 48 input channels.
+    Hint: Each of the 192 output channels has a 3 × 3 window for every one of 16 input channels.
     """
-    groups = 2
-    weights_of_one = (256 // groups) * (96 // groups) * 5 * 5
+    groups = 4
+    weights_of_one = (192 // groups) * (64 // groups) * 3 * 3
     return groups * weights_of_one
 
 
@@ -386,3 +395,69 @@ def grouped_conv2d(X, weight, groups):
     """
     pairs = zip(X.chunk(groups, dim=1), weight.chunk(groups, dim=0), strict=True)
     return torch.cat([F.conv2d(channels, kernels) for channels, kernels in pairs], dim=1)
+
+
+FEW, MANY = "on 40", "on 160"
+TABLE = (
+    "a dict from 'training, on 40', 'test, on 40', 'training, on 160' and 'test, on 160' to accuracies, one a seed, "
+    "and from 'predicted' to your guess of the second gap"
+)
+
+
+def gaps(table, pictures):
+    """Return the gap of each seed, in the order in which they were handed in."""
+    return [a - b for a, b in zip(table[f"training, {pictures}"], table[f"test, {pictures}"], strict=False)]
+
+
+def measured(train_few, test_few, train_many, test_many, **guess):
+    keys = (f"training, {FEW}", f"test, {FEW}", f"training, {MANY}", f"test, {MANY}")
+    return dict(zip(keys, (train_few, test_few, train_many, test_many), strict=True)) | guess
+
+
+@exercise("investigate", investigation(TABLE, {
+    "That is one seed or two. Would a third agree? Take at least three.": (
+        fewer_than(3), measured([1.0], [0.5], [1.0], [0.65], predicted=0.3)),
+    "An accuracy is a share, between 0 and 1. Have you handed in something else, or per cent?": (
+        lambda table: any(not 0 <= v <= 1 for key, values in table.items() if key != PREDICTED for v in values),
+        measured([100.0] * 3, [50.0, 51.0, 49.0], [100.0] * 3, [65.0, 66.0, 64.0], predicted=0.3)),
+    "A guess is missing. How large did you expect the gap with 160 pictures to be, before you measured?": (
+        lambda table: PREDICTED not in table,
+        measured([1.0] * 3, [0.5, 0.51, 0.49], [1.0] * 3, [0.65, 0.66, 0.64])),
+    "A network does not know its own pictures by heart: its training accuracy is below .9. Has it had enough steps, "
+    "and do you measure without dropout?": (
+        lambda table: min(mean(table[f"training, {p}"]) for p in (FEW, MANY)) < 0.9,
+        measured([1.0] * 3, [0.5, 0.51, 0.49], [0.7, 0.8, 0.7], [0.65, 0.66, 0.64], predicted=0.3)),
+    "Four times as many pictures have not narrowed the gap. Were the test pictures the same, and which was which?": (
+        lambda table: mean(gaps(table, MANY)) >= mean(gaps(table, FEW)),
+        measured([1.0] * 3, [0.65, 0.66, 0.64], [1.0] * 3, [0.5, 0.51, 0.49], predicted=0.3)),
+    "The two gaps differ by less than the seeds of one do. How many more seeds would settle it?": (
+        lambda table: mean(gaps(table, FEW)) - mean(gaps(table, MANY))
+        < max(stdev(gaps(table, pictures)) for pictures in (FEW, MANY)),
+        measured([1.0] * 3, [0.4, 0.6, 0.5], [1.0] * 3, [0.5, 0.55, 0.51], predicted=0.3)),
+}, "With four times as many pictures the gap is narrower, and from below: the test accuracy rises while the training "
+   "pictures are still known by heart."))  # fmt: skip
+def more_pictures():
+    """How far do four times as many pictures close the gap? Train an eighth of AlexNet without dropout on the first 40
+    training pictures and on the first 160, with the same number of steps, until both know their pictures by heart, with
+    three seeds or more. Guess the gap with 160 pictures first. Then hand in a dict: under `'training, on 40'`,
+    `'test, on 40'`, `'training, on 160'` and `'test, on 160'` the accuracies, one a seed, and under `'predicted'` your
+    guess.
+
+    Hint: `train_over_seeds(..., steps=200)` ends each run after as many steps, however many pictures an epoch has. Give
+    it enough epochs.
+    Hint: `overfit` above shows how a network is built, and how its accuracy on its own pictures is measured.
+    """
+    from functools import partial
+
+    _, tests = load_data_fashion_mnist(100, resize=65, num_test=500)
+    optimizer = partial(torch.optim.SGD, momentum=0.9)
+    table = {"predicted": 0.3}
+    for num in (40, 160):
+        few, _ = load_data_fashion_mnist(20, resize=65, num_train=num)
+        nets, _ = train_over_seeds(
+            lambda: kaiming_(alexnet(dropout=0.0, shrink=8, side=65)),
+            few, None, 100, 0.01, steps=200, optimizer=optimizer,
+        )  # fmt: skip
+        table[f"training, on {num}"] = [evaluate_accuracy(net, few) for net in nets]
+        table[f"test, on {num}"] = [evaluate_accuracy(net, tests) for net in nets]
+    return table

@@ -485,6 +485,6 @@ def momentum_in_evaluation():
 
     found = {"predicted": 0.1}
     for momentum in (0.001, 0.01, 0.1, 1.0):
-        nets, _ = train_over_seeds(partial(build, momentum), data, None, 1, 0.1, (0, 1, 2), steps=60)
+        nets, _ = train_over_seeds(lambda m=momentum: build(m), data, None, 1, 0.1, (0, 1, 2), steps=60)
         found[momentum] = [evaluate_accuracy(net, test) for net in nets]
     return found

@@ -3,17 +3,21 @@
 from functools import partial
 from itertools import pairwise
 from math import prod
+from statistics import stdev
 
 import torch
 from torch import nn
 
+from cnnlib.datasets import load_data_fashion_mnist
 from cnnlib.exercises.core import exercise
 from cnnlib.exercises.engine import check
 from cnnlib.exercises.functions import Function
+from cnnlib.exercises.investigations import PREDICTED, fewer_than, investigation, mean
 from cnnlib.exercises.layers import renewed
 from cnnlib.exercises.modules import Module, network
 from cnnlib.exercises.reading import number, number_returned
-from cnnlib.models import VGG11, VGG13, VGG16, VGG19, narrower, vgg, vgg_block
+from cnnlib.models import VGG11, VGG13, VGG16, VGG19, kaiming_, narrower, vgg, vgg_block
+from cnnlib.training.seeds import train_over_seeds
 
 
 @exercise("recall", number({
@@ -61,43 +65,41 @@ def weights_saved():
 
 
 @exercise("recall", number({
-    "These are the convolutions. Which other layers have weights?": 13,
-    "These are the blocks. How many convolutions stand in them?": 5,
-    "A block counts once there. How many convolutions stand in them?": 8,
-    "All convolutions and one dense layer: do the hidden ones have weights?": 14,
-    "All convolutions and two dense layers: does the output layer have weights?": 15,
-    "Convolutions and poolings: which of them have weights, and which layers are left out?": 18,
-    "The poolings are among them. How many weights has a pooling?": 21,
-    "That is VGG-11. How many convolutions does this architecture have?": 11,
-    "That is VGG-19. How many convolutions does this architecture have?": 19,
+    "These are the convolutions. Which other layers have weights?": 9,
+    "These are the blocks. How many convolutions stand in them?": 4,
+    "A block counts once there. How many convolutions stand in them?": 7,
+    "All convolutions and one dense layer: do the hidden ones have weights?": 10,
+    "All convolutions and two dense layers: does the output layer have weights?": 11,
+    "Convolutions and poolings: which of them have weights, and which layers are left out?": 13,
+    "The poolings are among them. How many weights has a pooling?": 16,
 }, otherwise="Which number of each pair counts layers, and what comes after the blocks?"))  # fmt: skip
 def layers_with_weights():
-    """A VGG has the architecture `((2, 64), (2, 128), (3, 256), (3, 512), (3, 512))` and three dense layers. Which
-    number stands in its name?
+    """A VGG has the architecture `((1, 32), (2, 64), (3, 128), (3, 256))` and three dense layers. Which number would
+    stand in its name?
 
     Hint: The name counts the layers that have weights. Does a pooling have any?
     Hint: The first number of each pair counts convolutions. Add them up, then add the dense layers.
     """
-    arch = ((2, 64), (2, 128), (3, 256), (3, 512), (3, 512))
+    arch = ((1, 32), (2, 64), (3, 128), (3, 256))
     return sum(num_convs for num_convs, channels in arch) + 3
 
 
 @exercise("recall", number({
-    "That is right where input and output channels both shrink. How many input channels has the first one?": 16,
-    "The image keeps its channel. What becomes of the 64 output channels?": 1,
-    "Which of the factors input channels, output channels, window and places change, and by how much?": 2,
-    "Maps and windows keep their size. Which numbers of channels change?": 64,
-    "That is the share that is left. How many times less is it?": 0.25,
-    "That is a share, and the input channels shrink in it too. How many has the first convolution?": 0.0625,
+    "That is right for the first convolution, whose one input channel stays. How many has the second?": 8,
+    "That is right at a quarter of the width. By which factor do the channels shrink here?": 16,
+    "The channels shrink. Which factors of the multiply-adds are numbers of channels?": 1,
+    "Is that the sum of two factors? How do input and output channels enter?": 128,
+    "Maps and windows keep their size. Which numbers of channels change?": 512,
+    "That is the share that is left. How many times less is it?": [1 / 64, 1 / 8],
 }, otherwise="Which of the factors input channels, output channels, window and places change?"))  # fmt: skip
-def quarter_width_saving():
-    """`narrower(VGG11, 4)` is VGG-11 at a quarter of its width. The images stay the same. By which factor do the
-    multiply-adds of its first convolution shrink?
+def eighth_width_saving():
+    """`narrower(VGG11, 8)` is VGG-11 at an eighth of its width. The images stay the same. By which factor do the
+    multiply-adds of its second convolution shrink?
 
     Hint: The multiply-adds are input channels × output channels × 3 × 3 × places. Which of these factors change?
-    Hint: The first convolution has 64 output channels and then 16. How many input channels has it, before and after?
+    Hint: The second convolution has 64 input and 128 output channels, and then 8 and 16.
     """
-    before, after = 1 * 64, 1 * 16  # input × output channels; windows and places stay
+    before, after = 64 * 128, 8 * 16  # input × output channels; windows and places stay
     return before // after
 
 
@@ -373,3 +375,60 @@ def convolution_weights(arch, in_channels=1):
             total += in_channels * out_channels * 3 * 3 + out_channels
             in_channels = out_channels
     return total
+
+
+COSTS = ("wide, multiply-adds", "deep, multiply-adds")
+TABLE = (
+    "a dict from 'wide' and 'deep' to test accuracies, one a seed, from 'wide, multiply-adds' and 'deep, "
+    "multiply-adds' to a number each, and from 'predicted' to your guess of deep minus wide"
+)
+
+
+def measured(wide, deep, wide_cost=574_592, deep_cost=575_984, **guess):
+    return dict(zip(("wide", "deep", *COSTS), (wide, deep, wide_cost, deep_cost), strict=True)) | guess
+
+
+@exercise("investigate", investigation(TABLE, {
+    "That is one seed or two. Would a third agree? Take at least three.": (
+        fewer_than(3, "wide", "deep"), measured([0.8], [0.7], predicted=0.1)),
+    "An accuracy is a share, between 0 and 1. Have you handed in something else, or per cent?": (
+        lambda table: any(not 0 <= v <= 1 for key in ("wide", "deep") for v in table[key]),
+        measured([80.0] * 3, [79.0] * 3, predicted=0.1)),
+    "A guess is missing. How far ahead did you expect the deep one to be, before you measured?": (
+        lambda table: PREDICTED not in table, measured([0.8, 0.79, 0.8], [0.7, 0.75, 0.72])),
+    "The costs differ by more than a tenth. Which width makes them equal?": (
+        lambda table: not 0.9 < mean(table[COSTS[0]]) / max(1.0, mean(table[COSTS[1]])) < 1.11,
+        measured([0.8, 0.79, 0.8], [0.7, 0.75, 0.72], 574_592, 1_010_048, predicted=0.1)),
+    "One of them has hardly learnt anything. Has each its own best rate, out of a few that you tried?": (
+        lambda table: min(mean(table["wide"]), mean(table["deep"])) < 0.3,
+        measured([0.8, 0.79, 0.8], [0.1, 0.1, 0.1], predicted=0.1)),
+    "All seeds of one side agree to the last digit. Did the seeds reach the weights?": (
+        lambda table: min(stdev(table["wide"]), stdev(table["deep"])) == 0,
+        measured([0.8] * 3, [0.7, 0.75, 0.72], predicted=0.1)),
+}, "Equal cost, several seeds, and both learn. What is left is the shape; whether the difference counts, tell by the "
+   "spread."))  # fmt: skip
+def equal_cost():
+    """Which of two networks of equal cost learns more in 200 steps, a wide or a deep one? Build two VGGs for
+    pictures of 16 × 16 with three blocks, one with more convolutions in each block and fewer channels, so that
+    their multiply-adds differ by less than a tenth. Guess first. Give each its own best rate, and train with three
+    seeds or more. Hand in a dict: under `'wide'` and `'deep'` the test accuracies, one a seed, under `'wide,
+    multiply-adds'` and `'deep, multiply-adds'` the costs, and under `'predicted'` by how much you expect the deep
+    one to be ahead.
+
+    Hint: `layer_table(net, (1, 16, 16)).multiply_adds` is the cost. Two convolutions per block with 12 channels cost
+    about as much as three with 9.
+    Hint: `train_over_seeds(..., steps=200)` ends each run. Try the rates 0.03 and 0.1 on one seed, and then the better
+    one on others.
+    """
+    from functools import partial
+
+    from cnnlib.probes import layer_table
+
+    train_iter, test_iter = load_data_fashion_mnist(64, resize=16, num_train=12_800, num_test=1_000)
+    table = {"predicted": -0.05}
+    for name, num_convs, width, lr in (("wide", 2, 12, 0.1), ("deep", 3, 9, 0.05)):
+        build = partial(vgg, [(num_convs, width)] * 3, side=16, units=64, dropout=0)
+        _, runs = train_over_seeds(lambda build=build: kaiming_(build()), train_iter, test_iter, 1, lr)
+        table[name] = [run.last_test_acc for run in runs]
+        table[f"{name}, multiply-adds"] = layer_table(build(), (1, 16, 16)).multiply_adds
+    return table

@@ -5,7 +5,9 @@ from cnnlib.figures.blocks import draw_blocks
 from cnnlib.figures.convolution import draw_convolution
 from cnnlib.figures.depths import draw_depths
 from cnnlib.figures.dots import draw_dots
+from cnnlib.figures.fair import draw_fair_comparison
 from cnnlib.figures.feature_explorer import Found, draw_feature_explorer
+from cnnlib.figures.filters import draw_filter_rows
 from cnnlib.figures.flow import gradient_flow_chart
 from cnnlib.figures.function_classes import draw_function_classes
 from cnnlib.figures.images import draw_feature_maps, draw_filters, show_images
@@ -31,8 +33,10 @@ __all__ = [
     "draw_convolution",
     "draw_depths",
     "draw_dots",
+    "draw_fair_comparison",
     "draw_feature_explorer",
     "draw_feature_maps",
+    "draw_filter_rows",
     "draw_filters",
     "draw_function_classes",
     "draw_lesions",

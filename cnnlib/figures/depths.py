@@ -5,7 +5,7 @@ from cnnlib.figures.style import FAINT, INK
 from cnnlib.validation import Dict, Text, arguments
 
 STAGES = ("#9ecae1", "#fdd0a2", "#a1d99b", "#dadaeb")
-LEFT, RIGHT, ROW, WIDTH = 120, 760, 46, 1000
+LEFT, RIGHT, ROW, WIDTH = 132, 790, 46, 1000
 
 
 @arguments(rows=Dict(), text=Text())

@@ -10,6 +10,7 @@ from cnnlib.models.layer_settings import set_dropout, set_momentum
 from cnnlib.models.lenet import lenet
 from cnnlib.models.resnet import BasicBlock, Residual, resnet18, resnet_block, small_resnet18
 from cnnlib.models.resnet_v1 import resnet_v1
+from cnnlib.models.sizes import side_after
 from cnnlib.models.tower import tower
 from cnnlib.models.vgg import VGG11, VGG13, VGG16, VGG19, narrower, vgg, vgg11, vgg_block
 
@@ -46,6 +47,7 @@ __all__ = [
     "scale_branches_",
     "set_dropout",
     "set_momentum",
+    "side_after",
     "tower",
     "vgg",
     "vgg11",

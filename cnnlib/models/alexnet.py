@@ -5,8 +5,9 @@ some layers, had three input channels and 1,000 classes, and used local response
 
 from torch import nn
 
-from cnnlib.models.limits import SHARE, SIDE
-from cnnlib.validation import Factory, arguments
+from cnnlib.models.limits import SHARE
+from cnnlib.models.sizes import side_after
+from cnnlib.validation import Count, Factory, arguments
 
 
 def alexnet(activation=nn.ReLU, dropout=0.5, shrink=1, side=224):
@@ -28,30 +29,34 @@ def alexnet(activation=nn.ReLU, dropout=0.5, shrink=1, side=224):
     ValueError
         If nothing is left of a layer, or the image is too small.
     """
-    if not isinstance(shrink, int) or not 1 <= shrink <= 96:
-        raise ValueError(f"shrink must be a whole number from 1 to 96, got {shrink!r}. Try 8.")
-    if not isinstance(side, int) or side < 65:
-        raise ValueError(f"side must be a whole number of at least 65, got {side!r}: the windows need as much.")
     c1, c2, c3, units = 96 // shrink, 256 // shrink, 384 // shrink, 4096 // shrink
-    last = side
-    for window, padding, stride in ((11, 1, 4), (3, 0, 2), (3, 0, 2), (3, 0, 2)):  # the layers that change the size
-        last = (last + 2 * padding - window) // stride + 1
-    return nn.Sequential(
+    features = nn.Sequential(
         # a large window and a large stride: wide strokes, and a small map soon; for 224 × 224:
-        nn.Conv2d(1, c1, kernel_size=11, stride=4, padding=1), activation(),  # (N, 96, 54, 54)
-        nn.MaxPool2d(kernel_size=3, stride=2),                                # (N, 96, 26, 26)
-        nn.Conv2d(c1, c2, kernel_size=5, padding=2), activation(),            # (N, 256, 26, 26)
-        nn.MaxPool2d(kernel_size=3, stride=2),                                # (N, 256, 12, 12)
+        nn.Conv2d(1, c1, kernel_size=11, stride=4, padding=1),
+        activation(),  # (N, 96, 54, 54)
+        nn.MaxPool2d(kernel_size=3, stride=2),  # (N, 96, 26, 26)
+        nn.Conv2d(c1, c2, kernel_size=5, padding=2),
+        activation(),  # (N, 256, 26, 26)
+        nn.MaxPool2d(kernel_size=3, stride=2),  # (N, 256, 12, 12)
         # three small convolutions in a row, with no pooling between them
-        nn.Conv2d(c2, c3, kernel_size=3, padding=1), activation(),            # (N, 384, 12, 12)
-        nn.Conv2d(c3, c3, kernel_size=3, padding=1), activation(),            # (N, 384, 12, 12)
-        nn.Conv2d(c3, c2, kernel_size=3, padding=1), activation(),            # (N, 256, 12, 12)
-        nn.MaxPool2d(kernel_size=3, stride=2),                                # (N, 256, 5, 5)
+        nn.Conv2d(c2, c3, kernel_size=3, padding=1),
+        activation(),  # (N, 384, 12, 12)
+        nn.Conv2d(c3, c3, kernel_size=3, padding=1),
+        activation(),  # (N, 384, 12, 12)
+        nn.Conv2d(c3, c2, kernel_size=3, padding=1),
+        activation(),  # (N, 256, 12, 12)
+        nn.MaxPool2d(kernel_size=3, stride=2),
+    )  # (N, 256, 5, 5)
+    side = side_after(features, side)  # 5 for pictures of 224 × 224
+    return nn.Sequential(
+        *features, nn.Flatten(),  # (N, 6400)
         # a wide classifier, held back by dropout
-        nn.Flatten(),                                                         # (N, 6400)
-        nn.Linear(c2 * last * last, units), activation(), nn.Dropout(dropout),
+        nn.Linear(c2 * side * side, units), activation(), nn.Dropout(dropout),
         nn.Linear(units, units), activation(), nn.Dropout(dropout),
         nn.Linear(units, 10))  # fmt: skip
 
 
-alexnet = arguments(activation=Factory(), dropout=SHARE, shrink=SIDE, side=SIDE)(alexnet)
+SHRINK = Count(most=96, hint="Try 8.")
+SIDE = Count(least=65, most=1024, hint="Windows and strides of this size need as much.")
+
+alexnet = arguments(activation=Factory(), dropout=SHARE, shrink=SHRINK, side=SIDE)(alexnet)

@@ -51,9 +51,6 @@ def vgg(arch, side=224, units=4096, dropout=0.5, block=vgg_block):
     ValueError
         If the images are too small to be halved by every block.
     """
-    least = 2 ** len(arch)
-    if not isinstance(side, int) or side < least:
-        raise ValueError(f"side must be at least {least}: {len(arch)} blocks halve {side!r} pixels to nothing.")
     blocks, in_channels = [], 1
     for num_convs, out_channels in arch:
         blocks.append(block(num_convs, in_channels, out_channels))
@@ -65,7 +62,13 @@ def vgg(arch, side=224, units=4096, dropout=0.5, block=vgg_block):
         nn.Linear(units, 10))  # fmt: skip
 
 
-vgg = arguments(arch=Arch(), side=SIDE, units=UNITS, dropout=SHARE, block=Factory())(vgg)
+def _check_halvings(arch, side=224, **others):
+    least = 2 ** len(arch)
+    if side < least:
+        raise ValueError(f"side must be at least {least}: {len(arch)} blocks halve {side!r} pixels to nothing.")
+
+
+vgg = arguments(_check_halvings, arch=Arch(), side=SIDE, units=UNITS, dropout=SHARE, block=Factory())(vgg)
 
 
 @arguments(arch=Arch(), ratio=Count())

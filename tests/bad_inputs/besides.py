@@ -112,6 +112,8 @@ def _records(t, row):
 def _models(t, row):
     row("models.alexnet", {"shrink": 8, "side": 65}, shrink=bad(V, 0, -1, 97), side=bad(V, 0, -1, 64))
     row("models.vgg", {"arch": [(1, 2)], "side": 8, "units": 4}, side=bad(V, 0, -1, 1))
+    row("models.side_after", {"layers": nn.Sequential(nn.MaxPool2d(3)), "side": 9}, layers=bad(T, [nn.MaxPool2d(3)]),
+        side=bad(V, 0, 2))
     row("models.narrower", ratio=bad(V, 65, HUGE))
     row("models.resnet18", {"width": 2})
     row("models.small_resnet18", {"width": 2})
@@ -182,6 +184,10 @@ def _figures(t, row):
     row("figures.draw_recorded", {"runs": {"a": cnnlib.recorded("lenet_sigmoid")}},
         runs=bad(T, {"a": [t.history]}, {"a": 3}) + bad(V, {}),
         here=bad(V, {"b": t.history}))
+    row("figures.draw_fair_comparison", {"runs": {"a": cnnlib.recorded("lenet_sigmoid")}},
+        runs=bad(T, {"a": [t.history]}, {"a": 3}) + bad(V, {}))
+    row("figures.draw_filter_rows", {"rows": {"a": torch.rand(4, 1, 3, 3)}},
+        rows=bad(T, {"a": 3}) + bad(V, {}, {"a": torch.rand(4, 2, 3, 3)}, {"a": torch.rand(4, 3, 3)}))
     row("figures.draw_runs", runs=bad(T, {"a": t.history}, {"a": [3]}, {"a": History})
         + bad(V, {"a": []}, {"a": [History()]}))
     row("figures.draw_confusions", {"counts": torch.ones(2, 2), "classes": ["a", "b"]}, classes=bad(V, ["a"]),

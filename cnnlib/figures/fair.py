@@ -1,0 +1,52 @@
+"""The fair comparison: what networks reached that saw the same pictures, against what they cost."""
+
+import math
+
+from cnnlib.figures.picture import Picture
+from cnnlib.figures.style import FAINT, FONT, colours_for, new_figure, style_axes, word_colour
+from cnnlib.validation import Dict, Like, Text, arguments
+
+COSTS = {"parameters": "parameters", "multiply_adds": "multiply-adds per picture"}
+RUNS = Like(("runs", "last"), "a recording, as `recorded` returns it")
+APART = 0.07  # of an axis: the least distance between two names
+
+
+@arguments(runs=Dict(), text=Text())
+def draw_fair_comparison(runs, text=None):
+    """Draw test accuracy against parameters and against multiply-adds, both logarithmic: a dot a seed.
+
+    Parameters
+    ----------
+    runs : dict of str to Recorded
+        A name, and with it a colour, for each network.
+
+    Raises
+    ------
+    ValueError
+        If no run of a network came to its end.
+    """
+    for name, recorded in runs.items():
+        if not RUNS(recorded, f"the runs of {name!r}").last("test_acc"):
+            raise ValueError(f"no run of {name!r} came to its end.")
+    figure = new_figure(10.0, 5.2)
+    reached = [acc for recorded in runs.values() for acc in recorded.last("test_acc")]
+    low, high = min(reached), max(reached)
+    room = max(high - low, 0.01)
+    for axes, (cost, label) in zip(figure.subplots(1, 2, sharey=True), COSTS.items(), strict=True):
+        axes.set_xscale("log")
+        axes.set_ylim(low - 0.12 * room, high + 0.12 * room)
+        places = [recorded.runs[0][cost] for recorded in runs.values()]
+        axes.set_xlim(min(places) / 2, max(places) * 10 ** (0.9 * math.log10(max(places) / min(places)) + 0.2))
+        taken = []
+        for name, colour, recorded in zip(runs, colours_for(runs), runs.values(), strict=True):
+            accs, x = recorded.last("test_acc"), recorded.runs[0][cost]
+            axes.plot([x] * len(accs), accs, "o", color=colour, markersize=8, markeredgecolor="white", zorder=3)
+            mean = sum(accs) / len(accs)
+            rows = (mean + sign * step * 0.01 * room for step in range(200) for sign in (1, -1))
+            taken.append(next(y for y in rows if all(abs(y - other) > APART * room for other in taken)))
+            axes.annotate(name, (x, taken[-1]), (9, 0), textcoords="offset points", va="center", fontsize=FONT,
+                          color=word_colour(colour))  # fmt: skip
+        style_axes(axes, label, "test accuracy" if cost == "parameters" else "")
+    figure.text(0.985, 0.015, "a dot: one seed", ha="right", va="bottom", fontsize=FONT - 2, color=FAINT)
+    figure.subplots_adjust(0.085, 0.16, 0.985, 0.98, wspace=0.05)
+    return Picture(figure, text or f"Test accuracy against parameters and multiply-adds of {', '.join(runs)}")
