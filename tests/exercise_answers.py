@@ -332,15 +332,15 @@ RIGHT = {
         [8, 16, 9, 6], torch.Size((8, 16, 9, 6)), np.array([8, 16, 9, 6]), torch.tensor([8, 16, 9, 6]),
         ((8, 16, 9, 6),), lambda: (torch.tensor(8), 16, 9, np.int32(6)),
     ],
-    "lenet.most_multiply_adds": ["3", 3.0],
     "lenet.without_padding": [
         lambda: LeNet(padding="valid").double().eval(), lambda: exchanged(lenet(), {0: nn.LazyConv2d(6, 5)}),
         lambda: (lambda: LeNet(padding=0)), lambda: (LeNet(padding=0),), lambda: LeNet(padding=0).half(),
     ],
-    "lenet.relu_and_max_pooling": [
-        lambda: LeNet(activation=lambda X: X.clamp(min=0), pool=F.max_pool2d),
-        lambda: relu_max({8: nn.Sequential(nn.ReLU(), nn.ReLU()), 1: nn.ReLU(inplace=True)}).bfloat16(),
+    "lenet.scaled_tanh": [
+        lambda: LeNet(activation=lambda X: 1.7159 * (X * 2 / 3).tanh()),
+        lambda: (lambda: LeNet(activation=lambda X: 1.7159 * (2 * torch.sigmoid(4 / 3 * X) - 1))),
     ],
+    "lenet.deadly_rate": [lambda: {"lives": [0.4, 0.4, 0.8], "dies": [0.8, 0.8, 1.6], "predicted": 1}],
     "lenet.colours_and_classes": [lambda: LeNet(3, 100, "same")],
     "lenet.conv2d": [conv, conv_numpy, lambda X, K: conv(X, K).double()],
     "lenet.avg_pool2d": [pool_steps],
@@ -450,21 +450,22 @@ WRONG = {
         ((8, 16, 6, 9), "height or width"), ((8, 16, 9, 7), "the 7 on axis 3"), ((1, 2), "2 axes, expected 4"),
         (lambda: torch.zeros(8, 16, 9, 6), "expected its shape"),
     ],
-    "lenet.second_convolution_parameters": [(2400, "weights"), (2417, "too large")],
-    "lenet.most_multiply_adds": [
-        (7, "48,000 multiply-adds"), (99, "no layer 99"), (7.5, "no layer 7.5"),
-        (lambda: lenet()[3], "the layer itself"),
-    ],
+    "lenet.first_dense_parameters": [(48_120, "with the padding"), (30_720, "weights"), (30_841, "too large")],
+    "lenet.twice_as_wide": [(2, "How deep"), (16, "height and width"), (3, "too small")],
     "lenet.without_padding": [
         (lambda: lenet(), "layer '7', Linear, got an input of shape (4, 576)"), (lambda: LeNet(padding=1), "padding=1"),
         (lambda: exchanged(lenet(), {0: nn.Conv2d(1, 6, 7, padding=1)}), "(6, 1, 7, 7), expected (6, 1, 5, 5)"),
         (lambda: nn.Sequential(LeNet(padding=0), nn.Softmax(1)), "softmax"), (lambda: no_return, "your code stops"),
         (lambda: nn.Sequential(LeNet(padding=0), nn.Dropout()), "training mode"),
     ],
-    "lenet.relu_and_max_pooling": [
-        (lambda: LeNet(), "unchanged LeNet"), (lambda: relu_max({10: nn.Identity()}), "four ReLUs"),
-        (lambda: lenet(nn.ReLU6, nn.MaxPool2d), "four ReLUs"), (lambda: lenet(nn.ReLU).half(), "still takes averages"),
-        (lambda: relu_max({11: nn.Linear(84, 10, bias=False)}), "of 10 numbers"),
+    "lenet.scaled_tanh": [
+        (lambda: LeNet(), "unchanged LeNet"), (lambda: LeNet(activation=torch.tanh), "plain tanh"),
+        (lambda: LeNet(activation=lambda X: 1.7159 * torch.tanh(X)), "its input is not"),
+        (lambda: lenet(nn.ReLU), "four"),
+    ],
+    "lenet.deadly_rate": [
+        ({"lives": 0.4, "dies": 0.8}, "One seed"), ({"lives": [0.1] * 3, "dies": [1.0] * 3}, "factor of two"),
+        ({"dies": [0.8] * 3}, "'lives'"), ({"lives": [0.8] * 3, "dies": [0.8] * 3}, "also lived"),
     ],
     "lenet.colours_and_classes": [
         (lambda: LeNet(3, 99), "(4, 99), expected (4, 100)"), (lambda: LeNet(3, 100, 0), "do not get through"),

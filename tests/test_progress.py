@@ -191,7 +191,7 @@ def test_a_program_that_runs_a_notebook_writes_nothing(tmp_path, monkeypatch):
     book = new_notebook(cells=list(map(new_code_cell, sources)))
     made = [cell.outputs for cell in NotebookClient(book, kernel_name="python3").execute().cells]
     assert not list(tmp_path.iterdir())
-    assert "0 of 10 solved" in made[3][0].data["text/plain"] and "<table>" in made[3][0].data["text/html"]
+    assert "0 of 11 solved" in made[3][0].data["text/plain"] and "<table>" in made[3][0].data["text/html"]
     assert "role" not in made[1][0].data["text/markdown"]
 
 
@@ -281,7 +281,7 @@ def test_a_disk_that_takes_nothing_is_mentioned_once_and_loses_nothing(path, mon
         assert verdict.passed is False and "not kept" in verdict.aside and os.strerror(number) in verdict.aside
         assert "CNNLIB_PROGRESS" in verdict.aside and "\n" not in repr(verdict)
         assert not lenet.output_size.check(55).aside
-        assert "1 of 10 solved" in repr(progress("01")), "it is known as long as the kernel runs"
+        assert "1 of 11 solved" in repr(progress("01")), "it is known as long as the kernel runs"
         assert not path.exists()
     lenet.shape_at_flatten.check(0)
     assert entry(path)["tries"] == 2 and entry(path, "shape_at_flatten")["tries"] == 1
@@ -347,7 +347,7 @@ def test_the_table_says_what_is_solved_in_words(path):
     lenet.shape_at_flatten.check(0)
     lenet.conv2d.solution()
     text = repr(progress("01"))
-    assert "1 of 10 solved" in text
+    assert "1 of 11 solved" in text
     assert re.search(r"output_size +recall +✔ solved \d{4}-\d\d-\d\d +2 +1 hint", text)
     assert re.search(r"shape_at_flatten +recall +✘ tried, not yet +1 +–", text)
     assert re.search(r"conv2d +build +○ not yet +– +solution", text)
@@ -361,7 +361,7 @@ def test_the_page_gets_a_table_with_heads_and_no_markup_of_strangers(path, monke
     g.reveal("b")
     page = progress("01")._repr_html_()
     assert "<script>" not in page and "<i>" not in page and "<b>" not in page and "2 · shape at flatten</th>" in page
-    assert page.count("<th scope='col'") == 5 and page.count("<th scope='row'") == 10 and page.count("<caption") == 1
+    assert page.count("<th scope='col'") == 5 and page.count("<th scope='row'") == 11 and page.count("<caption") == 1
     assert progress()._repr_html_().count("<table>") == 7
 
 
@@ -383,7 +383,7 @@ def test_forgetting(path, monkeypatch):
         progress("01", forget=True)
     said = repr(progress(forget=True))
     assert str(path) in said and "2 exercises and 0 guesses" in said and not path.exists()
-    assert "0 of 10 solved" in repr(progress("01"))
+    assert "0 of 11 solved" in repr(progress("01"))
     assert "0 exercises" in repr(progress(forget=True))
     lenet.output_size.check(55)
     monkeypatch.setenv("CNNLIB_LIVE", "0")

@@ -139,8 +139,8 @@ def torch_edges(X):
 }, otherwise="Are there two responses of shape (H - 2, W - 2), and is each squared before the sum?"))  # fmt: skip
 def edge_strength(X):
     """Write `edge_strength(X)` for a picture `X` of shape (H, W): how strong the edge is at each place, whatever its
-    direction. That is the root of a² + b², where a and b are the responses to `vertical` and `horizontal`, the two edge
-    kernels of section 0.2, without padding.
+    direction. That is the root of a² + b², where a and b are the responses, without padding, to this chapter's two edge
+    kernels: the one with the rows -1 0 1, and the same with rows and columns exchanged.
 
     Hint: `F.conv2d` wants (1, 1, H, W) and (1, 1, 3, 3): `X[None, None]` has two more axes.
     Hint: An edge that falls has a negative response. Squares have no sign; the root comes last.

@@ -5,13 +5,13 @@ from torch import nn
 from torch.nn import functional as F
 
 from cnnlib.exercises.core import exercise
-from cnnlib.exercises.engine import Wrong, check, randn
+from cnnlib.exercises.engine import check, randn
 from cnnlib.exercises.functions import Function
+from cnnlib.exercises.investigations import fewer_than, investigation
 from cnnlib.exercises.layers import renewed
 from cnnlib.exercises.modules import network
-from cnnlib.exercises.reading import Value, number, number_from, shape
+from cnnlib.exercises.reading import number, shape
 from cnnlib.models import lenet
-from cnnlib.probes import layer_table
 
 
 @exercise("recall", number({
@@ -57,57 +57,40 @@ def shape_at_flatten():
 
 
 @exercise("recall", number({
-    "These are the weights. What else does each output channel learn?": 2400,
-    "That is 16 windows of 5 × 5. How deep is each of them, and what is added to its sum?": 400,
-    "Through how many input channels does each kernel reach?": 416,
-    "That is one kernel. How many are there, and what is added to each sum?": 150,
-    "That is one kernel with its bias. How many output channels are there?": 151,
-    "That is one window for each input channel. Does every output channel use the same ones?": 166,
-    "That is the first convolution. What changes with 6 input and 16 output channels?": 156,
-    "Does a bias belong to an input channel or to an output channel?": 2406,
-    "That is a bias for each pair of channels. How many sums does a bias join at one place?": 2496,
-    "These are the multiply-adds. How many of the weights in them are different ones?": 240000,
-}, otherwise="How many kernels are there, how deep is each, and what is added to each sum?"))  # fmt: skip
-def second_convolution_parameters():
-    """How many parameters does LeNet's second convolution have, with its 6 input channels, 16 output channels and 5 × 5
-    windows?
+    "That is with the padding. How large are the maps without it?": 48120,
+    "These are the weights. What else does each unit learn?": 30720,
+    "That is what arrives for one unit. How many units are there?": [256, 257],
+    "How many numbers has each of the 16 maps?": 2040,
+    "Does a bias belong to an input or to a unit?": 30976,
+    "These are the maps before the second pooling. What does it do to a side?": 16 * 8 * 8 * 120 + 120,
+}, otherwise="How large are the maps after each layer, how many are there, and how many units see them?"))  # fmt: skip
+def first_dense_parameters():
+    """LeNet is built without any padding and gets images of 28 × 28. How many parameters does its first dense layer,
+    with 120 units, have then?
 
-    Hint: Each output channel has a kernel of its own, with a 5 × 5 window for every input channel.
-    Hint: 16 kernels of 6 × 5 × 5 weights, and one bias for each output channel.
+    Hint: Follow the height: 28, then 24, and pooling halves it. What arrives at `nn.Flatten`?
+    Hint: 16 maps of 4 × 4 arrive. Each unit has a weight for every number, and a bias.
     """
-    weights = 16 * 6 * 5 * 5
-    biases = 16
-    return weights + biases
+    inputs = 16 * 4 * 4  # 28, 24, 12, 8, 4
+    return inputs * 120 + 120
 
 
-def layer_from(answer):
-    """Return the number of a layer, which may be a text here."""
-    if isinstance(answer, nn.Module):
-        raise Wrong("You hand in the layer itself, expected its number. Which number does the table give it?")
-    return number_from(int(answer) if isinstance(answer, str) and answer.strip().isdecimal() else answer)
+@exercise("recall", number({
+    "There are twice as many kernels. How deep is each of them now?": 2,
+    "Twice as deep and twice as many: does anything else double?": 8,
+    "Kernels and maps keep their height and width. What does double?": 16,
+    "That is the number of multiply-adds. How many times as many is it?": 960_000,
+    "Nothing has changed? How many kernels are there now?": 1,
+}, otherwise="How many kernels are there now, how deep is each, and at how many places is it used?"))  # fmt: skip
+def twice_as_wide():
+    """Every width of LeNet is doubled: 12 and 32 channels, 240 and 168 units. How many times as many multiply-adds does
+    its second convolution have then?
 
-
-def other_layer(layer, right):
-    """Say what the layer table says of a layer."""
-    rows = layer_table(lenet(), (1, 28, 28))
-    if layer not in range(len(rows)):
-        return f"LeNet has no layer {layer:g}, only 0 to {len(rows) - 1}. Which one do you mean?"
-    row = rows[int(layer)]
-    return (
-        f"Layer {row.name}, {row.kind}, has {row.multiply_adds:,} multiply-adds, and another has more. Which layer has "
-        "many weights and uses each at many places?"
-    )
-
-
-@exercise("recall", check(Value(layer_from, float.__eq__, vague=other_layer)))
-def most_multiply_adds():
-    """Which layer needs most of LeNet's multiply-adds? Give its number in the layer table, 0 to 11.
-
-    Hint: A dense layer uses each weight once for an image. How often does a convolution use each of its own?
-    Hint: Multiply the weights of each convolution by the size of its output map, 28 × 28 and 10 × 10.
+    Hint: For each number of its output it multiplies one kernel with one window. How many numbers are in the output?
+    Hint: Twice as many output maps; and each kernel reaches through twice as many input maps.
     """
-    work = {0: 6 * 1 * 5 * 5 * 28 * 28, 3: 16 * 6 * 5 * 5 * 10 * 10, 7: 400 * 120}
-    return max(work, key=work.get)
+    kernels, depth = 2, 2
+    return kernels * depth
 
 
 @exercise("change one line", network((1, 32, 32), {
@@ -128,30 +111,44 @@ def without_padding():
     return net
 
 
-@exercise("change one line", network((1, 28, 28), {
-    "This is the unchanged LeNet. Which lines name the activation and the pooling?": lenet,
-    "It still takes averages. Which pooling keeps the largest number of a window?": {nn.MaxPool2d: nn.AvgPool2d(2)},
-    "It still uses sigmoids. Which activation cuts off the negative part?": {nn.ReLU: nn.Sigmoid()},
-    "The activation is tanh. Which one cuts off the negative part?": {nn.ReLU: nn.Tanh()},
-    "The ReLU leaks. Which one makes every negative number 0?": {nn.ReLU: nn.LeakyReLU()},
-    "The dense layers still use sigmoids. How many activations does the network have?": {(8, 10): nn.Sigmoid()},
-    "The dense layers have lost their activations. What do three dense layers in a row amount to?":
-        {(8, 10): nn.Identity()},
-    "The convolutions have lost their activations. Where did the sigmoids stand?": {(1, 4): nn.Identity()},
-    "A ReLU follows the last layer. May a score be negative?": {11: lambda last: nn.Sequential(last, nn.ReLU())},
-    "The first pooling still takes averages. How many poolings are there?": {2: nn.AvgPool2d(2)},
-    "The second pooling still takes averages. How many poolings are there?": {5: nn.AvgPool2d(2)},
-    "It takes averages, and before the ReLU. Which pooling keeps the largest number of a window?":
-        {(1, 4): nn.AvgPool2d(2), (2, 5): nn.ReLU()},
-}, otherwise="Are there four ReLUs and two max poolings, each where a sigmoid or an average pooling was?"))  # fmt: skip
-def relu_and_max_pooling():
-    """Build LeNet for images of shape (1, 28, 28) with a ReLU for every sigmoid and max pooling for every average
-    pooling.
+class Tanh(nn.Module):
+    """outside · tanh(inside · x)."""
 
-    Hint: How many activations does the network have? Two of them follow dense layers.
-    Hint: `lenet` takes the classes of the activation and of the pooling as arguments.
+    def __init__(self, outside=1.7159, inside=2 / 3):
+        super().__init__()
+        self.outside, self.inside = outside, inside
+
+    def forward(self, X):
+        return self.outside * torch.tanh(self.inside * X)
+
+
+@exercise("change one line", network((1, 28, 28), {
+    "This is the unchanged LeNet. Which argument takes another activation?": lenet,
+    "That is the plain tanh. Which two numbers scale it?": lambda: lenet(nn.Tanh),
+    "Its output is scaled, its input is not. What stands inside of the tanh?": lambda: lenet(lambda: Tanh(inside=1.0)),
+    "Its input is scaled, its output is not. What stands in front of the tanh?":
+        lambda: lenet(lambda: Tanh(outside=1.0)),
+    "The two numbers are exchanged. Which one stands inside?": lambda: lenet(lambda: Tanh(2 / 3, 1.7159)),
+    "The input is multiplied by 3/2. Is the S stretched or squeezed by that?": lambda: lenet(lambda: Tanh(inside=1.5)),
+    "The pooling is another one. Which one had it?": lambda: lenet(Tanh, nn.MaxPool2d),
+    "The dense layers still use sigmoids. How many activations does the network have?":
+        {(1, 4): Tanh(), (8, 10): nn.Sigmoid()},
+    "The convolutions still use sigmoids. How many activations does the network have?":
+        {(1, 4): nn.Sigmoid(), (8, 10): Tanh()},
+}, otherwise="Are there four activations, each 1.7159 * tanh(2 / 3 * x), where the sigmoids were?"))  # fmt: skip
+def scaled_tanh():
+    """Build LeNet for images of shape (1, 28, 28) with the activation of 1998, 1.7159 · tanh(2x/3), for every sigmoid;
+    the poolings stay.
+
+    Hint: `lenet` takes the class of the activation as its first argument. What does a class need, to be a layer?
+    Hint: A class derived from `nn.Module` needs nothing but `forward(self, X)`. Then `lenet(ScaledTanh)`.
     """
-    return lenet(activation=nn.ReLU, pool=nn.MaxPool2d)
+
+    class ScaledTanh(nn.Module):
+        def forward(self, X):
+            return 1.7159 * torch.tanh(2 / 3 * X)
+
+    return lenet(ScaledTanh)
 
 
 @exercise("change one line", network((3, 28, 28), {
@@ -263,3 +260,55 @@ def confusion_matrix(y_hat, y, num_classes):
     for label, predicted in zip(y, y_hat.argmax(dim=1), strict=True):
         matrix[label, predicted] += 1
     return matrix
+
+
+@exercise("investigate", investigation(
+    "a dict with 'lives', the largest rate at which a run still learnt, and 'dies', the smallest at which it did not, "
+    "one number for each of three or more seeds", {
+        "One seed or two. Is it the same rate for others?": (
+            fewer_than(3, "lives", "dies"), {"lives": 0.4, "dies": 0.8}
+        ),
+        "There are more numbers under one name than under the other. Which belong together?": (
+            lambda t: len(t["lives"]) != len(t["dies"]), {"lives": [0.4] * 3, "dies": [0.8] * 4},
+        ),
+        "In one seed it died at a rate at which it also lived, or at a smaller one. How is 'dead' told from 'slow'?": (
+            lambda t: any(low >= high for low, high in zip(t["lives"], t["dies"], strict=True)),
+            {"lives": [0.8, 0.4, 0.4], "dies": [0.4, 0.8, 0.8]},
+        ),
+        "At 0.1 this chapter's network learns. Was it dead, or had it not begun?": (
+            lambda t: min(t["dies"]) <= 0.1, {"lives": [0.025] * 3, "dies": [0.05] * 3},
+        ),
+        "Between the two rates lies more than a factor of two and a bit. What happens in between?": (
+            lambda t: any(high > 2.5 * low for low, high in zip(t["lives"], t["dies"], strict=True)),
+            {"lives": [0.1] * 3, "dies": [1.0] * 3},
+        ),
+    },
+    "That is an order of size and no constant of nature: look more finely, wait longer, or raise the rate later, and "
+    "it moves. And nothing in the loss before warns you.",
+))  # fmt: skip
+def deadly_rate():
+    """Predict, measure, explain: at which rate does LeNet with ReLU and max pooling die, and does that differ between
+    seeds? Train it afresh for 50 steps at rates that double from 0.1 on, with three seeds; dead is a mean loss of the
+    last 15 steps above 2.25. Hand in a dict with two lists, one number per seed: under "dies" the first deadly rate,
+    under "lives" the one before.
+
+    Hint: Batches of 64 are quick: `load_data_fashion_mnist(64, num_train=3200)` has 50 of them.
+    Hint: `history.window(35)[0]` is the mean loss from step 35 on. Stop doubling at the first dead run.
+    """
+    from cnnlib import train_over_seeds
+    from cnnlib.datasets import load_data_fashion_mnist
+    from cnnlib.models import lenet, xavier_
+
+    train_iter = load_data_fashion_mnist(64, num_train=3200, num_test=1)[0]
+    measured = {"lives": [], "dies": []}
+    for seed in range(3):
+        rate, dead = 0.1, False
+        while not dead and rate < 10:
+            rate *= 2
+            _, (history,) = train_over_seeds(
+                lambda: xavier_(lenet(nn.ReLU, nn.MaxPool2d)), train_iter, None, 1, rate, seeds=(seed,)
+            )
+            dead = not history.window(35)[0] < 2.25  # a loss of NaN is dead as well
+        measured["lives"].append(rate / 2)
+        measured["dies"].append(rate)
+    return measured
