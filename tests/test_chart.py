@@ -16,6 +16,7 @@ from jupyter_client.session import json_packer
 from cnnlib import Animator, History
 from cnnlib.figures.chart import Chart, Panel
 from cnnlib.figures.chart_picture import Frames, draw_chart
+from cnnlib.figures.picture import STORED
 from cnnlib.widgets.live_chart import LiveChart
 from cnnlib.widgets.run_chart import RunChart
 
@@ -97,12 +98,12 @@ def test_a_mark_before_the_first_point_and_on_a_chart_without_lines():
         assert draw_chart(chart)[0].axes[0].texts[0].get_va() == "top"
 
 
-def test_picture_is_twice_as_sharp_and_describes_itself():
+def test_picture_is_sharper_than_the_screen_and_describes_itself():
     chart = one_panel(text="Loss against the epoch")
     bundle, metadata = chart.picture().bundle()
     height, width, _ = pixels(chart.picture().png(1)).shape
     assert type(bundle["image/png"]) is bytes, "of a view of bytes a message makes a list of numbers"
-    assert pixels(bundle["image/png"]).shape == (2 * height, 2 * width, 3)
+    assert pixels(bundle["image/png"]).shape == (round(STORED * height), round(STORED * width), 3)
     assert bundle["text/plain"] == "Loss against the epoch"
     assert metadata == {"image/png": {"width": width, "height": height}}
 

@@ -310,6 +310,7 @@ LOOKED_AT = {
     *COLOURS, *NETWORK_COLOURS.values(), *FILL.values(), *blocks.STAGES, *EARLIER, INK, FAINT, GRID, LIGHT, RIGHT,
     WRONG,
     "#E69F00",  # the band, which has its words above it
+    "#e7c3d6", "#e4e4e4",  # batch norm and ReLU in the drawing of a block, pale under dark words
     "#cfcfcf",  # a layer of any other kind, under its name, inside a dark edge
     "#1b6e2e", "#595959",  # of verdicts on exercises, under white words
 }  # fmt: skip

@@ -41,7 +41,10 @@ def test_lab_copies_the_chapters_and_becomes_jupyterlab(tmp_path, monkeypatch, c
 @pytest.mark.parametrize(
     ("arguments", "told"),
     [
-        (["lab", "{}", "--open", "07_more"], "there is no chapter '07_more'. The chapters are 01_lenet"),
+        (
+            ["lab", "{}", "--open", "07_more"],
+            "there is no chapter '07_more'. The chapters are 00_convolution, 01_lenet",
+        ),
         (["lab", "{}/file/work"], "your copies of the chapters cannot be written"),
         (["book", "--fast"], "unrecognized arguments: --fast"),
         (["open"], "invalid choice"),

@@ -13,6 +13,7 @@ from torch import nn
 from traitlets import TraitError
 
 from cnnlib import Trainer
+from cnnlib.figures.picture import STORED
 from cnnlib.widgets import Blueprint, Microscope, choice, fit, panel_display, playground, slider, switch
 from cnnlib.widgets.controls import Control, shown
 from cnnlib.widgets.display import WIDGET
@@ -426,7 +427,7 @@ def test_bundle_holds_the_widget_and_a_picture(panel):
     pg = panel(controls=[slider("width", 4, 64, 16)])
     go(pg, 4)
     bundle, metadata = pg._bundle()
-    assert bundle[WIDGET]["model_id"] == pg.box.model_id and size_of(bundle["image/png"]) == (2000, 760)
+    assert bundle[WIDGET]["model_id"] == pg.box.model_id and size_of(bundle["image/png"]) == (1600, 608)
     assert not any(letter.isdigit() for letter in bundle["text/plain"])
     assert metadata["image/png"]["width"] == 1000
     assert pg.chart.chart.note.startswith("learning rate 0.1, width 16. Run this cell")
@@ -439,7 +440,7 @@ def test_a_page_without_a_kernel_gets_a_picture(panel, monkeypatch):
     pg = panel(wide, controls=WIDE, preview=7, views=[view])
     pg._ipython_display_()
     assert pg.runner.trainer.history.steps == 7 and len(shown) == 1
-    assert size_of(shown[0]["image/png"]) == (2000, 2 * (380 + view.static().height))
+    assert size_of(shown[0]["image/png"]) == (1600, pytest.approx(STORED * (380 + view.static().height), abs=3))
     pg._ipython_display_()
     assert pg.runner.trainer.history.steps == 7
 

@@ -214,14 +214,14 @@ def book_with(evil):
     book.begin(record(marks=[(2, evil)]), {"lr": "0.1"}, [SimpleNamespace(step=1, label=evil)])
     book.rename(book.current, evil)
     book.load(record(settings={"run": evil, "controls": {"lr": evil, "kind": evil}}, marks=[(2, evil)]).to_json())
-    book._uploaded([{"name": "a.json", "content": record(settings={"run": evil}).to_json().encode()}])
+    book._take([{"name": "a.json", "content": record(settings={"run": evil}).to_json().encode()}])
     book.export.click()
     return book
 
 
 def damaged_upload(evil):
     book = RunBook(lambda: None, lambda run, moment: None, lambda label: None)
-    book._uploaded([{"name": evil, "content": b"junk"}])
+    book._take([{"name": evil, "content": b"junk"}])
     return values(book.widget)
 
 

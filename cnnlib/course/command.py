@@ -16,6 +16,7 @@ from pathlib import Path
 
 from cnnlib.course.copies import copy_chapters, find_chapters
 from cnnlib.course.doctor import examine
+from cnnlib.page.escape import printable
 
 FIRST = "01_lenet"
 FOLDER = "cnnlib-chapters"
@@ -56,6 +57,12 @@ def lab_command(folder, chapter, options=(), jupyter=None):
             *options]  # fmt: skip
 
 
+def say(text):
+    """Write a line, at once."""
+    sys.stdout.write(printable(f"{text}\n"))
+    sys.stdout.flush()
+
+
 def lab(wanted, options):
     """Copy what is missing or new, say so, and become JupyterLab."""
     chapters, folder = wanted.chapters or find_chapters(), wanted.folder.expanduser()
@@ -67,10 +74,10 @@ def lab(wanted, options):
     try:
         for path in copy_chapters(chapters, folder):
             if not (chapters / path.relative_to(folder)).exists():
-                print(f"A chapter that you changed has a new version. Yours stays; the new one is {path}.")
+                say(f"A chapter that you changed has a new version. Yours stays; the new one is {path}.")
     except OSError as error:
         raise ValueError(f"your copies of the chapters cannot be written: {error}. {ANOTHER}") from None
-    print(f"Opening {wanted.open}, in the folder {folder}. Leave JupyterLab with Ctrl-C.", flush=True)
+    say(f"Opening {wanted.open}, in the folder {folder}. Leave JupyterLab with Ctrl-C.")
     command = lab_command(folder, wanted.open, options, wanted.jupyter)
     if os.name == "nt":  # where a program cannot become another one
         return subprocess.call(command)
@@ -97,7 +104,7 @@ def main(given=None):
             return book(wanted.folder)
         return examine(sys.stdout)
     except (ValueError, OSError) as error:
-        print(f"cnnlib: {error}", file=sys.stderr)
+        sys.stderr.write(printable(f"cnnlib: {error}\n"))
         return 1
 
 

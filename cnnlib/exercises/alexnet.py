@@ -443,7 +443,7 @@ def more_pictures():
     `'test, on 40'`, `'training, on 160'` and `'test, on 160'` the accuracies, one a seed, and under `'predicted'` your
     guess.
 
-    Hint: `train_over_seeds(..., steps=200)` ends each run after as many steps, however many pictures an epoch has. Give
+    Hint: `train_over_seeds(..., steps=400)` ends each run after as many steps, however many pictures an epoch has. Give
     it enough epochs.
     Hint: `overfit` above shows how a network is built, and how its accuracy on its own pictures is measured.
     """
@@ -456,7 +456,7 @@ def more_pictures():
         few, _ = load_data_fashion_mnist(20, resize=65, num_train=num)
         nets, _ = train_over_seeds(
             lambda: kaiming_(alexnet(dropout=0.0, shrink=8, side=65)),
-            few, None, 100, 0.01, steps=200, optimizer=optimizer,
+            few, None, 200, 0.01, steps=400, optimizer=optimizer,
         )  # fmt: skip
         table[f"training, on {num}"] = [evaluate_accuracy(net, few) for net in nets]
         table[f"test, on {num}"] = [evaluate_accuracy(net, tests) for net in nets]

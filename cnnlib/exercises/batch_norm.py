@@ -474,8 +474,10 @@ def momentum_in_evaluation():
     Hint: `set_momentum(net, 0.1)` sets it in a whole network, `train_over_seeds` trains one for each seed, and
     `evaluate_accuracy(net, test_iter)` asks it in evaluation mode.
     """
-    from cnnlib import evaluate_accuracy, load_data_fashion_mnist, train_over_seeds
+    from cnnlib.datasets import load_data_fashion_mnist
     from cnnlib.models import conv_bn_relu, kaiming_, set_momentum, vgg
+    from cnnlib.training.evaluation import evaluate_accuracy
+    from cnnlib.training.seeds import train_over_seeds
 
     data, test = load_data_fashion_mnist(64, resize=16, num_test=1_000)
 

@@ -295,9 +295,9 @@ def deadly_rate():
     Hint: Batches of 64 are quick: `load_data_fashion_mnist(64, num_train=3200)` has 50 of them.
     Hint: `history.window(35)[0]` is the mean loss from step 35 on. Stop doubling at the first dead run.
     """
-    from cnnlib import train_over_seeds
     from cnnlib.datasets import load_data_fashion_mnist
     from cnnlib.models import lenet, xavier_
+    from cnnlib.training.seeds import train_over_seeds
 
     train_iter = load_data_fashion_mnist(64, num_train=3200, num_test=1)[0]
     measured = {"lives": [], "dies": []}

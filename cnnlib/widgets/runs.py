@@ -307,6 +307,9 @@ class RunBook:
     def _uploaded(self, value):
         with self._filling():
             files = take_files(self.upload)
+        self._take(files)
+
+    def _take(self, files):
         for file in files:
             try:
                 run = self.load(file["content"], file["name"])
