@@ -8,7 +8,10 @@ When the run ends, the controls go and one picture of the chart stays.
 
 import html
 import math
+import signal
+import threading
 import time
+from contextlib import contextmanager
 
 import ipywidgets
 from IPython.display import display
@@ -117,7 +120,8 @@ class Fit:
                 with answering(self.trainer):
                     self.trainer.fit(num_epochs)
         finally:
-            self._end()
+            with _undisturbed():
+                self._end()
 
     def _end(self):
         remark = why_static() if self._controls is None else self._controls.warning
@@ -166,6 +170,19 @@ class Fit:
 
     def __repr__(self):
         return printable(f"Fit: {self.history.summary()}")
+
+
+@contextmanager
+def _undisturbed():
+    """Let no interrupt tear the last picture, which takes a moment: the run has ended already."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def _say(text):
