@@ -68,12 +68,12 @@ OPTIONS = (
 
 
 @contextmanager
-def serving(command, environment, home, cwd=None):
+def serving(command, environment, home, cwd=None, options=OPTIONS):
     """Start a JupyterLab by a command, on a port of its own; yield its address once it answers."""
     with socket.socket() as s:
         s.bind(("127.0.0.1", 0))
         port = s.getsockname()[1]
-    address, command = f"http://127.0.0.1:{port}", [*command, *OPTIONS, f"--port={port}"]
+    address, command = f"http://127.0.0.1:{port}", [*command, *options, f"--port={port}"]
     with open(home / "log", "w") as log:
         server = subprocess.Popen(command, env=environment, stdout=log, stderr=subprocess.STDOUT, cwd=cwd)
         try:

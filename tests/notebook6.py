@@ -5,44 +5,25 @@ ipywidgets 7.
 """
 
 import os
-import socket
-import subprocess
 import sys
-import time
-import urllib.request
 from contextlib import contextmanager
 from pathlib import Path
 
-from lab import chromium
+from lab import chromium, serving
+
+OPTIONS = ("--no-browser", "--allow-root", "--NotebookApp.token=", "--NotebookApp.port_retries=0")
 
 
 @contextmanager
 def notebook6(folder, **environment):
     """Start classic Notebook on `folder`, and a browser; yield a page that knows the server by `page.address`."""
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        port = s.getsockname()[1]
     home = Path(folder, ".home")
     places = {f"JUPYTER_{name}": str(home / name) for name in ("CONFIG_DIR", "RUNTIME_DIR", "DATA_DIR")}
-    command = [sys.executable, "-m", "notebook", "--no-browser", "--allow-root", f"--port={port}"]
-    command += ["--NotebookApp.token=", "--NotebookApp.port_retries=0", f"--notebook-dir={folder}"]
+    command = [sys.executable, "-m", "notebook", f"--notebook-dir={folder}"]
     home.mkdir(exist_ok=True)
-    with open(home / "log", "w") as log:
-        server = subprocess.Popen(command, env=os.environ | places | environment, stdout=log, stderr=subprocess.STDOUT)
-        try:
-            for _ in range(400):
-                try:
-                    urllib.request.urlopen(f"http://127.0.0.1:{port}/api", timeout=5)
-                    break
-                except OSError:
-                    assert server.poll() is None, Path(home, "log").read_text()
-                    time.sleep(0.25)
-            with chromium() as page:
-                page.address = f"http://127.0.0.1:{port}"
-                yield page
-        finally:
-            server.terminate()
-            server.wait(30)
+    with serving(command, os.environ | places | environment, home, options=OPTIONS) as address, chromium() as page:
+        page.address = address
+        yield page
 
 
 def open_notebook6(page, name):

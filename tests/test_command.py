@@ -132,7 +132,14 @@ def test_the_wheel_brings_chapters_data_and_what_writes_the_book(wheel):
     for path in (ROOT / "notebooks").rglob("[0-9a-z]*.ipynb"):
         if "checkpoints" not in str(path):
             assert any(name.endswith(f"share/cnnlib/{path.relative_to(ROOT).as_posix()}") for name in names), path
-    for part in ("docs/book/book.py", "docs/book/conf.py", "docs/book/templates/search.html", "README.md"):
+    for part in (
+        "docs/book/book.py",
+        "docs/book/conf.py",
+        "docs/your_own.md",
+        "docs/exercises.md",
+        "docs/book/templates/search.html",
+        "README.md",
+    ):
         assert any(name.endswith(f"share/cnnlib/{part}") for name in names), part
     assert any(name.endswith("overrides.d/cnnlib.json") for name in names)
     assert any(name.startswith("cnnlib/datasets/data/") for name in names)

@@ -11,6 +11,7 @@ import torch
 from cnnlib.datasets import load_arrays
 from cnnlib.machine.device import describe_device, try_gpu
 from cnnlib.page import progress_file
+from cnnlib.page.frontend import SWITCH_ON
 
 LAB = {"jupyterlab": (4, 4), "ipykernel": (7, 1), "ipywidgets": (8, 1)}
 SETTING = "@jupyterlab/apputils-extension:kernels-settings"
@@ -56,10 +57,7 @@ def _channel():
     except (OSError, ValueError, AttributeError):  # none, or with comments in it
         chosen = ""
     if chosen == "disabled":
-        return False, (
-            "your JupyterLab keeps a slider from a running cell: in Settings, Settings Editor, Kernels, “Kernel Comms "
-            "over subshells”, choose “One subshell per comm-target”"
-        )
+        return False, f"your JupyterLab keeps a slider from a running cell: {SWITCH_ON}"
     return True, "JupyterLab lets a slider reach a running cell"
 
 

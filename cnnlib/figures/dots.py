@@ -1,5 +1,7 @@
 """Dots, one a run: what was measured with each seed, and the bound that a claim is held to."""
 
+import statistics
+
 from cnnlib.figures.picture import Picture
 from cnnlib.figures.plots import check_place
 from cnnlib.figures.style import BAND, FAINT, FONT, INK, colours_for, new_figure, style_axes
@@ -26,15 +28,18 @@ def draw_dots(rows, xlabel, bound=None, xlim=None, log=False, text=None):
     Raises
     ------
     ValueError
-        If there is nothing to draw.
+        If there is nothing to draw, or a value that is not positive on a logarithmic axis.
     """
     if not rows:
         raise ValueError("rows must hold at least one name with what was measured, got none.")
     for name, values in rows.items():
         for value in List()(values, f"the values of {name!r}"):
             check_place(value, f"each value of {name!r}")
+            if log and value <= 0:
+                raise ValueError(f"a logarithmic axis has places for positive values only, got {value} for {name!r}.")
         if not len(values):
             raise ValueError(f"{name!r} must have at least one value, got {in_words(values)}.")
+    mean = statistics.geometric_mean if log else statistics.fmean
     figure = new_figure(10.0, 1.15 + 0.46 * len(rows))
     axes = figure.subplots()
     if log:
@@ -46,7 +51,7 @@ def draw_dots(rows, xlabel, bound=None, xlim=None, log=False, text=None):
         middle = (len(values) - 1) / 2
         ys = [row + APART * (i - middle) / max(1.0, len(values) / 5) for i in range(len(values))]
         axes.plot(values, ys, "o", color=colour, markersize=8, markeredgecolor="white", zorder=3)
-        axes.plot([_mean(values, log)] * 2, [row - 0.36, row + 0.36], color=colour, linewidth=2.4)
+        axes.plot([mean(values)] * 2, [row - 0.36, row + 0.36], color=colour, linewidth=2.4)
     style_axes(axes, xlabel)
     axes.grid(False, axis="y")
     axes.set_yticks(range(len(rows)), list(rows), fontsize=FONT)
@@ -57,12 +62,3 @@ def draw_dots(rows, xlabel, bound=None, xlim=None, log=False, text=None):
     longest = max(len(line) for name in rows for line in name.split("\n"))
     figure.subplots_adjust(min(0.42, 0.03 + 0.0105 * longest), 0.78 / (1.15 + 0.46 * len(rows)), 0.98, 0.97)
     return Picture(figure, text or f"{xlabel} of {', '.join(rows)}, one dot a seed")
-
-
-def _mean(values, log):
-    product = 1.0
-    if not log:
-        return sum(values) / len(values)
-    for value in values:
-        product *= value ** (1 / len(values))
-    return product

@@ -1,7 +1,5 @@
 """Whether a reader is there, and ARIA announcements for screen readers."""
 
-import os
-
 from cnnlib.page import frontend
 from cnnlib.page.escape import html_text
 
@@ -14,9 +12,7 @@ def has_reader():
 
     CNNLIB_LIVE=0 or 1 decides otherwise, as it does for controls.
     """
-    choice = os.environ.get(frontend.VARIABLE)
-    open_in_front = choice == "1" if choice in ("0", "1") else bool(frontend.front_end())
-    return open_in_front and frontend.kernel() is not None
+    return frontend.is_live()
 
 
 def announced(markdown):

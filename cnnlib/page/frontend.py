@@ -117,9 +117,9 @@ def subshell_is_open():
         return True
 
 
+SWITCH_ON = "Settings, Settings Editor, Kernels, “Kernel Comms over subshells”, choose “One subshell per comm-target”"
 # what a page is told that has the right kernel and opens no second channel
 NO_CHANNEL = (
-    "This page cannot reach a running cell. In JupyterLab 4.4 or later, or Notebook 7.4 or later: Settings, Settings "
-    "Editor, Kernels, “Kernel Comms over subshells”, choose “One subshell per comm-target”, then load the page anew. "
-    "An older one, or another front end, cannot; the panels of the course answer there as well."
+    f"This page cannot reach a running cell. In JupyterLab 4.4 or later, or Notebook 7.4 or later: {SWITCH_ON}, then "
+    "load the page anew. An older one, or another front end, cannot; the panels of the course answer there as well."
 )
