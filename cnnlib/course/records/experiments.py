@@ -6,6 +6,7 @@ from functools import partial
 
 import torch
 from torch import nn
+from torch.nn import functional as F
 
 from cnnlib.datasets import Batches, Copies, load_arrays, load_data_fashion_mnist
 from cnnlib.training.metrics import count_correct, count_near
@@ -94,6 +95,11 @@ class Experiment:
         parts = [(slice(None, -held_out), True), (slice(-held_out, None), False)]
         options = {"resize": self._resize(), "seed": seed}
         return tuple(Batches(images[s], labels[s], self.batch_size, shuffle=mix, **options) for s, mix in parts)
+
+    def shifted(self, test_iter, pixels):
+        """Return test_iter with each picture moved to the right by so many of its 28 pixels; black comes in."""
+        images = F.pad(test_iter.images, (pixels, 0))[..., : test_iter.images.shape[-1]]
+        return Batches(images, test_iter.labels, test_iter.batch_size, resize=self._resize())
 
     def _resize(self):
         return None if self.side == SIDE else self.side

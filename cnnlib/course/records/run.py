@@ -23,8 +23,10 @@ from cnnlib.page import storage
 from cnnlib.page.escape import printable
 from cnnlib.training.checkpoint import Checkpoint
 from cnnlib.training.errors import DivergenceError
+from cnnlib.training.evaluation import evaluate_accuracy
 
 FURTHER = 2  # trials beyond the rates of an experiment
+SHIFTS = (1, 2, 3, 4)  # pixels of a picture of 28
 APART = 2**32  # between the seeds of two processes: their dropout masks differ
 
 
@@ -82,8 +84,9 @@ def run(experiment, seed, device, folder, *, rate=None, precision="float32", com
                 history = error.history
         if history.ended in ("interrupted", "stopped"):
             raise KeyboardInterrupt
+        shifted = {} if is_trial or experiment.low is not None else _accuracy_when_shifted(trainer, experiment)
         record = make_record(experiment, seed, device, history, trainer.net)
-        record |= {"rate": rate, "trials": trials, "epochs": epochs}
+        record |= {"rate": rate, "trials": trials, "epochs": epochs, **shifted}
         if lock:
             storage.replace(path, json.dumps(record, ensure_ascii=False).encode())
             begun.unlink(missing_ok=True)
@@ -156,6 +159,12 @@ def _trainer(experiment, data, seed, rate, device, precision, compile):
     if process_number():
         seed_all(device, seed + process_number() * APART)
     return trainer
+
+
+def _accuracy_when_shifted(trainer, experiment):
+    """Return the accuracy on the test pictures moved by 1, 2, 3 and 4 pixels, which no network here was trained on."""
+    accuracies = [evaluate_accuracy(trainer.net, experiment.shifted(trainer.test_iter, s)) for s in SHIFTS]
+    return {"shifted_acc": [round(accuracy, 5) for accuracy in accuracies]}
 
 
 def _read_own(path, experiment):
