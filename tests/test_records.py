@@ -22,6 +22,7 @@ from cnnlib.figures.recorded import draw_recorded
 from cnnlib.probes import layer_table
 
 CPU = torch.device("cpu")
+FEW = [f"few_{name}" for name in ("neither", "dropout", "augmented", "both")]
 ROOT = Path(__file__).parents[1]
 NAMED = {f"{e.size}-{e.name}": e for e in EXPERIMENTS}
 TOY = {name: experiment.toy() for name, experiment in NAMED.items()}
@@ -88,6 +89,24 @@ def test_a_rate_is_chosen_on_training_pictures(tmp_path):
     assert {f"{rate:g}" for rate in CHOSEN.rates} <= set(record["trials"]) and f"{record['rate']:g}" in record["trials"]
 
 
+def test_pictures_are_moved_after_training(tmp_path):
+    _, test_iter = CHOSEN.data(0)
+    moved = CHOSEN.shifted(test_iter, 3)
+    assert torch.equal(moved.images[..., 3:], test_iter.images[..., :-3]) and not moved.images[..., :3].any()
+    assert len(engine.run(CHOSEN, 0, CPU, tmp_path)["shifted_acc"]) == 4
+    resized = TOY["laptop-plain20"]
+    assert next(iter(resized.shifted(resized.data(0)[1], 1)))[0].shape[-2:] == (8, 8)
+
+
+def test_training_pictures_alone_are_augmented():
+    plain, changed = TOY["laptop-few_neither"], TOY["laptop-few_augmented"]
+    for part in ("data", "trial_data"):
+        (train, test), (augmented, same) = getattr(plain, part)(0), getattr(changed, part)(0)
+        assert not torch.equal(next(train.epoch(0))[0], next(augmented.epoch(0))[0])
+        assert torch.equal(next(test.epoch(0))[0], next(same.epoch(0))[0])
+    assert "augmented" not in plain.settings() and changed.settings()["augmented"]
+
+
 @pytest.mark.parametrize("chosen_by, sign", [("validation accuracy", 1), ("training loss", -1)])
 @pytest.mark.parametrize("found, best", [
     ({0.04: 0.5, 0.08: 0.7, 0.16: None}, 0.08),
@@ -110,7 +129,12 @@ def test_the_best_trial_decides(tmp_path, monkeypatch, chosen_by, sign, found, b
 
 def test_names(capsys):
     laptop = [e for e in EXPERIMENTS if e.size == "laptop"]
-    assert [e.name for e in find_experiments(["mlp", "02_alexnet"], laptop)] == ["mlp", "hand_made", "alexnet_eighth"]
+    assert [e.name for e in find_experiments(["mlp", "02_alexnet"], laptop)] == [
+        "mlp",
+        "hand_made",
+        "alexnet_eighth",
+        *FEW,
+    ]
     assert find_experiments([], laptop) == laptop
     with pytest.raises(ValueError, match="experiments or chapters, got 'lennet'. There are 01_lenet"):
         find_experiments(["lennet"], laptop)
@@ -232,7 +256,7 @@ def test_recorded_runs_are_read_back(folder):
     name = "laptop-plain56"
     runs = [
         made_up(name, 0),
-        made_up(name, 1, date="later"),
+        made_up(name, 1, date="later", shifted_acc=[0.8, 0.7, 0.5, 0.3]),
         made_up(name, 2, ended="diverged", loss=[2.0], test_acc=[]),
     ]
     write(folder, name, *runs)
@@ -242,6 +266,7 @@ def test_recorded_runs_are_read_back(folder):
     assert found.runs == runs and found.title == "plain, 56 layers"
     assert found.curve() == ([20, 40, 50], [[2.0, 1.0, 0.5], [2.0, 1.0, 0.5], [2.0]])
     assert found.curve("test_acc") == ([25, 50], [[0.5, 0.8], [0.5, 0.9], []]) and found.last() == [0.8, 0.9]
+    assert found.when_shifted() == (range(5), [[0.9, 0.8, 0.7, 0.5, 0.3]])
     said = "Recorded today on a GPU, PyTorch x: 2 epochs, learning rate 0.1, the best of 0.1, 0.2 by training loss"
     assert found.provenance == f"{said}, seeds 0, 1, 2; test accuracy chose nothing. `make`"
     assert repr(found).endswith(found.provenance) and "±" in found._repr_markdown_()
@@ -259,7 +284,7 @@ def test_what_is_shipped_is_whole_and_small():
         for run in runs:
             assert run["settings"] == experiment.settings(), path
             assert (run["parameters"], run["multiply_adds"]) == (cost.parameters, cost.multiply_adds), path
-            assert run["ended"] in ("finished", "diverged") and run["settings"]["num_train"] is None
+            assert run["ended"] in ("finished", "diverged")
             assert run["hardware"].startswith("CPU") == (run["settings"]["size"] == "laptop")
 
 

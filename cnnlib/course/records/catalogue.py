@@ -9,6 +9,8 @@ comparison see the same pictures, batches and number of epochs, and each has the
 `Experiment.chosen_by`).
 """
 
+from functools import partial
+
 import torch
 from torch import nn
 from torch.nn import functional as F
@@ -28,6 +30,7 @@ from cnnlib.models import (
     resnet18,
     small_resnet18,
     vgg,
+    vgg_block,
     xavier_,
     zero_gamma_,
 )
@@ -77,6 +80,19 @@ def mlp():
     return nn.Sequential(nn.Flatten(), nn.Linear(784, 256), nn.ReLU(), nn.Linear(256, 10))
 
 
+def block_5x5(num_convs, in_channels, out_channels):
+    """Build a VGG block with one 5×5 convolution in place of two of 3×3, as chapter 3 does."""
+    if num_convs == 1:
+        return vgg_block(1, in_channels, out_channels)
+    conv = nn.Conv2d(in_channels, out_channels, kernel_size=5, padding=2)
+    return nn.Sequential(conv, nn.ReLU(), nn.MaxPool2d(2))
+
+
+def contestant(block, width):
+    """Build chapter 3's network of three blocks for the contest of windows, on pictures of 16×16."""
+    return kaiming_(vgg(((1, width), (2, width), (2, width)), side=16, units=64, dropout=0, block=block))
+
+
 def hand_made():
     """Build chapter 2's hand-made features with one dense layer on top."""
     return nn.Sequential(EdgeHistograms(), nn.Linear(392, 10))
@@ -114,6 +130,8 @@ _LONG = _LAPTOP | {"batch_size": 256, "epochs": 30, "trial_epochs": 6}
 _LARGE = _LAPTOP | {"batch_size": 128, "epochs": 10, "momentum": 0.9, "trial_epochs": 2}
 _RACE = _LAPTOP | {"batch_size": 64, "epochs": 10, "rates": (0.03, 0.1, 0.3), "momentum": 0.9, "side": 8}
 _RACE |= {"warm_up": 100, "clip": 1.0, "trial_epochs": 2, "chosen_by": "training loss"}
+_FEW = _LAPTOP | {"batch_size": 32, "epochs": 60, "rates": (0.005, 0.01, 0.02, 0.04), "momentum": 0.9, "side": 65}
+_FEW |= {"trial_epochs": 20, "num_train": 2_000, "num_test": 5_000}
 _VGG_32 = {"side": 32, "units": 256}
 
 
@@ -137,8 +155,16 @@ LAPTOP = (
                rates=(0.3, 1.0, 3.0, 9.0), **_LONG),
     Experiment("alexnet_eighth", TWO, "AlexNet, an eighth, 81×81", begun(xavier_, alexnet, shrink=8, side=81), side=81,
                rates=(0.01, 0.02, 0.04, 0.08), **_LARGE),
+    *(Experiment(f"few_{name}", TWO, f"2,000 pictures, {title}",
+                 begun(kaiming_, alexnet, dropout=dropout, shrink=8, side=65), **_FEW, augmented=augmented)
+      for name, title, dropout, augmented in (("neither", "neither", 0, False), ("dropout", "dropout ½", 0.5, False),
+                                              ("augmented", "augmentation", 0, True), ("both", "both", 0.5, True))),
     Experiment("vgg11_quarter", THREE, "VGG-11, quarter width, 32×32", begun(kaiming_, vgg, QUARTER, **_VGG_32),
                side=32, rates=(0.01, 0.02, 0.04, 0.08), **_LARGE),
+    *(Experiment(f"windows_{name}", THREE, title, partial(contestant, block, width), side=16, seeds=tuple(range(5)),
+                 rates=(0.01, 0.02, 0.04, 0.08), **_LARGE)
+      for name, title, block, width in (("5x5", "one 5×5", block_5x5, 16), ("3x3", "two 3×3", vgg_block, 16),
+                                        ("3x3_equal", "two 3×3, equal cost", vgg_block, 19))),
     Experiment("vgg11_quarter_bn", FOUR, "VGG-11, quarter width, batch norm, 32×32",
                begun(kaiming_, vgg, QUARTER, block=conv_bn_relu, **_VGG_32), side=32, rates=(0.02, 0.04, 0.08, 0.16),
                **_LARGE),

@@ -52,6 +52,8 @@ class Experiment:
         Whether a GPU would mostly wait for its next command.
     num_train, num_test : int or None
         Only so many pictures; all if None.
+    augmented : bool
+        Whether training pictures are flipped, moved, and made lighter or darker at random, as in chapter 2.
     """
 
     name: str
@@ -75,17 +77,19 @@ class Experiment:
     small: bool = False
     num_train: int | None = None
     num_test: int | None = None
+    augmented: bool = False
 
     def settings(self):
         """Return the settings that determine a run with a given network, seed and rate, as plain values."""
         aside = ("build", "seeds", "chapter", "title", "small")
+        aside += ("augmented",) * (not self.augmented)
         plain = {name: value for name, value in asdict(self).items() if name not in aside}
         return plain | {"rates": list(self.rates)}
 
     def data(self, seed):
         """Return train_iter and test_iter."""
         sizes = {"num_train": self.num_train, "num_test": self.num_test, "seed": seed}
-        pair = load_data_fashion_mnist(self.batch_size, resize=self._resize(), **sizes)
+        pair = load_data_fashion_mnist(self.batch_size, resize=self._resize(), transform=self._transform(), **sizes)
         return pair if self.low is None else tuple(Copies(batches, self.low) for batches in pair)
 
     def trial_data(self, seed):
@@ -94,7 +98,11 @@ class Experiment:
         held_out = min(HELD_OUT, len(images) // 2)
         parts = [(slice(None, -held_out), True), (slice(-held_out, None), False)]
         options = {"resize": self._resize(), "seed": seed}
-        return tuple(Batches(images[s], labels[s], self.batch_size, shuffle=mix, **options) for s, mix in parts)
+        train_iter, held_out = (
+            Batches(images[s], labels[s], self.batch_size, shuffle=mix, **options) for s, mix in parts
+        )
+        train_iter.transform = self._transform()
+        return train_iter, held_out
 
     def shifted(self, test_iter, pixels):
         """Return test_iter with each picture moved to the right by so many of its 28 pixels; black comes in."""
@@ -103,6 +111,14 @@ class Experiment:
 
     def _resize(self):
         return None if self.side == SIDE else self.side
+
+    def _transform(self):
+        if not self.augmented:
+            return None
+        from torchvision.transforms import v2  # takes a second to load, and few experiments need it
+
+        jitter = v2.ColorJitter(brightness=0.3, contrast=0.3)
+        return v2.Compose([v2.RandomHorizontalFlip(), v2.RandomCrop(SIDE, padding=2), jitter])
 
     def options(self):
         """Return the arguments of a Trainer that depend on the experiment."""

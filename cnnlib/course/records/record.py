@@ -13,6 +13,7 @@ from cnnlib.probes import layer_table
 
 NAME, FORMAT = "cnnlib record", 1
 MEAN = 20  # steps whose losses are kept as one number
+SHIFTS = (1, 2, 3, 4)  # pixels of a picture of 28, by which test pictures are moved after training
 COMMANDS = {"laptop": "make records", "full": "make full"}
 
 

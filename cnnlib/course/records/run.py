@@ -15,7 +15,7 @@ import torch
 from torch import nn
 
 from cnnlib.course.records.catalogue import NAMED
-from cnnlib.course.records.record import make_record, read
+from cnnlib.course.records.record import SHIFTS, make_record, read
 from cnnlib.course.records.team import TeamTrainer, num_processes, process_number
 from cnnlib.machine.device import describe_device
 from cnnlib.machine.rng import forked_rng, seed_all
@@ -26,7 +26,6 @@ from cnnlib.training.errors import DivergenceError
 from cnnlib.training.evaluation import evaluate_accuracy
 
 FURTHER = 2  # trials beyond the rates of an experiment
-SHIFTS = (1, 2, 3, 4)  # pixels of a picture of 28
 APART = 2**32  # between the seeds of two processes: their dropout masks differ
 
 

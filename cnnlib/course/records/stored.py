@@ -6,7 +6,7 @@ from pathlib import Path
 
 from cnnlib.course.records.catalogue import EXPERIMENTS, FULL, NAMED
 from cnnlib.course.records.experiments import SIZES
-from cnnlib.course.records.record import COMMANDS, MEAN, read
+from cnnlib.course.records.record import COMMANDS, MEAN, SHIFTS, read
 from cnnlib.page import storage
 from cnnlib.page.escape import printable
 from cnnlib.page.table import Table
@@ -48,6 +48,14 @@ class Recorded:
     def last(self, quantity="test_acc"):
         """Return the last number of each run that came to its end, in the order of the seeds."""
         return [run[quantity][-1] for run in self.runs if run["ended"] == "finished"]
+
+    def when_shifted(self):
+        """Return (pixels, rows): test accuracy when each picture is moved to the right by 0 to 4 of its 28 pixels.
+
+        A row is a seed; there are none if that was not asked when the experiment was recorded.
+        """
+        asked = [run for run in self.runs if run["ended"] == "finished" and "shifted_acc" in run]
+        return range(1 + len(SHIFTS)), [[run["test_acc"][-1], *run["shifted_acc"]] for run in asked]
 
     @property
     def provenance(self):
