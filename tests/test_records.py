@@ -310,6 +310,11 @@ def test_recorded_runs_are_drawn_with_the_readers_own_over_them():
     figure = draw_recorded(runs, here={"plain": own}).figure
     (axes,), (words,) = figure.axes, figure.texts
     assert words.get_text() == "thin: recorded today on a GPU, PyTorch x, one line a seed; thick: trained here"
+    far = {
+        "plain": runs["plain"],
+        "residual": stored.Recorded("residual", [made_up("laptop-plain56", 0, hardware="x")]),
+    }
+    assert "recorded until today on 2 kinds of processor" in draw_recorded(far).figure.texts[0].get_text()
     thin, thick = [[line for line in axes.lines if (line.get_linewidth() > 2) == is_own] for is_own in (False, True)]
     assert [list(line.get_xdata()) for line in thin] == 4 * [[20, 40, 50]]
     assert len({line.get_color() for line in thin}) == 2, "a colour an experiment"

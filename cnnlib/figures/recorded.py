@@ -17,7 +17,7 @@ LABELS = {
 WIDTH = 20  # steps that a point of a reader's own run is the mean of, as of a recorded one
 
 
-RECORDED = Like(("curve", "provenance"), "a recording, as `recorded` returns it")
+RECORDED = Like(("curve", "runs"), "a recording, as `recorded` returns it")
 
 
 @arguments(runs=Dict(), quantity=Choice(tuple(LABELS)), here=Dict(), text=Text())
@@ -63,11 +63,19 @@ def draw_recorded(runs, quantity="loss", here=None, text=None):
     if not by_step:
         axes.locator_params(axis="x", integer=True)
     rows = put_legend_above(axes, runs)
-    origin = next(iter(runs.values())).provenance.partition(":")[0].replace("Recorded", "recorded", 1)
-    words = f"thin: {origin}, one line a seed" + "; thick: trained here" * bool(here)
+    words = f"thin: {_origin(runs)}, one line a seed" + "; thick: trained here" * bool(here)
     figure.text(0.985, 0.015, words, ha="right", va="bottom", fontsize=FONT - 2, color=FAINT)
     figure.subplots_adjust(0.08, 0.2, 0.985, 0.95 - 0.07 * rows)
     return Picture(figure, text or f"Recorded {LABELS[quantity]} of {', '.join(runs)}")
+
+
+def _origin(recordings):
+    """Say when and on what the runs were recorded; where they differ, how many kinds of processor there were."""
+    runs = [run for recording in recordings.values() for run in recording.runs]
+    places, days = ({run[key] for run in runs} for key in ("hardware", "date"))
+    if len(places) > 1:
+        return f"recorded until {max(days)} on {len(places)} kinds of processor"
+    return f"recorded {max(days)} on {places.pop()}, PyTorch {runs[0]['versions']['torch']}"
 
 
 def _own_curve(history, quantity):
