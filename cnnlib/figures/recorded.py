@@ -4,7 +4,7 @@ from cnnlib.figures.picture import Picture
 from cnnlib.figures.plots import put_legend_above
 from cnnlib.figures.style import COLOURS, DASHES, FAINT, FONT, colours_for, new_figure, style_axes
 from cnnlib.training.history import History
-from cnnlib.validation import Choice, Dict, Like, Text, arguments
+from cnnlib.validation import Choice, Dict, Like, Pair, Text, arguments
 
 LABELS = {
     "loss": "training loss",
@@ -20,8 +20,8 @@ WIDTH = 20  # steps that a point of a reader's own run is the mean of, as of a r
 RECORDED = Like(("curve", "runs"), "a recording, as `recorded` returns it")
 
 
-@arguments(runs=Dict(), quantity=Choice(tuple(LABELS)), here=Dict(), text=Text())
-def draw_recorded(runs, quantity="loss", here=None, text=None):
+@arguments(runs=Dict(), quantity=Choice(tuple(LABELS)), here=Dict(), ylim=Pair(), text=Text())
+def draw_recorded(runs, quantity="loss", here=None, ylim=None, text=None):
     """Draw recorded runs as thin lines, one a seed, and over them what was trained here, as thick ones.
 
     Parameters
@@ -33,6 +33,8 @@ def draw_recorded(runs, quantity="loss", here=None, text=None):
         'test_error', which are one minus the accuracy.
     here : dict of str to History or list of History, optional
         The reader's own runs, under names that stand in `runs`: they take the colour.
+    ylim : pair of float, optional
+        Where the vertical axis begins and ends; a curve that begins elsewhere comes in from there.
 
     Raises
     ------
@@ -60,6 +62,7 @@ def draw_recorded(runs, quantity="loss", here=None, text=None):
                 xs, _shown(values, quantity), "-", color=colour, linewidth=4, alpha=0.7, marker="o" * (len(xs) < 2)
             )
     style_axes(axes, "step" if by_step else "epoch", LABELS[quantity])
+    axes.set_ylim(ylim)
     if not by_step:
         axes.locator_params(axis="x", integer=True)
     rows = put_legend_above(axes, runs)
