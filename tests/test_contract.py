@@ -96,6 +96,12 @@ def test_it_says_what_it_measured(steps):
             assert (heading in text) == (seconds >= contract.SHORT)
 
 
+def test_a_chapter_of_short_sections_has_no_table(steps):
+    steps({WORKLOADS["00_convolution"][0].name: {1: 0.02, 2: 0.02}})
+    here = time_contract("00")
+    assert max(here.sections.values()) < contract.SHORT and "takes about" not in here._repr_markdown_() + repr(here)
+
+
 def test_a_chapter_that_was_not_measured_yet_says_so(steps, monkeypatch, tmp_path):
     """It can be run all the same: that is how it is measured."""
     (tmp_path / "times.json").write_text("{}", encoding="utf-8")

@@ -122,3 +122,12 @@ def test_the_parts_of_a_chart_filter_by_its_controls():
     chosen = specification["concat"][0]["layer"][1]["transform"][0]["filter"]
     assert all(f"datum['{name}'] === {name}" in chosen for name in GRIDS["05_resnet"].controls)
     assert "image/png" in data and metadata[MIME]["embed_options"]["renderer"] == "svg"
+
+
+@pytest.mark.parametrize("chapter", GRIDS)
+def test_no_line_of_the_picture_goes_back(chapter):
+    """A run that is chosen is not among the others as well: its line would begin anew where it ended."""
+    for axes in recorded_panel(chapter).picture().figure.axes:
+        for line in axes.lines:
+            xs = list(line.get_xdata())
+            assert xs == sorted(xs)

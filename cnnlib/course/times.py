@@ -118,10 +118,10 @@ class Contract:
         return Table(["section", "takes about"], rows)
 
     def _repr_markdown_(self):
-        return self._verdict() + (f"\n\n{self._table()._repr_markdown_()}" if self.sections else "")
+        return self._verdict() + (f"\n\n{table._repr_markdown_()}" if (table := self._table()).rows else "")
 
     def __repr__(self):
-        return printable(self._verdict() + (f"\n\n{self._table()!r}" if self.sections else ""))
+        return printable(self._verdict() + (f"\n\n{table!r}" if (table := self._table()).rows else ""))
 
 
 def time_contract(chapter):

@@ -73,7 +73,8 @@ class RecordedPanel:
             chart = Chart([Panel(("gradient",), yscale="log")], "block", size=(10.0, 3.6))
             series = [(None, "gradients")]
         for number, (x, y) in enumerate(series):
-            for row in [*self.rows[:: max(1, len(self.rows) // KEPT)], chosen]:
+            others = [row for row in self.rows[:: max(1, len(self.rows) // KEPT)] if row is not chosen]
+            for row in [*others, chosen]:
                 values = row.get(y, [])
                 values = values[0] if x is None and values else values
                 points = row.get(x) if x else list(range(len(values)))
