@@ -28,7 +28,9 @@ def draw_fair_comparison(runs, text=None):
     for name, recorded in runs.items():
         if not RUNS(recorded, f"the runs of {name!r}").last("test_acc"):
             raise ValueError(f"no run of {name!r} came to its end.")
-    figure = new_figure(10.0, 5.2)
+    from matplotlib.patheffects import withStroke  # with a figure, not with the library
+
+    figure, edge = new_figure(10.0, 5.2), withStroke(linewidth=3, foreground="white")
     reached = [acc for recorded in runs.values() for acc in recorded.last("test_acc")]
     low, high = min(reached), max(reached)
     room = max(high - low, 0.01)
@@ -36,7 +38,7 @@ def draw_fair_comparison(runs, text=None):
         axes.set_xscale("log")
         axes.set_ylim(low - 0.12 * room, high + 0.12 * room)
         places = [recorded.runs[0][cost] for recorded in runs.values()]
-        axes.set_xlim(min(places) / 2, max(places) * 10 ** (0.9 * math.log10(max(places) / min(places)) + 0.2))
+        axes.set_xlim(min(places) / 2, max(places) * 10 ** (0.45 * math.log10(max(places) / min(places)) + 0.2))
         taken = []
         for name, colour, recorded in zip(runs, colours_for(runs), runs.values(), strict=True):
             accs, x = recorded.last("test_acc"), recorded.runs[0][cost]
@@ -45,7 +47,7 @@ def draw_fair_comparison(runs, text=None):
             rows = (mean + sign * step * 0.01 * room for step in range(200) for sign in (1, -1))
             taken.append(next(y for y in rows if all(abs(y - other) > APART * room for other in taken)))
             axes.annotate(name, (x, taken[-1]), (9, 0), textcoords="offset points", va="center", fontsize=FONT,
-                          color=word_colour(colour))  # fmt: skip
+                          color=word_colour(colour), path_effects=[edge], zorder=4)  # fmt: skip
         style_axes(axes, label, "test accuracy" if cost == "parameters" else "")
     figure.text(0.985, 0.015, "a dot: one seed", ha="right", va="bottom", fontsize=FONT - 2, color=FAINT)
     figure.subplots_adjust(0.085, 0.16, 0.985, 0.98, wspace=0.05)
