@@ -8,7 +8,8 @@ from cnnlib.validation import Dict, Like, Text, arguments
 
 COSTS = {"parameters": "parameters", "multiply_adds": "multiply-adds per picture"}
 RUNS = Like(("runs", "last"), "a recording, as `recorded` returns it")
-APART = 0.07  # of an axis: the least distance between two names
+APART = 0.07  # of an axis: the least distance between two names; half of it between a name and a dot
+WIDE = 0.4  # of an axis: a long name
 
 
 @arguments(runs=Dict(), text=Text())
@@ -28,9 +29,7 @@ def draw_fair_comparison(runs, text=None):
     for name, recorded in runs.items():
         if not RUNS(recorded, f"the runs of {name!r}").last("test_acc"):
             raise ValueError(f"no run of {name!r} came to its end.")
-    from matplotlib.patheffects import withStroke  # with a figure, not with the library
-
-    figure, edge = new_figure(10.0, 5.2), withStroke(linewidth=3, foreground="white")
+    figure = new_figure(10.0, 5.2)
     reached = [acc for recorded in runs.values() for acc in recorded.last("test_acc")]
     low, high = min(reached), max(reached)
     room = max(high - low, 0.01)
@@ -39,15 +38,19 @@ def draw_fair_comparison(runs, text=None):
         axes.set_ylim(low - 0.12 * room, high + 0.12 * room)
         places = [recorded.runs[0][cost] for recorded in runs.values()]
         axes.set_xlim(min(places) / 2, max(places) * 10 ** (0.45 * math.log10(max(places) / min(places)) + 0.2))
+        reach = (axes.get_xlim()[1] / axes.get_xlim()[0]) ** WIDE  # of a name, as a factor
         taken = []
         for name, colour, recorded in zip(runs, colours_for(runs), runs.values(), strict=True):
             accs, x = recorded.last("test_acc"), recorded.runs[0][cost]
             axes.plot([x] * len(accs), accs, "o", color=colour, markersize=8, markeredgecolor="white", zorder=3)
             mean = sum(accs) / len(accs)
+            beside = [other for other in runs.values() if x < other.runs[0][cost] < x * reach]
+            dots = [acc for other in beside for acc in other.last("test_acc")]
             rows = (mean + sign * step * 0.01 * room for step in range(200) for sign in (1, -1))
-            taken.append(next(y for y in rows if all(abs(y - other) > APART * room for other in taken)))
+            taken.append(next(y for y in rows if all(abs(y - other) > APART * room for other in taken)
+                              and all(abs(y - dot) > APART / 2 * room for dot in dots)))  # fmt: skip
             axes.annotate(name, (x, taken[-1]), (9, 0), textcoords="offset points", va="center", fontsize=FONT,
-                          color=word_colour(colour), path_effects=[edge], zorder=4)  # fmt: skip
+                          color=word_colour(colour))  # fmt: skip
         style_axes(axes, label, "test accuracy" if cost == "parameters" else "")
     figure.text(0.985, 0.015, "a dot: one seed", ha="right", va="bottom", fontsize=FONT - 2, color=FAINT)
     figure.subplots_adjust(0.085, 0.16, 0.985, 0.98, wspace=0.05)
