@@ -70,6 +70,7 @@ def page(folder):
 def open_panel(page, folder, chapter):
     """Open a notebook of a chapter's panel and of the cells that it needs, and run them."""
     cells = [c for c in nbformat.read(NOTEBOOKS / f"{chapter}.ipynb", as_version=4).cells if c.cell_type == "code"]
+    cells = [c for c in cells if "hosted" not in c.metadata.get("tags", ())]  # the imports are the first
     needed = (PANEL, *PANELS[chapter])
     chosen = [c.source for i, c in enumerate(cells) if i == 0 or any(word in c.source for word in needed)]
     assert sum(PANEL in source for source in chosen) == 1

@@ -427,7 +427,10 @@ def test_bundle_holds_the_widget_and_a_picture(panel):
     pg = panel(controls=[slider("width", 4, 64, 16)])
     go(pg, 4)
     bundle, metadata = pg._bundle()
-    assert bundle[WIDGET]["model_id"] == pg.box.model_id and size_of(bundle["image/png"]) == (1600, 608)
+    assert bundle[WIDGET]["model_id"] == pg.box.model_id and size_of(bundle["image/png"]) == (
+        STORED * 1000,
+        STORED * 380,
+    )
     assert not any(letter.isdigit() for letter in bundle["text/plain"])
     assert metadata["image/png"]["width"] == 1000
     assert pg.chart.chart.note.startswith("learning rate 0.1, width 16. Run this cell")
@@ -440,7 +443,10 @@ def test_a_page_without_a_kernel_gets_a_picture(panel, monkeypatch):
     pg = panel(wide, controls=WIDE, preview=7, views=[view])
     pg._ipython_display_()
     assert pg.runner.trainer.history.steps == 7 and len(shown) == 1
-    assert size_of(shown[0]["image/png"]) == (1600, pytest.approx(STORED * (380 + view.static().height), abs=3))
+    assert size_of(shown[0]["image/png"]) == (
+        STORED * 1000,
+        pytest.approx(STORED * (380 + view.static().height), abs=3),
+    )
     pg._ipython_display_()
     assert pg.runner.trainer.history.steps == 7
 

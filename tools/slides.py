@@ -111,13 +111,15 @@ def is_too_long(cell):
     return height(cell) > 2 * SCREEN
 
 
-def slide_types(cells):
+def slide_types(cells, screen=SCREEN):
     """Return the slide type of every cell, in their order.
 
     Parameters
     ----------
     cells : sequence of NotebookNode
         The cells of one chapter, with their stored outputs.
+    screen : int
+        Pixels that a slide may fill.
 
     Returns
     -------
@@ -125,7 +127,7 @@ def slide_types(cells):
         "slide", "subslide", "fragment", "skip", or "-" for a cell that stays on the slide of the one before.
     """
     types, exercising, asked = [], False, False
-    used, long, large = SCREEN, False, False  # of the present slide: its height, and whether it holds such a part
+    used, long, large = screen, False, False  # of the present slide: its height, and whether it holds such a part
     for cell, follower in zip(cells, [*cells[1:], None], strict=True):
         tops = [text for level, text in headings(cell) if level <= 2]
         if tops:
@@ -138,11 +140,11 @@ def slide_types(cells):
         here = needed = height(cell)
         if leads_on and not is_question(follower) and not (is_long(cell) and picture_height(follower) > LARGE):
             both = here + height(follower)  # prose stays with what it leads up to, where one slide holds both
-            needed = both if both <= SCREEN else here
+            needed = both if both <= screen else here
         apart = (long and picture_height(cell) > LARGE) or (large and is_long(cell))
         if tops or not types:
             kind = "slide"
-        elif is_question(cell) or asked or apart or used + needed > SCREEN:
+        elif is_question(cell) or asked or apart or used + needed > screen:
             kind = "subslide"
         else:
             kind = "fragment" if ".reveal(" in cell.source else "-"
@@ -154,9 +156,9 @@ def slide_types(cells):
     return types
 
 
-def lay_out(notebook):
+def lay_out(notebook, screen=SCREEN):
     """Set the slide type of every cell of a notebook; leave everything else alone."""
-    for cell, kind in zip(notebook.cells, slide_types(notebook.cells), strict=True):
+    for cell, kind in zip(notebook.cells, slide_types(notebook.cells, screen), strict=True):
         cell.metadata.pop("slideshow", None)
         if kind != "-":  # jupyterlab-slideshow shows nothing at all for a type of "-"
             cell.metadata["slideshow"] = {"slide_type": kind}

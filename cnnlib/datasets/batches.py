@@ -95,7 +95,8 @@ class Batches:
     def epoch(self, number, start=0):
         """Return an iterator over the batches of epoch `number`, without the first `start` of them."""
         batches = self.order(number).split(self.batch_size)[start:]
-        return ((self._batch(self.images[index]), self.labels[index]) for index in batches)
+        take = torch.index_select  # a fifth of the time of images[index]
+        return ((self._batch(take(self.images, 0, index)), take(self.labels, 0, index)) for index in batches)
 
     def _batch(self, images):
         if self.transform is not None:

@@ -9,9 +9,10 @@ from cnnlib.models.cifar_resnet import ZeroPad, is_block
 from cnnlib.models.explain_forward import run_network
 from cnnlib.models.hooks import device_of, watching
 from cnnlib.probes.passes import dtype_of, looking
-from cnnlib.validation import Example, Network, Text, arguments
+from cnnlib.validation import Count, Example, Network, Text, arguments
 
-WIDTH, MIDDLE, TALL = 1000, 150, 84  # pixels
+WIDTH, MIDDLE, TALL = 1000, 106, 70  # pixels
+WIDTHS = Count(least=500)
 STAGES = ("#9ecae1", "#fdd0a2", "#a1d99b", "#dadaeb", "#d9d9d9")  # light enough for what is drawn over them
 KINDS = {  # of a shortcut: colour and dash
     "identity": (COLOURS[6], ()),
@@ -20,8 +21,8 @@ KINDS = {  # of a shortcut: colour and dash
 }
 
 
-@arguments(net=Network(), input_shape=Example(), title=Text())
-def draw_blocks(net, input_shape, title=""):
+@arguments(net=Network(), input_shape=Example(), title=Text(), width=WIDTHS)
+def draw_blocks(net, input_shape, title="", width=WIDTH):
     """Draw a residual or plain network: a box for each block, an arc for each shortcut.
 
     A box is as high as its maps in proportion to the picture; its colour and the number over it tell the channels.
@@ -32,6 +33,9 @@ def draw_blocks(net, input_shape, title=""):
         Its blocks are those of `cifar_resnet` or of `resnet18`.
     input_shape : tuple of int
         Shape of one example.
+    title : str
+    width : int
+        Pixels of the drawing: on a page that has so many, its letters have the page's size.
 
     Returns
     -------
@@ -45,7 +49,7 @@ def draw_blocks(net, input_shape, title=""):
     blocks = _blocks(net, input_shape)
     if not blocks:
         raise ValueError("the network has no residual or plain block to draw: build it by cifar_resnet or resnet18.")
-    slot = min(64.0, (WIDTH - 150) / len(blocks))
+    slot = min(64.0, (width - 150) / len(blocks))
     wide = max(3.0, 0.55 * slot)
     parts = [Words(8, 22, title, 17, weight="bold", anchor="start")] if title else []
     x = 60.0
@@ -70,7 +74,7 @@ def draw_blocks(net, input_shape, title=""):
     parts.append(Words(x + 34, MIDDLE + 5, "scores", anchor="start"))
     parts += _legend(used, len(blocks))
     text = f"{len(blocks)} blocks, {', '.join(used) or 'no'} shortcuts"
-    return Drawing(parts, WIDTH, MIDDLE + 110, text)
+    return Drawing(parts, width, MIDDLE + 94, text)
 
 
 def _blocks(net, input_shape):
@@ -103,13 +107,13 @@ def _arc(left, right, top, slot, colour, dash):
 
 
 def _legend(used, number):
-    y, x = MIDDLE + 98, 8
-    parts = [Words(x, y, f"{number} blocks of two 3×3 convolutions", fill=FAINT, anchor="start")]
-    x += 330
+    y, x = MIDDLE + 84, 8
+    parts = [Words(x, y, f"{number} blocks of two convolutions", fill=FAINT, anchor="start")]
+    x += 250
     for kind in used:
         parts += [Line([(x, y - 5), (x + 40, y - 5)], KINDS[kind][0], 2, KINDS[kind][1])]
         parts.append(Words(x + 48, y, kind, anchor="start"))
-        x += 70 + 10 * len(kind)
+        x += 60 + 9 * len(kind)
     if not used:
         parts.append(Words(x, y, "no shortcut: a plain network", anchor="start"))
     return parts

@@ -3,27 +3,32 @@
 from cnnlib.figures.drawing import Drawing, Rect, Words
 from cnnlib.figures.style import FAINT, FILL
 from cnnlib.probes import layer_table
-from cnnlib.validation import Dict, Example, Network, Text, arguments, in_words
+from cnnlib.validation import Count, Dict, Example, Network, Text, arguments, in_words
 
 KINDS = {"Conv2d": "convolution", "MaxPool2d": "pooling", "AvgPool2d": "pooling", "Linear": "dense"}
 WIDTH = 1000  # pixels of a drawing
-TALL = 150  # pixels of the largest map
+TALL, LOW = 150, 90  # pixels of the largest map, and in a drawing that is narrower
 WIDE = 46  # pixels of the most channels, where the rows are not too long
 GAP = 5  # pixels between two volumes at least
 LEAST = 3  # pixels of the smallest, so that it is seen
+CLOSE = 44  # pixels that a volume needs for a number of its own
 
 
-@arguments(networks=Dict(), caption=Text())
-def draw_volumes(networks, caption=None):
+@arguments(networks=Dict(), caption=Text(), width=Count(least=500))
+def draw_volumes(networks, caption=None, width=WIDTH):
     """Draw networks below each other, layer by layer, on one scale.
 
     A volume is as high as its feature maps and as wide as they are many; a dense layer is as high as the square root
-    of its number of units. Above each stands the number of channels or units, below it the side of the maps.
+    of its number of units. Above each stands the number of channels or units, below it the side of the maps; where they
+    lie close, a number stands only where it changes.
 
     Parameters
     ----------
     networks : dict of str to (LayerTable or nn.Module, input_shape)
         `input_shape` is that of one example: (1, 28, 28).
+    caption : str, optional
+    width : int
+        Pixels of the drawing: on a page that has so many, its letters have the page's size.
 
     Returns
     -------
@@ -33,21 +38,24 @@ def draw_volumes(networks, caption=None):
         _check_row(name, pair)
     rows = {name: _stages(net, shape) for name, (net, shape) in networks.items()}
     stages = [stage for row in rows.values() for stage in row]
-    tall = TALL / max(side for _, _, side in stages if side)
+    tallest = TALL if width == WIDTH else LOW
+    tall = tallest / max(side for _, _, side in stages if side)
     wide = WIDE / max(channels for _, channels, side in stages if side)
     for row in rows.values():  # on one scale for all, and in the longest row none lies over its neighbour
-        wide = min(wide, (_slot(row) - GAP) / max(channels for _, channels, side in row if side))
-    high = TALL / max([channels**0.5 for _, channels, side in stages if not side], default=1)
+        wide = min(wide, (_slot(row, width) - GAP) / max(channels for _, channels, side in row if side))
+    high = tallest / max([channels**0.5 for _, channels, side in stages if not side], default=1)
     parts, top = [], 8
     for name, row in rows.items():
         height = max(side * tall if side else channels**0.5 * high for _, channels, side in row)
-        middle = top + 50 + height / 2
-        parts.append(Words(4, top + 16, name, size=19, weight="bold", anchor="start"))
-        parts += _row(row, middle, height, tall, wide, high)
+        for line in name.split("\n"):
+            parts.append(Words(4, top + 16, line, size=19 if width == WIDTH else 16, weight="bold", anchor="start"))
+            top += 22
+        middle = top + 28 + height / 2
+        parts += _row(row, middle, height, tall, wide, high, _slot(row, width))
         top = middle + height / 2 + 34
-    parts += _legend(top)
+    parts += _legend(top, width)
     caption = caption or f"Drawn to one scale, layer by layer: {', '.join(networks)}"
-    return Drawing(parts, WIDTH, round(top + 26), caption)
+    return Drawing(parts, width, round(top + (26 if width == WIDTH else 50)), caption)
 
 
 def _check_row(name, pair):
@@ -70,37 +78,39 @@ def _stages(net, shape):
     return stages
 
 
-def _slot(row):
+def _slot(row, width):
     """Return how many pixels each volume of a row has for itself."""
-    return min(76.0, (WIDTH - 10) / len(row))
+    return min(76.0, (width - 10) / len(row))
 
 
-def _row(row, middle, height, tall, wide, high):
+def _row(row, middle, height, tall, wide, high, slot):
     sizes = []
     for _, channels, side in row:
         if side:
             sizes.append((max(LEAST, channels * wide), max(LEAST, side * tall)))
         else:
             sizes.append((10, max(LEAST, channels**0.5 * high)))
-    slot = _slot(row)
-    size = 16 if slot >= 56 else 14 if slot >= 44 else 13
-    parts = []
+    size = 16 if slot >= 56 else 14
+    parts, before = [], (None, None)
     for number, ((kind, channels, side), (width, tallness)) in enumerate(zip(row, sizes, strict=True)):
         centre = 5 + slot * (number + 0.5)
         x, y = centre - width / 2, middle - tallness / 2
         parts.append(Rect(x, y, width, tallness, FILL[kind]))
-        parts.append(Words(centre, middle - height / 2 - 7, f"{channels:,}", size=size))
-        if side:
+        if slot >= CLOSE or channels != before[0]:
+            parts.append(Words(centre, middle - height / 2 - 7, f"{channels:,}", size=size))
+        if side and (slot >= CLOSE or side != before[1]):
             parts.append(Words(centre, middle + height / 2 + 18, f"{side}²", size=size, fill=FAINT))
+        before = channels, side
     return parts
 
 
-def _legend(top):
+def _legend(top, width):
     parts, x = [], 5
     for kind, fill in FILL.items():
         parts.append(Rect(x, top + 2, 14, 14, fill))
         parts.append(Words(x + 20, top + 15, kind, anchor="start"))
         x += 40 + 9 * len(kind)
     note = "above: channels or units · below: side of the maps"
-    parts.append(Words(WIDTH - 4, top + 15, note, fill=FAINT, anchor="end"))
-    return parts
+    if width == WIDTH:
+        return [*parts, Words(WIDTH - 4, top + 15, note, fill=FAINT, anchor="end")]
+    return [*parts, Words(5, top + 39, note, fill=FAINT, anchor="start")]

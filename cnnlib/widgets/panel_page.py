@@ -55,7 +55,9 @@ class PanelPage:
         self.tabs.observe(lambda change: self._turn(turned), "value")
         self._turn()
         buttons = _group("cnnlib-buttons", [self.start, self.step, self.reset, self.stop])
-        apart = ipywidgets.HTML("<small>Reset: new weights. Stop: keeps this curve, ends the run.</small>")
+        apart = ipywidgets.HTML(
+            "<div class='cnnlib-apart'>Reset: new weights. Stop: keeps this curve, ends the run.</div>"
+        )
         left = _group("cnnlib-panel-controls", [buttons, apart, *self._groups(controls)])
         stage = _group("cnnlib-panel-view", list(tabs.values()))
         right = _group("cnnlib-panel-picture", [self.chart, self.status, self.offer, self.tabs, stage])

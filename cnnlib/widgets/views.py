@@ -12,6 +12,8 @@ from cnnlib.validation import Count, Example, Tensor, arguments
 from cnnlib.widgets.live_chart import LiveChart
 from cnnlib.widgets.view import View
 
+NARROW = 560  # pixels beside a panel's controls on a screen of 1280: drawn for them, letters keep their size
+
 
 class DrawnView(View):
     """One drawing, which `_show` replaces."""
@@ -82,7 +84,7 @@ class Shortcuts(SettingsView):
 
     def draw(self, net):
         """Return the row of blocks."""
-        return draw_blocks(net, self.input_shape, "The network")
+        return draw_blocks(net, self.input_shape, "The network", NARROW)
 
 
 def describe_network(net, input_shape):
@@ -91,8 +93,8 @@ def describe_network(net, input_shape):
     head = f"{walk.parameters:,} parameters · {walk.multiply_adds:,} multiply-adds a picture"
     seen = [step.patch.sizes for step in walk if step.patch and len(step.output_shape) == 3]
     if seen:
-        head += f" · the last map sees {' × '.join(map(str, dict.fromkeys(seen[-1])))} pixels"
-    return draw_volumes({head: (walk, input_shape)}, "The network that the controls describe, drawn to scale")
+        head += f"\nthe last map sees {' × '.join(map(str, dict.fromkeys(seen[-1])))} pixels"
+    return draw_volumes({head: (walk, input_shape)}, "The network that the controls describe, drawn to scale", NARROW)
 
 
 @arguments(X=Tensor(shape="(N, …)"), number=Count(least=0))
