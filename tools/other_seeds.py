@@ -39,11 +39,11 @@ SIZED = re.compile(
 )  # as `cnnlib.course.claims.claim` prints it
 BEGIN = """
 import functools, cnnlib
-MOVED, own = {by}, cnnlib.train_over_seeds
+MOVED, _unmoved = {by}, cnnlib.train_over_seeds
 
-@functools.wraps(own)
+@functools.wraps(_unmoved)
 def train_over_seeds(build, train_iter, test_iter, num_epochs, lr, seeds=(0, 1, 2), **options):
-    return own(build, train_iter, test_iter, num_epochs, lr, tuple(seed + MOVED for seed in seeds), **options)
+    return _unmoved(build, train_iter, test_iter, num_epochs, lr, tuple(seed + MOVED for seed in seeds), **options)
 
 cnnlib.train_over_seeds = train_over_seeds
 """
