@@ -479,7 +479,10 @@ def kernel():
 
 
 def value(kernel, expression):
-    reply = kernel.client.execute("", user_expressions={"x": expression}, reply=True, timeout=60)
+    for _ in range(10):  # what is asked while a kernel gives up what waited behind an error is given up as well
+        reply = kernel.client.execute("", user_expressions={"x": expression}, reply=True, timeout=60)
+        if reply["content"]["status"] != "aborted":
+            break
     answer = reply["content"]["user_expressions"]["x"]
     return answer["data"]["text/plain"] if answer["status"] == "ok" else f"{answer['ename']}: {answer['evalue']}"
 
