@@ -7,18 +7,22 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 
+import nbformat
 import pytest
 import torch
+from torch import nn
+from torchvision.transforms import v2
 
 from cnnlib import History
 from cnnlib.course.records import EXPERIMENTS, full_results, recorded, recordings, stored
 from cnnlib.course.records import run as engine
 from cnnlib.course.records.__main__ import main
-from cnnlib.course.records.catalogue import find_experiments
+from cnnlib.course.records.catalogue import block_5x5, contestant, find_experiments
 from cnnlib.course.records.record import read
 from cnnlib.course.records.stored import collect
 from cnnlib.datasets import load_arrays
 from cnnlib.figures.recorded import draw_recorded
+from cnnlib.models import kaiming_, vgg, vgg_block
 from cnnlib.probes import layer_table
 
 CPU = torch.device("cpu")
@@ -96,6 +100,20 @@ def test_pictures_are_moved_after_training(tmp_path):
     assert len(engine.run(CHOSEN, 0, CPU, tmp_path)["shifted_acc"]) == 4
     resized = TOY["laptop-plain20"]
     assert next(iter(resized.shifted(resized.data(0)[1], 1)))[0].shape[-2:] == (8, 8)
+
+
+def test_what_is_recorded_is_what_the_chapters_show():
+    """The contestants of chapter 3 and the augmentation of chapter 2 stand in their cells as well."""
+    cells = {name: nbformat.read(ROOT / "notebooks" / f"{name}.ipynb", 4).cells for name in ("02_alexnet", "03_vgg")}
+    shown = {"vgg_block": vgg_block, "vgg": vgg, "kaiming_": kaiming_, "nn": nn}
+    (cell,) = [cell for cell in cells["03_vgg"] if cell.source.startswith("def block_5x5(")]
+    exec(cell.source.partition("\ncontest = ")[0], shown)
+    for recorded_block, block in ((block_5x5, shown["block_5x5"]), (vgg_block, vgg_block)):
+        assert str(contestant(recorded_block, 16)) == str(shown["contestant"](block, 16))
+    (cell,) = [cell for cell in cells["02_alexnet"] if cell.source.startswith("augment = ")]
+    found = {"v2": v2}
+    exec(cell.source.partition("\ntorch.")[0], found)
+    assert str(found["augment"]) == str(TOY["laptop-few_augmented"].data(0)[0].transform)
 
 
 def test_training_pictures_alone_are_augmented():
