@@ -605,6 +605,13 @@ def test_slides_live(tmp_path, slides, browser):
             page.keyboard.press("Shift+Enter")
             page.wait_for_timeout(300)
         page.locator(".cnnlib-playground").wait_for(timeout=60_000)
+        on_slide = ".jp-deck-mod-visible"
+        code = page.locator(f"{on_slide} .jp-CodeCell .jp-InputArea, {on_slide}.jp-CodeCell .jp-InputArea")
+        code.last.wait_for()
+        page.keyboard.press("Alt+C")
+        code.last.wait_for(state="hidden")
+        page.keyboard.press("Alt+Shift+C")
+        code.last.wait_for()
         start_panel(page)
         page.close()
 

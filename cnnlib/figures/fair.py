@@ -10,6 +10,7 @@ COSTS = {"parameters": "parameters", "multiply_adds": "multiply-adds per picture
 RUNS = Like(("runs", "last"), "a recording, as `recorded` returns it")
 APART = 0.07  # of an axis: the least distance between two names; half of it between a name and a dot
 WIDE = 0.4  # of an axis: a long name
+SHAPES = {"LeNet": "s", "AlexNet": "D", "VGG": "^", "ResNet": "P"}  # a family of networks; all others are discs
 
 
 @arguments(runs=Dict(), text=Text())
@@ -42,7 +43,8 @@ def draw_fair_comparison(runs, text=None):
         taken = []
         for name, colour, recorded in zip(runs, colours_for(runs), runs.values(), strict=True):
             accs, x = recorded.last("test_acc"), recorded.runs[0][cost]
-            axes.plot([x] * len(accs), accs, "o", color=colour, markersize=8, markeredgecolor="white", zorder=3)
+            shape = next((shape for family, shape in SHAPES.items() if family in name), "o")
+            axes.plot([x] * len(accs), accs, shape, color=colour, markersize=9, markeredgecolor="white", zorder=3)
             mean = sum(accs) / len(accs)
             beside = [other for other in runs.values() if x < other.runs[0][cost] < x * reach]
             dots = [acc for other in beside for acc in other.last("test_acc")]
@@ -52,6 +54,6 @@ def draw_fair_comparison(runs, text=None):
             axes.annotate(name, (x, taken[-1]), (9, 0), textcoords="offset points", va="center", fontsize=FONT,
                           color=word_colour(colour))  # fmt: skip
         style_axes(axes, label, "test accuracy" if cost == "parameters" else "")
-    figure.text(0.985, 0.015, "a dot: one seed", ha="right", va="bottom", fontsize=FONT - 2, color=FAINT)
+    figure.text(0.985, 0.015, "a mark: one seed", ha="right", va="bottom", fontsize=FONT - 2, color=FAINT)
     figure.subplots_adjust(0.085, 0.16, 0.985, 0.98, wspace=0.05)
     return Picture(figure, text or f"Test accuracy against parameters and multiply-adds of {', '.join(runs)}")

@@ -2,7 +2,7 @@
 
 from cnnlib.figures.picture import Picture
 from cnnlib.figures.plots import put_legend_above
-from cnnlib.figures.style import COLOURS, DASHES, FAINT, FONT, colours_for, new_figure, style_axes
+from cnnlib.figures.style import COLOURS, DASHES, FAINT, FONT, MARKERS, colours_for, new_figure, style_axes
 from cnnlib.training.history import History
 from cnnlib.validation import Choice, Dict, Like, Pair, Text, arguments
 
@@ -50,12 +50,15 @@ def draw_recorded(runs, quantity="loss", here=None, ylim=None, text=None):
         )
     figure = new_figure(10.0, 4.2)
     axes, by_step = figure.subplots(), quantity == "loss"
-    for name, colour, dash in zip(runs, colours_for(runs), DASHES, strict=False):
+    for name, colour, dash, marker in zip(runs, colours_for(runs), DASHES, MARKERS, strict=False):
+        style = {"color": colour, "linestyle": dash, "linewidth": 1.2}
+        if not by_step:  # an epoch a point, few enough for markers
+            style |= {"marker": marker, "markersize": 4}
         steps, rows = RECORDED(runs[name], f"the runs of {name!r}").curve(quantity.replace("error", "acc"))
         xs = steps if by_step else range(1, len(steps) + 1)
         for number, row in enumerate(rows):
             label = name if number == 0 else None
-            axes.plot(xs[: len(row)], _shown(row, quantity), dash, color=colour, linewidth=1.2, label=label)
+            axes.plot(xs[: len(row)], _shown(row, quantity), label=label, **style)
         for history in here.get(name, ()):
             xs, values = _own_curve(history, quantity)
             axes.plot(
