@@ -89,19 +89,6 @@ def test_gradients(kind):
 # Pictures as their own targets
 
 
-@pytest.mark.parametrize("low", [0.0, -1.0, -0.5, 0.1, -0.3, 0])
-def test_values_and_order_of_copies(noise, low):
-    batches = noise(80, size=6)
-    copies = Copies(batches, low)
-    for number in (0, 3):
-        pairs = list(itertools.zip_longest(copies.epoch(number), batches.epoch(number)))
-        for (X, target), (original, _) in pairs:
-            assert torch.equal(X, target) and X.dtype == torch.float32 and X.shape == original.shape
-            torch.testing.assert_close(X, original * (1 - low) + low)
-            assert X.min() >= low - 1e-6 and X.max() <= 1 + 1e-6
-        assert len(pairs) == 3 == len(copies)
-
-
 @pytest.mark.parametrize("low", [0.0, -1.0])
 def test_black_and_white_are_exact(low):
     images = torch.tensor([0, 255, 128], dtype=torch.uint8).reshape(3, 1, 1, 1)
