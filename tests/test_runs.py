@@ -200,16 +200,6 @@ def test_what_is_on_the_chart_stays_when_runs_are_renamed(panel):
     assert [list(ys) for ys in pg.chart.chart.ys] == before and len(before[2]) == 2
 
 
-@pytest.mark.parametrize("name", ["$5 and $6", r"$\oops$", "_^{ a % b"])
-def test_any_name_can_be_drawn(panel, name):
-    pg = panel()
-    go(pg, 6)
-    press(pg, "reset")
-    pg.book.rename(pg.book.runs[0], name)
-    go(pg, 3)
-    assert earlier_names(pg) == [name] and pg.picture().png().startswith(b"\x89PNG")
-
-
 # The page
 
 
