@@ -447,17 +447,6 @@ def assert_code_repeats(pg, **own):
     assert again.test_acc == mine.test_acc
 
 
-@pytest.mark.parametrize("skip", [True, False])
-def test_the_code_of_a_run_repeats_it(trained, skip):
-    pg = trained([Reconstructions()])
-    pg.inputs["skip"].value = skip
-    go(pg, 12)
-    text = pg.code()
-    assert f"skip={skip}" in text and "low=-1.0" in text and "as this panel was given it" not in text
-    assert "loss=torch.nn.functional.mse_loss, correct=count_near" in text
-    assert_code_repeats(pg)
-
-
 def own_loss(y_hat, y):
     total = (y_hat - y).abs()
     for _ in range(1):

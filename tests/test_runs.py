@@ -356,18 +356,6 @@ def test_csv_has_a_row_a_step(noise, dense):
     assert [float(row[5]) for row in rows if row[5]] == trainer.history.test_acc
 
 
-def test_json_takes_text_and_bytes():
-    history = record(3, marks=[(2, "lr 0.2 ü")], ended="stopped")
-    text = history.to_json()
-    for given in (text, text.encode(), memoryview(text.encode()), bytearray(text.encode())):
-        again = History.from_json(given)
-        assert again == history and again.marks == [(2, "lr 0.2 ü")]
-    with pytest.raises(ValueError, match="^the seventh is no history"):
-        History.from_json("{}", "the seventh")
-    with pytest.raises(ValueError, match="^this text is no history"):
-        History.from_json(b"\xff\xfe")
-
-
 # Loading
 
 
