@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from xml.etree import ElementTree
 
 import pytest
-from panels import STEPS, earlier_names, fork, go, mark, move, pause, press, run
+from panels import STEPS, earlier_names, fork, go, mark, pause, press, run
 from panels import panel as panel
 from torch import nn
 
@@ -459,17 +459,6 @@ def test_a_file_that_is_no_run_is_refused(panel, monkeypatch):
 
 
 # A panel's runs
-
-
-def test_a_run_knows_its_settings_in_the_words_of_the_page(panel):
-    controls = [choice("activation", {"hard": nn.ReLU, "soft": nn.Tanh}), slider("p", 0.0, 1.0, 0.1, 0.1), switch("on")]
-    pg = panel(controls=controls)
-    go(pg, 3)
-    assert pg.book.current.settings == {"learning rate": "0.1", "activation": "hard", "p": "0.1", "on": "off"}
-    move(pg, activation=nn.Tanh, p=0.1 * 3, on=True)
-    go(pg, 3)
-    assert pg.book.current.settings == {"learning rate": "0.1", "activation": "soft", "p": "0.3", "on": "on"}
-    assert pg.picture() and "activation soft, p 0.3, on on" in pg.chart.chart.note
 
 
 def test_short_runs_are_forgotten_and_others_kept(panel):
