@@ -2,7 +2,7 @@
 
 `Trainer.fit` → `_run_epoch` → `_step` is the loop. What surrounds it has a file of its own: the batches (`source`),
 the loss (`objective`), learning rates (`rates`), the record (`record`, `history`), what a diverging run goes back to
-(`guard`, `backup`), saved states (`state`, `checkpoint`), evaluation.
+(`guard`), saved states (`state`, `checkpoint`), evaluation.
 """
 
 import threading
@@ -21,9 +21,8 @@ from cnnlib.models.explain_forward import EXPLAINED, run_network
 from cnnlib.models.explain_training import explain_backward_error
 from cnnlib.models.training_mode import modules_in_evaluation, train_all_but
 from cnnlib.training.channels_last import ChannelsLast
-from cnnlib.training.errors import DivergenceError
 from cnnlib.training.evaluation import accuracy_from, count_right
-from cnnlib.training.guard import Guarded
+from cnnlib.training.guard import DivergenceError, Guarded
 from cnnlib.training.history import History
 from cnnlib.training.identity import run_settings
 from cnnlib.training.interrupt import interrupts_stop
@@ -132,16 +131,6 @@ class Trainer(Guarded, Saved):
         return self.recorder.history
 
     @property
-    def loss(self):
-        """The loss whose gradient a step computes."""
-        return self.objective.loss
-
-    @property
-    def correct(self):
-        """What counts the right predictions."""
-        return self.objective.correct
-
-    @property
     def num_batches(self):
         """How many batches an epoch has, the length of `train_iter`."""
         return len(self.source)
@@ -241,7 +230,7 @@ class Trainer(Guarded, Saved):
             self.optimizer.step()
         except BaseException as error:  # the batch comes again when the run goes on
             if moved:  # perhaps some of the weights
-                self._restore()
+                self._backup.restore()
             self.optimizer.zero_grad()
             self.recorder.forget_step()
             if not isinstance(error, EXPLAINED) or faults.is_fault(error):

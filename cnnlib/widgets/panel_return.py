@@ -7,7 +7,7 @@ from types import SimpleNamespace
 from traitlets import TraitError
 
 from cnnlib.page.announce import alert
-from cnnlib.training.errors import DivergenceError
+from cnnlib.training.guard import DivergenceError
 from cnnlib.validation import in_words
 from cnnlib.widgets.controls import shown
 from cnnlib.widgets.listing import write_listing

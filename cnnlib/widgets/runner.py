@@ -16,7 +16,7 @@ from cnnlib.machine.faults import OutOfMemoryError, explain_fault, is_fault, is_
 from cnnlib.machine.memory import return_freed_memory
 from cnnlib.machine.rng import forked_rng
 from cnnlib.machine.threads import release_openmp_threads
-from cnnlib.training.errors import DivergenceError
+from cnnlib.training.guard import DivergenceError
 from cnnlib.widgets.controls import shown
 
 PATIENCE = 10.0  # seconds to wait for a thread to end: one long step
