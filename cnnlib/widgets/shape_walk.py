@@ -8,9 +8,9 @@ from cnnlib.figures import draw_step
 from cnnlib.page.escape import html_text
 from cnnlib.probes import walk_layers
 from cnnlib.validation import Bool, Example, Network, arguments
+from cnnlib.widgets.background import random_lock
 from cnnlib.widgets.columns import Columns
 from cnnlib.widgets.controls import LABEL, switch
-from cnnlib.widgets.runner import random_lock
 from cnnlib.widgets.shape_quiz import judge
 from cnnlib.widgets.versions import hint
 
