@@ -8,10 +8,10 @@ import ipywidgets
 
 from cnnlib.machine.clock import Throttle
 from cnnlib.page.frontend import NO_CHANNEL, subshell_is_open, way, why_static
+from cnnlib.widgets.answering import answer_in_subshell
 from cnnlib.widgets.controls import lr_slider
 from cnnlib.widgets.display import close_tree
 from cnnlib.widgets.live_chart import LiveChart
-from cnnlib.widgets.subshells import answer_in_subshell
 
 SHARE = 0.02  # the part of the time that frames take; the last picture, once a run, comes on top
 FRAME_EVERY = 0.4  # seconds between two frames at least: sending one takes a core from the loop for a moment
