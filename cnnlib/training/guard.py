@@ -9,20 +9,22 @@ import time
 
 import torch
 
+from cnnlib.machine.faults import EndsRun
+
 LOOK_EVERY = 0.1  # seconds between two looks at the losses on a GPU; each synchronises with the device
 NOT_FINITE = "a weight, a running statistic or the optimizer's memory became infinite or NaN"
 COPY_EVERY = 10  # steps between two copies of the weights: of AlexNet's one takes 60 ms on a core, of LeNet's 0.1
 
 
-class DivergenceError(FloatingPointError):
+class DivergenceError(EndsRun, FloatingPointError):
     """The loss or the weights became NaN or infinite, and the network is back to weights from before the loss rose.
 
     `history` holds the run so far, `step` the step that failed, `lr` the learning rate to go on with: a tenth.
     """
 
     def __init__(self, message, history=None, step=None, lr=None):
-        super().__init__(message)  # the message alone: pickle rebuilds an exception from that and its attributes
-        self.history, self.step, self.lr = history, step, lr
+        super().__init__(message, history, step)
+        self.lr = lr
 
 
 class Guarded:

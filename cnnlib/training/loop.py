@@ -29,9 +29,8 @@ from cnnlib.training.interrupt import interrupts_stop
 from cnnlib.training.metrics import count_correct
 from cnnlib.training.objective import Objective
 from cnnlib.training.optimizer import BUILDS, build_optimizer, check_gradients_on, check_trainable
-from cnnlib.training.progress import progress_of
 from cnnlib.training.rates import Rates
-from cnnlib.training.record import Recorder
+from cnnlib.training.record import Recorder, progress_of
 from cnnlib.training.source import Source, batch_size, count_batches, on_device
 from cnnlib.training.state import Saved
 from cnnlib.validation import Callable, Count, Device, Iterable, Network, Rate, arguments
@@ -193,7 +192,7 @@ class Trainer(Guarded, Saved):
             with self._whole_run():
                 while self.epoch < self._num_epochs and not self._asked_to_stop():
                     self._run_epoch()
-        except (DivergenceError, faults.OutOfMemoryError, faults.DeviceError) as error:
+        except faults.EndsRun as error:
             raise faults.without_traceback(error) from None
         return self.history
 

@@ -6,8 +6,10 @@ When a run is paused or done, the thread ends; the next command starts another.
 import threading
 import weakref
 
+from cnnlib.machine.faults import OutOfMemoryError, explain_fault, is_fault, is_out_of_memory
 from cnnlib.machine.memory import return_freed_memory
 from cnnlib.machine.threads import release_openmp_threads
+from cnnlib.training.guard import DivergenceError
 
 PATIENCE = 10.0  # seconds to wait for a thread to end: one long step
 
@@ -27,12 +29,17 @@ def pause_all(but=None):
 
 
 class Background:
-    """Work in a thread. A subclass has `_do()`, a piece of it, and `_has_work()`, which is asked for under `_lock`."""
+    """Work in a thread, whose errors nobody would see: they are kept, for a panel to show.
+
+    A subclass has `_do()`, a piece of the work; `_has_work()`, which is asked for under `_lock`; and `_run_out(error)`,
+    which is called where the memory runs out.
+    """
 
     def __init__(self):
         self._lock = threading.RLock()
         self._thread = None
         self._go = self._closed = False
+        self.state, self.error = "ready", None
         _alive.add(self)
 
     def pause(self):
@@ -79,3 +86,23 @@ class Background:
                 return_freed_memory()
             else:
                 self._do()
+
+    def _attempt(self, action):
+        """Do something; return whether it went well."""
+        try:
+            action()
+            return True
+        except DivergenceError as error:
+            self._end("diverged", error)
+        except OutOfMemoryError as error:
+            self._run_out(error)
+        except Exception as error:
+            if is_out_of_memory(error):
+                self._run_out(explain_fault(error))
+            else:
+                self._end("failed", explain_fault(error) if is_fault(error) else error)
+        return False
+
+    def _end(self, state, error=None):
+        self._go = False
+        self.state, self.error = state, error

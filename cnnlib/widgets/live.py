@@ -8,8 +8,6 @@ When the run ends, the controls go and one picture of the chart stays.
 
 import html
 import signal
-import threading
-from contextlib import contextmanager
 
 from IPython.display import display
 
@@ -18,6 +16,7 @@ from cnnlib.machine.memory import return_freed_memory
 from cnnlib.page.escape import printable
 from cnnlib.page.frontend import is_live, kernel, why_static
 from cnnlib.training.checkpoint import Checkpoint
+from cnnlib.training.interrupt import handling
 from cnnlib.training.loop import Trainer
 from cnnlib.training.run import call_to_go_on
 from cnnlib.validation import Count, Device, Network, Rate, arguments
@@ -107,7 +106,7 @@ class Fit:
                 with answering(self.trainer):
                     self.trainer.fit(num_epochs)
         finally:
-            with _undisturbed():
+            with handling(signal.SIG_IGN):  # which might tear the last picture; the run has ended already
                 self._end()
 
     def _end(self):
@@ -157,19 +156,6 @@ class Fit:
 
     def __repr__(self):
         return printable(f"Fit: {self.history.summary()}")
-
-
-@contextmanager
-def _undisturbed():
-    """Let no interrupt tear the last picture, which takes a moment: the run has ended already."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGINT, before)
 
 
 def _say(text):

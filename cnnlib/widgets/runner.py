@@ -5,9 +5,8 @@ It alone touches the network.
 """
 
 from cnnlib.machine.device import try_gpu
-from cnnlib.machine.faults import OutOfMemoryError, explain_fault, is_fault, is_out_of_memory, release_memory
+from cnnlib.machine.faults import release_memory
 from cnnlib.machine.rng import forked_rng
-from cnnlib.training.guard import DivergenceError
 from cnnlib.widgets.background import Background, pause_all, random_lock
 from cnnlib.widgets.controls import shown
 from cnnlib.widgets.moments import Moment, with_moment
@@ -49,7 +48,7 @@ class Runner(Background):
         super().__init__()
         self.build, self.settings, self.num_epochs, self.listener = build, dict(settings), num_epochs, listener
         self.seed, self.words = seed, words
-        self.trainer, self.error, self.state = None, None, "ready"
+        self.trainer = None
         self._stale = True  # a network is to be built
         self._ending = False  # the run is over for good
         self._steps_left = None  # of a run that only goes some steps
@@ -136,22 +135,6 @@ class Runner(Background):
         self._attempt(self._advance)
         if not self._attempt(self._tell):  # it was the listener that failed: let it say so
             self._attempt(self._tell)
-
-    def _attempt(self, action):
-        """Do something; return whether it went well. The panel shows what went wrong: nobody sees a thread's errors."""
-        try:
-            action()
-            return True
-        except DivergenceError as error:
-            self._end("diverged", error)
-        except OutOfMemoryError as error:
-            self._run_out(error)
-        except Exception as error:
-            if is_out_of_memory(error):
-                self._run_out(explain_fault(error))
-            else:
-                self._end("failed", explain_fault(error) if is_fault(error) else error)
-        return False
 
     def _run_out(self, error):
         """Keep the network and its record, if there is one, so that Start can try again."""
@@ -256,10 +239,6 @@ class Runner(Background):
             settings = dict(self.settings)
         moment = Moment(trainer.step, label, settings, self.base, tuple(self.events), trainer.state(), asked)
         self.moments = with_moment(self.moments, moment)
-
-    def _end(self, state, error=None):
-        self._go = False
-        self.state, self.error = state, error
 
     def _tell(self):
         if not self._closed:

@@ -14,10 +14,8 @@ from cnnlib.widgets.controls import LABEL, switch
 from cnnlib.widgets.shape_quiz import judge
 from cnnlib.widgets.versions import hint
 
-RULES = arguments(net=Network(abstract=True), input_shape=Example(), quiz=Bool())
 
-
-@RULES
+@arguments(net=Network(abstract=True), input_shape=Example(), quiz=Bool())
 def explore_shapes(net, input_shape, picture=None, quiz=False):
     """Step through a network: shapes with their formulas, costs, and what one output sees of a picture.
 
@@ -45,7 +43,6 @@ def explore_shapes(net, input_shape, picture=None, quiz=False):
     return ShapeWalk(net, input_shape, picture, quiz)
 
 
-@RULES
 class ShapeWalk(Columns):
     """The widget of `explore_shapes`; arguments as there.
 
