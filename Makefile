@@ -97,7 +97,7 @@ slides: $(VENV)/present
 	@test -f notebooks/$(CHAPTER).ipynb || \
 		{ echo "There is no notebooks/$(CHAPTER).ipynb. Say make slides CHAPTER=01_lenet"; exit 1; }
 	rm -rf build/slides && mkdir -p build && cp -R docs/book/live build/slides
-	@echo "Presenting $(CHAPTER). Space goes on, shift and enter run a cell."
+	@echo "Presenting $(CHAPTER). Space goes on, shift and enter run a cell, alt and c put the code away, alt, shift and c bring it back."
 	JUPYTER_CONFIG_DIR="$(CURDIR)/build/slides" $(LAB) --open $(CHAPTER) $(LAB_OPTIONS)
 
 playground: $(VENV)/present

@@ -57,10 +57,6 @@ class LeNet(nn.Module):
         return self.out(self.act(self.f6(self.act(self.f5(X.view(len(X), -1))))))
 
 
-def relu_max(layers):
-    return exchanged(lenet(nn.ReLU, nn.MaxPool2d), layers)
-
-
 def conv(X, K):
     return (X.unfold(0, K.shape[0], 1).unfold(1, K.shape[1], 1) * K).sum(dim=(-2, -1))
 

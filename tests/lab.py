@@ -7,6 +7,7 @@ import socket
 import subprocess
 import sys
 import time
+import urllib.error
 import urllib.request
 from contextlib import contextmanager
 from pathlib import Path
@@ -69,7 +70,7 @@ OPTIONS = (
 
 @contextmanager
 def serving(command, environment, home, cwd=None, options=OPTIONS):
-    """Start a JupyterLab by a command, on a port of its own; yield its address once it answers."""
+    """Start a server by a command, on a port of its own; yield its address once it answers."""
     with socket.socket() as s:
         s.bind(("127.0.0.1", 0))
         port = s.getsockname()[1]
@@ -80,6 +81,8 @@ def serving(command, environment, home, cwd=None, options=OPTIONS):
             for _ in range(800):
                 try:
                     urllib.request.urlopen(f"{address}/api", timeout=5)
+                    break
+                except urllib.error.HTTPError:  # it answers, and has no such page
                     break
                 except OSError:
                     assert server.poll() is None, Path(home, "log").read_text()

@@ -71,7 +71,7 @@ def unchanged(*things):
 
     def look():
         marks, tensors = zip(*map(condition, things), strict=True) if things else ((), ())
-        return list(marks), [*sum(tensors, []), torch.get_rng_state()]
+        return [*marks, torch.is_grad_enabled()], [*sum(tensors, []), torch.get_rng_state()]
 
     marks, tensors = look()
     tensors = [None if tensor is None else tensor.clone() for tensor in tensors]

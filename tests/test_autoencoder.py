@@ -89,19 +89,6 @@ def test_gradients(kind):
 # Pictures as their own targets
 
 
-@pytest.mark.parametrize("low", [0.0, -1.0, -0.5, 0.1, -0.3, 0])
-def test_values_and_order_of_copies(noise, low):
-    batches = noise(80, size=6)
-    copies = Copies(batches, low)
-    for number in (0, 3):
-        pairs = list(itertools.zip_longest(copies.epoch(number), batches.epoch(number)))
-        for (X, target), (original, _) in pairs:
-            assert torch.equal(X, target) and X.dtype == torch.float32 and X.shape == original.shape
-            torch.testing.assert_close(X, original * (1 - low) + low)
-            assert X.min() >= low - 1e-6 and X.max() <= 1 + 1e-6
-        assert len(pairs) == 3 == len(copies)
-
-
 @pytest.mark.parametrize("low", [0.0, -1.0])
 def test_black_and_white_are_exact(low):
     images = torch.tensor([0, 255, 128], dtype=torch.uint8).reshape(3, 1, 1, 1)
@@ -458,17 +445,6 @@ def assert_code_repeats(pg, **own):
     again, mine = namespace["history"], pg.runner.trainer.history
     assert mine.steps and again.loss == mine.loss and again.correct == mine.correct
     assert again.test_acc == mine.test_acc
-
-
-@pytest.mark.parametrize("skip", [True, False])
-def test_the_code_of_a_run_repeats_it(trained, skip):
-    pg = trained([Reconstructions()])
-    pg.inputs["skip"].value = skip
-    go(pg, 12)
-    text = pg.code()
-    assert f"skip={skip}" in text and "low=-1.0" in text and "as this panel was given it" not in text
-    assert "loss=torch.nn.functional.mse_loss, correct=count_near" in text
-    assert_code_repeats(pg)
 
 
 def own_loss(y_hat, y):

@@ -330,27 +330,6 @@ def test_animator_with_two_panels():
 # In a script
 
 
-def run(code):
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr
-    return done.stdout
-
-
-@pytest.mark.thorough
-def test_script_prints_nothing_and_never_meets_pyplot():
-    code = """
-import sys
-from cnnlib import Animator
-import cnnlib.d2l, cnnlib.figures, cnnlib.widgets
-animator = Animator(xlabel="epoch", xlim=[1, 10], legend=["train loss", "test acc"])
-for i in range(20):
-    animator.add(i, (1 / (i + 1), None))
-animator.picture().png()
-assert "matplotlib.pyplot" not in sys.modules
-"""
-    assert run(code) == ""
-
-
 @pytest.mark.thorough
 def test_import_is_light(pace):
     code = """
@@ -361,7 +340,8 @@ import cnnlib
 print(time.perf_counter() - start, "matplotlib" in sys.modules, "ipywidgets" in sys.modules)
 """
     for _ in range(3):  # the machine may be busy
-        seconds, *heavy = run(code).split()
+        done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+        seconds, *heavy = done.stdout.split()
         assert heavy == ["False", "False"]
         if float(seconds) <= pace.bar(0.5):
             return

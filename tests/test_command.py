@@ -11,12 +11,9 @@ import zipfile
 from pathlib import Path
 
 import pytest
+from torch_backend import choose
 
 from cnnlib.course import command, copies, doctor
-
-sys.path.insert(0, str(Path(__file__).parents[1] / "tools"))
-
-from torch_backend import choose  # noqa: E402
 
 ROOT = Path(__file__).parents[1]
 

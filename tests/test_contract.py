@@ -9,14 +9,12 @@ import time
 import nbformat
 import pytest
 import torch
-from chapter_pages import CHAPTERS, ROOT
+from chapter_pages import CHAPTERS
+from times import sections_of
 
 from cnnlib import time_contract
 from cnnlib.course import times as contract
 from cnnlib.course.times import FILE, WORKLOADS, calibrate, contract_name
-
-sys.path.insert(0, str(ROOT / "tools"))
-from times import sections_of  # noqa: E402
 
 STORED = json.loads(FILE.read_text(encoding="utf-8"))
 

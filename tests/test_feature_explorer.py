@@ -1,10 +1,6 @@
 """The feature explorer: what excites a channel, against a search by brute force; the drawing; uploads; the widget."""
 
-import io
 import re
-import struct
-import zlib
-from datetime import UTC, datetime
 
 import numpy as np
 import pytest
@@ -14,6 +10,9 @@ from panels import go, rest
 from panels import panel as panel
 from PIL import Image
 from torch import nn
+from uploads import explorer as explorer
+from uploads import hand_in, picture_file, png
+from uploads import patient as patient
 
 from cnnlib.datasets import CLASSES, Batches, Copies
 from cnnlib.figures import Found, draw_feature_explorer
@@ -25,12 +24,6 @@ from cnnlib.widgets import FeatureExplorer, explore_features, feature_explorer, 
 from cnnlib.widgets.feature_explorer import EMPTY
 from cnnlib.widgets.pictures import grey_picture
 from cnnlib.widgets.view import View
-
-
-@pytest.fixture(autouse=True)
-def patient(monkeypatch):
-    """Let a search take as long as it takes: this machine may be busy."""
-    monkeypatch.setattr(network_copy, "PATIENCE", float("inf"))
 
 
 def test_a_large_network_is_searched_as_far_as_the_time_goes(noise, monkeypatch):
@@ -248,35 +241,17 @@ def test_without_a_patch_a_cross_marks_the_place():
 # Pictures that are handed in
 
 
-def file_of(array, kind="PNG", mode=None, **options):
-    buffer = io.BytesIO()
-    picture = Image.fromarray(array) if mode is None else Image.fromarray(array).convert(mode)
-    picture.save(buffer, kind, **options)
-    return buffer.getvalue()
-
-
 RAMP = np.linspace(0, 255, 64 * 48).reshape(64, 48).astype(np.uint8)
 
 
-def chunk(name, data):
-    return struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data))
-
-
-def claims(width, height):
-    """Return the head of a PNG file that says it is so large."""
-    head = struct.pack(">IIBBBBB", width, height, 8, 0, 0, 0, 0)
-    data = chunk(b"IDAT", zlib.compress(b"\0" * 1000))
-    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", head) + data + chunk(b"IEND", b"")
-
-
 GOOD = {
-    "png": file_of(RAMP),
-    "jpeg": file_of(RAMP, "JPEG", quality=95),
-    "rgb": file_of(np.repeat(RAMP[:, :, None], 3, 2)),
-    "cmyk": file_of(RAMP, "JPEG", "CMYK", quality=95),
-    "palette": file_of(RAMP, "PNG", "P"),
-    "16 bits": file_of(RAMP.astype(np.uint16) * 257),
-    "rgba": file_of(np.dstack([RAMP, RAMP, RAMP, np.full_like(RAMP, 255)])),
+    "png": picture_file(RAMP),
+    "jpeg": picture_file(RAMP, "JPEG", quality=95),
+    "rgb": picture_file(np.repeat(RAMP[:, :, None], 3, 2)),
+    "cmyk": picture_file(RAMP, "JPEG", "CMYK", quality=95),
+    "palette": picture_file(RAMP, "PNG", "P"),
+    "16 bits": picture_file(RAMP.astype(np.uint16) * 257),
+    "rgba": picture_file(np.dstack([RAMP, RAMP, RAMP, np.full_like(RAMP, 255)])),
 }
 
 
@@ -291,17 +266,17 @@ def test_pictures_of_every_kind_become_grey(content):
 def test_what_is_transparent_is_white():
     clear = np.zeros((8, 8, 4), np.uint8)
     clear[:4, :, 3] = 255
-    grey = grey_picture(file_of(clear), "mine.png", 8, 8)
+    grey = grey_picture(picture_file(clear), "mine.png", 8, 8)
     assert (grey[:3] == 0).all() and (grey[5:] == 1).all()
-    assert (grey_picture(file_of(np.zeros((4, 4), np.uint8), transparency=0), "a", 4, 4) == 1).all()
+    assert (grey_picture(picture_file(np.zeros((4, 4), np.uint8), transparency=0), "a", 4, 4) == 1).all()
 
 
 def test_a_picture_of_one_pixel_and_one_that_lies_on_its_side():
-    assert torch.equal(grey_picture(file_of(np.full((1, 1), 51, np.uint8)), "a", 3, 2), torch.full((3, 2), 0.2))
+    assert torch.equal(grey_picture(picture_file(np.full((1, 1), 51, np.uint8)), "a", 3, 2), torch.full((3, 2), 0.2))
     exif = Image.Exif()
     exif[0x0112] = 6  # taken with the camera turned: shown turned to the right
     half = np.repeat(np.repeat(np.array([[0], [255]], np.uint8), 16, 0), 32, 1)
-    grey = grey_picture(file_of(half, "JPEG", exif=exif), "a.jpg", 8, 8)
+    grey = grey_picture(picture_file(half, "JPEG", exif=exif), "a.jpg", 8, 8)
     assert grey[:, -1].max() < 0.1 and grey[:, 0].min() > 0.9
 
 
@@ -309,16 +284,16 @@ BAD = {
     "text": (b"hello", "no PNG or JPEG"),
     "nothing": (b"", "no PNG or JPEG"),
     "script": (b"<svg xmlns='http://www.w3.org/2000/svg'><script>alert(1)</script></svg>", "no PNG or JPEG"),
-    "gif": (file_of(RAMP, "GIF"), "no PNG or JPEG"),
-    "tiff": (file_of(RAMP, "TIFF"), "no PNG or JPEG"),
+    "gif": (picture_file(RAMP, "GIF"), "no PNG or JPEG"),
+    "tiff": (picture_file(RAMP, "TIFF"), "no PNG or JPEG"),
     "cut off": (GOOD["png"][:100], "damaged"),
     "jpeg cut off": (GOOD["jpeg"][:-400], "damaged"),
     "bits turned": (GOOD["png"][:60] + bytes(b ^ 255 for b in GOOD["png"][60:]), "damaged"),
     "heavy": (b"\x89PNG" + bytes(2 * 2**20), "at most 2 MB"),
-    "wide": (claims(4097, 3), r"4097 × 3 pixels, at most 4096 × 4096"),
-    "a bomb": (claims(12_000, 12_000), "at most 4096 × 4096"),
-    "a great bomb": (claims(60_000, 60_000), "at most 4096 × 4096"),
-    "of no size": (claims(0, 4), "damaged|no PNG"),
+    "wide": (png(4097, 3, b"\0" * 1000), r"4097 × 3 pixels, at most 4096 × 4096"),
+    "a bomb": (png(12_000, 12_000, b"\0" * 1000), "at most 4096 × 4096"),
+    "a great bomb": (png(60_000, 60_000, b"\0" * 1000), "at most 4096 × 4096"),
+    "of no size": (png(0, 4, b"\0" * 1000), "damaged|no PNG"),
 }
 
 
@@ -331,20 +306,6 @@ def test_what_is_no_picture_is_told_so(content, words):
 
 
 # The widget
-
-
-@pytest.fixture
-def explorer(noise):
-    torch.manual_seed(0)
-    made = explore_features(lenet(nn.ReLU), noise(60, shuffle=False), picture=3)
-    assert made.widget is made.widget
-    return made
-
-
-def hand_in(explorer, content, name="mine.png"):
-    """Choose a file, as the page does."""
-    file = {"name": name, "type": "image/png", "size": len(content), "content": memoryview(content)}
-    explorer.chooser.value = ({**file, "last_modified": datetime.now(UTC)},)
 
 
 def test_the_drawing_shows_maps_scores_and_places(explorer, noise):
@@ -500,7 +461,7 @@ def test_an_autoencoder_has_maps_but_no_scores(noise):
     image = noise(30, shuffle=False).images[0, 0]
     assert np.abs(bitmaps(drawing)[0].grey.astype(int) - (255 - image.int()).numpy()).max() <= 1
     assert explorer.widget
-    hand_in(explorer, file_of(np.full((5, 5), 255, np.uint8)))
+    hand_in(explorer, picture_file(np.full((5, 5), 255, np.uint8)))
     assert (explorer._picture()[0] == low).all(), "white is an empty pixel"
 
 

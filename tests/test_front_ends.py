@@ -26,7 +26,7 @@ panel
 """
 HANDLE = "document.querySelector('.cnnlib-lr .noUi-handle')"
 OPEN = "[...(window.jupyterapp?.shell?.widgets('main') ?? [])].find(w => w.context)"  # Firefox gives it no focus
-UP, DOWN, LEFT, RIGHT = "\ue013", "\ue015", "\ue012", "\ue014"
+UP, LEFT = "\ue013", "\ue012"
 KEYS = {  # what a key does to a slider: more, less
     "ArrowUp": 1, "ArrowRight": 1, "PageUp": 1, "End": 1, "ArrowDown": -1, "ArrowLeft": -1, "PageDown": -1, "Home": -1
 }  # fmt: skip

@@ -349,34 +349,22 @@ def widget():
 MOVES = {"block": 2, "scale": 0.5, "kind": "post-activation", "norm": False, "start": "He", "activation": "tanh"}
 
 
-def test_each_control_changes_the_picture(widget):
-    assert set(widget.inputs) == set(MOVES) == set(widget.settings)
-    pictures = [widget.image.value]
-    for name, value in MOVES.items():
-        widget.inputs[name].value = value
-        pictures.append(widget.image.value)
-        ElementTree.fromstring(widget.image.value)
-        assert widget.settings[name] == value and widget.image.value == widget.draw().svg()
-    assert len(set(pictures)) == 7
-    for name, value in {"block": 1, "scale": 1.0, "kind": "pre-activation", "norm": True, "start": "default",
-                        "activation": "ReLU"}.items():  # fmt: skip
-        widget.inputs[name].value = value
-    assert widget.image.value == pictures[0], "the same settings are the same picture"
-
-
 STARTS = {"default": default_, "He": kaiming_, "Xavier": xavier_}
 BLOCK_TYPES = ("pre-activation", "post-activation")
 
 
 @pytest.mark.parametrize("kind, norm, start", list(product(BLOCK_TYPES, [True, False], STARTS)))
 def test_it_shows_the_network_that_it_says(widget, kind, norm, start):
-    for name, value in {"kind": kind, "norm": norm, "start": start, "scale": 1.6, "block": 2}.items():
+    moves = {"kind": kind, "norm": norm, "start": start, "scale": 1.6, "block": 2, "activation": "tanh"}
+    assert set(widget.inputs) == set(moves) == set(widget.settings)
+    for name, value in moves.items():
         widget.inputs[name].value = value
     torch.manual_seed(0)
     block = PreActivation if kind == "pre-activation" else PostActivation
-    net = scale_branches_(STARTS[start](tower(3, 8, "identity", block, norm)), 1.6).double()
+    net = scale_branches_(STARTS[start](tower(3, 8, "identity", block, norm, nn.Tanh)), 1.6).double()
     assert_same(widget.parts(), by_hand(net, widget.X, y, 2, 3))
     assert ("✓" in widget.image.value) == (kind == "pre-activation") == ("✗" not in widget.image.value)
+    assert widget.image.value == widget.draw().svg()
     title = f"block 2: {kind}, {'batch norm' if norm else 'no batch norm'}, branches × 1.6"
     assert title in widget.image.value
 
@@ -469,18 +457,6 @@ def test_the_loss_along_a_line_that_is_known():
     X, label = torch.ones(1, 1, dtype=torch.float64), torch.tensor([0])
     losses = loss_along(net, {"0.weight": step}, distances, X, label)
     assert losses == pytest.approx([math.log1p(math.exp(b - a - 1.4 * d)) for d in distances], rel=1e-12)
-
-
-@pytest.mark.parametrize("training", [True, False], ids=["training", "evaluating"])
-def test_the_network_stays_as_it_is(training, X):
-    net = lively(tower(2, 3)).train(training)
-    net[1].train(not training)
-    direction = random_direction(net)
-    with unchanged(net, *direction.values()):
-        loss_along(net, direction, [-1, 0.5, 1e6], X.float(), y)
-        with pytest.raises(ValueError):
-            loss_along(net, {}, [1], X.float(), y)
-    assert torch.is_grad_enabled()
 
 
 # Once: 'as in training' holds for dropout too, so each distance, zero included, has other units left out: what is

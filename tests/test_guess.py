@@ -105,10 +105,10 @@ def test_a_stored_page_spoils_nothing_and_takes_an_answer(tmp_path):
         page.goto((tmp_path / "page.html").as_uri())
         assert not page.get_by_text("41 %").first.is_visible()
         page.get_by_text("Show the answer").click()
-        assert page.get_by_text("It was 41 %.", exact=True).is_visible()
+        assert page.get_by_text("Answer: 41 %.", exact=True).is_visible()
         page.get_by_label("about 60 %").nth(0).check()  # on the question's own card
         assert page.get_by_text("You said about 60 %; it was 41 %.").is_visible()
-        assert not page.get_by_text("It was 41 %.", exact=True).is_visible()
+        assert not page.get_by_text("Answer: 41 %.", exact=True).is_visible()
         assert page.get_by_text("you said", exact=True).nth(1).is_visible()
         page.get_by_label("about 40 %").nth(1).check()
         assert page.get_by_text("You said about 40 %, and so it was: 41 %.").is_visible()

@@ -100,7 +100,12 @@ def test_compare_takes_the_mean_over_seeds():
         "tanh": record([1.0]),
     }
     table = compare(runs, below=1.5)
-    assert table.head[2:] == ["last train loss", "last train accuracy", "test accuracy", "steps until loss < 1.5"]
+    assert table.head[2:] == [
+        "train loss, last 50 steps",
+        "train accuracy, last 50 steps",
+        "test accuracy",
+        "steps until loss < 1.5",
+    ]
     assert table.rows == [
         ["sigmoid", "2", "2.000 ± 0.707", "0.500 ± 0.000", "0.600 ± 0.141", "2, never"],
         ["ReLU", "1", "0.250", "0.500", "0.850", "1"],  # the last 50 steps

@@ -21,7 +21,6 @@ pytestmark = [
 ]
 CHAPTERS = sorted(Path(__file__).parents[1].glob("notebooks/0*.ipynb"))
 MOVES = 20
-READY = "Jupyter.notebook.get_cell({}).element.find('{}').length > 0"
 BEGIN = """
 import json, time, torch
 from torch import nn

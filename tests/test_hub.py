@@ -148,23 +148,6 @@ def test_seats_end_at_the_wish(config):
     assert config.JupyterHub.active_server_limit == 2
 
 
-def test_what_a_student_changed_is_never_replaced(tmp_path):
-    hand_out = runpy.run_path(str(HUB / "seat.py"))["copy_chapters"]
-    source, target = tmp_path / "source", tmp_path / "home" / "notebooks"
-    for name in ("01.ipynb", "02.ipynb", "apps/03.ipynb", ".ipynb_checkpoints/01.ipynb", "results/table.json"):
-        (source / name).parent.mkdir(parents=True, exist_ok=True)
-        (source / name).write_text("fresh")
-    assert len(hand_out(source, target)) == 3
-    (target / "01.ipynb").write_text("mine")
-    (target / "02.ipynb").unlink()
-    (target / "apps" / "03.ipynb").unlink()
-    (target / "apps" / "03.ipynb").symlink_to(tmp_path / "elsewhere")
-    assert hand_out(source, target) == [target / "02.ipynb"]
-    assert (target / "01.ipynb").read_text() == "mine"
-    assert not (tmp_path / "elsewhere").exists()
-    assert {path.name for path in target.rglob("[!.]*.*")} == {"01.ipynb", "02.ipynb", "03.ipynb"}
-
-
 def test_a_student_takes_a_seat_that_nobody_else_reads(tmp_path):
     home = tmp_path / "home"
     home.mkdir()

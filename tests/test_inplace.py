@@ -18,11 +18,16 @@ from cnnlib.probes import (
     gradient_parts,
     layer_table,
     layers_with_maps,
+    lesion_sites,
     loss_along,
     maps_and_output,
+    present_gradients,
+    receptive_fields,
     relu_statistics,
     strongest_places,
+    swapped,
     walk_layers,
+    without,
 )
 from cnnlib.widgets import explore_features
 
@@ -256,21 +261,30 @@ QUIET = {
     "maps_and_output": lambda net, X: maps_and_output(net, X, "0"),
     "strongest_places": lambda net, X: strongest_places(net, [(X, y)], "1"),
 }
+UNMOVED = {  # these send no batch through the whole network, so that nothing in it can fail
+    "present_gradients": lambda net, X: present_gradients(net),
+    "receptive_fields": lambda net, X: receptive_fields(net),
+    "lesion_sites": lambda net, X: lesion_sites(net),
+    "without": lambda net, X: without(net, *lesion_sites(net)),
+    "swapped": lambda net, X: [swapped(net, site, site) for site in lesion_sites(net)],
+}
 
 
 @pytest.mark.parametrize(
     "last, error", [(nn.Linear(72, 4), None), (With(fail), ArithmeticError), (nn.Linear(7, 4), ValueError)]
 )
-@pytest.mark.parametrize("probe", QUIET)
+@pytest.mark.parametrize("probe", [*QUIET, *UNMOVED])
 def test_a_probe_leaves_everything_even_if_it_fails(probe, last, error, X):
-    net = nn.Sequential(
-        nn.Conv2d(2, 2, 1), With(lambda s, X: X + torch.randn_like(X)), nn.ReLU(inplace=True), nn.Flatten(), last
-    ).train()
-    net[2].eval()
+    noisy = With(lambda s, X: X + torch.randn_like(X))
+    layers = [nn.Conv2d(2, 2, 1), noisy, nn.BatchNorm2d(2), nn.ReLU(inplace=True), nn.Dropout(), nn.Flatten(), last]
+    net = nn.Sequential(*layers).train()
+    net[3].eval(), net[4].eval()
     net[0].register_forward_hook(lambda *_: None)
-    fails = error and probe != "strongest_places"  # which goes no further than its layer
+    for p in net.parameters():
+        p.grad = torch.ones_like(p)
+    fails = error and probe not in ("strongest_places", *UNMOVED)  # the first goes no further than its layer
     with unchanged(net, X), pytest.raises(error) if fails else nullcontext():
-        QUIET[probe](net, X)
+        (QUIET | UNMOVED)[probe](net, X)
 
 
 @pytest.mark.parametrize("number, norm", [(0, "0.1"), (1, "1.norm1"), (2, "1.norm2"), (3, "2.norm1")])

@@ -4,20 +4,19 @@ import ast
 import builtins
 import importlib
 import re
-import runpy
 
 import hosted
 import nbformat
 import other_seeds
 import pytest
 import torch
-from chapter_pages import CHAPTERS, ROOT, names_in
+from chapter_pages import CHAPTERS, names_in
+from refresh import library_source
 
 import cnnlib
 from cnnlib.course.claims import claim
 from cnnlib.exercises.core import TIERS, Exercise
 
-library_source = runpy.run_path(str(ROOT / "tools" / "refresh.py"))["library_source"]
 REASONS = (
     "fit(", "time_epoch(", "animator", "draw_confusions", "show_images(pictures[surest]",
     "growth_table(", "full_results(", "Playground(", "compare(", ".reveal(", "time_contract(", "lr {lr}:",

@@ -1,8 +1,6 @@
 """The drawing pad: what the page may send, and what the feature explorer makes of it. Drawing is in test_explorers."""
 
-import io
 import re
-from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
@@ -11,32 +9,21 @@ import torch
 from nets import unchanged
 from panels import go
 from panels import panel as panel
-from PIL import Image
 from torch import nn
+from uploads import explorer as explorer
+from uploads import hand_in, picture_file
+from uploads import patient as patient
 
 from cnnlib.datasets import Batches
 from cnnlib.figures.drawing import Bitmap
 from cnnlib.models import lenet
 from cnnlib.probes import maps_and_output
-from cnnlib.widgets import explore_features, network_copy, pad
+from cnnlib.widgets import explore_features, pad
 from cnnlib.widgets.feature_explorer import EMPTY
 from cnnlib.widgets.pad import MOST, DrawingPad
 from cnnlib.widgets.pictures import grey_picture, ink_picture
 
 RAMP = [i % 256 for i in range(784)]
-
-
-@pytest.fixture(autouse=True)
-def patient(monkeypatch):
-    """Let a search take as long as it takes: this machine may be busy."""
-    monkeypatch.setattr(network_copy, "PATIENCE", float("inf"))
-
-
-@pytest.fixture
-def explorer(noise):
-    made = explore_features(lenet(nn.ReLU), noise(60, shuffle=False), picture=3)
-    assert made.widget is made.widget
-    return made
 
 
 def send(pad, values):
@@ -48,18 +35,6 @@ def shown(explorer):
     """Return the picture that the explorer shows, as ink, (H, W)."""
     picture = next(e for e in explorer.static().elements if isinstance(e, Bitmap))
     return 1 - torch.from_numpy(picture.grey / 255)
-
-
-def file_of(array):
-    buffer = io.BytesIO()
-    Image.fromarray(array).save(buffer, "PNG")
-    return buffer.getvalue()
-
-
-def hand_in(explorer, content, name="mine.png"):
-    """Choose a file, as the page does."""
-    file = {"name": name, "type": "image/png", "size": len(content), "content": memoryview(content)}
-    explorer.chooser.value = ({**file, "last_modified": datetime.now(UTC)},)
 
 
 # The pad
@@ -83,7 +58,7 @@ def test_values_are_ink_row_by_row():
 def test_a_drawing_is_scaled_like_a_file(height, width):
     picture = ink_picture(RAMP, 28, height, width)
     assert picture.shape == (height, width) and picture.is_contiguous() and 0 <= picture.min() <= picture.max() <= 1
-    same = grey_picture(file_of(np.array(RAMP, np.uint8).reshape(28, 28)), "a.png", height, width)
+    same = grey_picture(picture_file(np.array(RAMP, np.uint8).reshape(28, 28)), "a.png", height, width)
     assert torch.equal(picture, same)
     assert (ink_picture([255] * 784, 28, height, width) == 1).all()
 
@@ -210,7 +185,7 @@ def test_what_was_chosen_last_is_shown(explorer):
     assert "no PNG or JPEG" in explorer.image.value and explorer.drawer.value
     explorer.inputs["channel"].value = 1
     assert "your drawing" in explorer.image.value, "the drawing stays"
-    hand_in(explorer, file_of(np.zeros((5, 5), np.uint8)))
+    hand_in(explorer, picture_file(np.zeros((5, 5), np.uint8)))
     assert "mine.png" in explorer.image.value and not explorer.drawer.value and shown(explorer).all()
     assert not explorer.inputs["invert"].disabled and explorer._picture()[0].all(), "dark is turned into light"
     explorer.drawer.value = True

@@ -18,6 +18,7 @@ from urllib.request import urlopen
 
 import nbformat
 import pytest
+import slides
 from bs4 import BeautifulSoup, NavigableString
 from lab import chromium, jupyterlab, new_page, open_notebook, press, wait_for_status
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_output
@@ -27,21 +28,6 @@ BOOK, NOTEBOOKS = ROOT / "docs" / "book", ROOT / "notebooks"
 CHAPTERS = sorted(NOTEBOOKS.glob("[0-9]*.ipynb"))
 APP = NOTEBOOKS / "apps" / "playground.ipynb"
 chapters = pytest.mark.parametrize("path", CHAPTERS, ids=lambda path: path.stem)
-
-
-@pytest.fixture(scope="module", autouse=True)
-def scripts():
-    """Let the tests import what `make` runs as scripts."""
-    added = [str(ROOT / "tools"), str(BOOK)]
-    sys.path[:0] = added
-    yield
-    for folder in added:
-        sys.path.remove(folder)
-
-
-@pytest.fixture
-def slides():
-    return importlib.import_module("slides")
 
 
 def read(path):
@@ -68,13 +54,13 @@ def code(source, picture=None, lines=0):
 
 
 @chapters
-def test_chapters_are_laid_out_by_the_rule(slides, path):
+def test_chapters_are_laid_out_by_the_rule(path):
     notebook = read(path)
     assert kinds_of(notebook) == slides.slide_types(notebook.cells), "run: python tools/slides.py"
 
 
 @chapters
-def test_every_slide_has_something_to_show_and_nearly_all_of_them_fit(slides, path):
+def test_every_slide_has_something_to_show_and_nearly_all_of_them_fit(path):
     cells, kinds = read(path).cells, kinds_of(read(path))
     assert kinds[0] == "slide"
     assert set(kinds) <= {"slide", "subslide", "fragment", "skip", "-"}
@@ -90,7 +76,7 @@ def test_every_slide_has_something_to_show_and_nearly_all_of_them_fit(slides, pa
 
 
 @chapters
-def test_what_is_skipped_is_for_working_alone(slides, path):
+def test_what_is_skipped_is_for_working_alone(path):
     cells = read(path).cells
     shown = [cell.source for cell, kind in zip(cells, kinds_of(read(path)), strict=True) if kind != "skip"]
     assert not [source for source in shown if "exercises." in source and ".check(" in source]
@@ -124,12 +110,12 @@ LAYOUTS = {  # the cells below the title, and what they are
 
 
 @pytest.mark.parametrize("case", LAYOUTS)
-def test_the_rule(slides, case):
+def test_the_rule(case):
     cells, kinds = LAYOUTS[case]
     assert slides.slide_types([text("# Title"), *cells]) == ["slide", *kinds]
 
 
-def test_layout_touches_nothing_else(slides):
+def test_layout_touches_nothing_else():
     notebook = read(CHAPTERS[0])
     before = json.loads(json.dumps(notebook))
     for cell in before["cells"]:
@@ -139,7 +125,7 @@ def test_layout_touches_nothing_else(slides):
     assert after == before
 
 
-def test_a_chapter_that_is_not_there_is_named(slides):
+def test_a_chapter_that_is_not_there_is_named():
     with pytest.raises(ValueError, match="there is no chapter 99_nothing; there are 00_convolution, 01_lenet"):
         slides.chapters(["99_nothing"])
 
@@ -245,7 +231,7 @@ def test_paragraphs_are_laid_out_one_by_one():
     assert paragraphs("one\ntwo\n\nthree\n\n```\na\n\nb\n```\nfour") == ["one\ntwo", "three", "```\na\n\nb\n```\nfour"]
 
 
-def test_a_slide_with_a_picture_has_as_title_what_it_shows(slides):
+def test_a_slide_with_a_picture_has_as_title_what_it_shows():
     needs_the_extra("sphinx_revealjs")
     deck = importlib.import_module("deck")
     picture, claim = code("draw()", picture=380), deck.TITLES[0]
@@ -582,7 +568,7 @@ def start_panel(page):
 
 
 @pytest.mark.thorough
-def test_slides_live(tmp_path, slides, browser):
+def test_slides_live(tmp_path, browser):
     """The panel on a slide of jupyterlab-slideshow, with the settings of `make slides`: it trains and answers."""
     if not Path(sys.prefix, "share", "jupyter", "labextensions", "jupyterlab-slideshow").exists():
         pytest.skip("needs the extra `present`: pip install -e '.[present]'")
@@ -605,6 +591,13 @@ def test_slides_live(tmp_path, slides, browser):
             page.keyboard.press("Shift+Enter")
             page.wait_for_timeout(300)
         page.locator(".cnnlib-playground").wait_for(timeout=60_000)
+        on_slide = ".jp-deck-mod-visible"
+        code = page.locator(f"{on_slide} .jp-CodeCell .jp-InputArea, {on_slide}.jp-CodeCell .jp-InputArea")
+        code.last.wait_for()
+        page.keyboard.press("Alt+C")
+        code.last.wait_for(state="hidden")
+        page.keyboard.press("Alt+Shift+C")
+        code.last.wait_for()
         start_panel(page)
         page.close()
 

@@ -1,4 +1,4 @@
-"""What probes say where the other tests of probes look at numbers alone: totals, messages, gradients of the weights."""
+"""What probes say where the other tests of probes look at numbers alone: totals, messages, another loss."""
 
 import pytest
 import torch
@@ -8,12 +8,6 @@ from cnnlib.models import lenet
 from cnnlib.probes import feature_maps, gradient_norms, layer_table
 
 X, y = torch.rand(4, 1, 28, 28), torch.tensor([1, 2, 3, 4])
-
-
-def test_layer_table_that_fails_says_where():
-    net = nn.Sequential(nn.Conv2d(1, 4, 3), nn.ReLU(), nn.Flatten(), nn.Linear(4 * 26 * 26, 10))
-    with pytest.raises(ValueError, match=r"shape \(1, 20, 20\); 3 layers went well"):
-        layer_table(net, (1, 20, 20))
 
 
 def test_layer_table_shows_totals():
@@ -26,16 +20,6 @@ def test_layer_table_shows_totals():
 def test_feature_maps_of_a_layer_that_is_not_there():
     with pytest.raises(ValueError, match="no layer 'conv1'; it has 0, 1, 2"):
         feature_maps(lenet(), X, ["0", "conv1"])
-
-
-@pytest.mark.parametrize("activation", [nn.Sigmoid, nn.ReLU])
-def test_gradient_norms_are_those_of_backward(activation):
-    net = lenet(activation)
-    norms = gradient_norms(net, X, y)
-    nn.functional.cross_entropy(net(X), y).backward()
-    assert list(norms) == ["0.weight", "3.weight", "7.weight", "9.weight", "11.weight"]
-    for name, value in norms.items():
-        assert value == pytest.approx(net.get_parameter(name).grad.square().mean().sqrt().item(), rel=1e-5)
 
 
 def test_gradient_norms_of_another_loss_and_of_frozen_layers():

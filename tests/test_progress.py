@@ -10,12 +10,11 @@ from pathlib import Path
 
 import pytest
 from chapter_pages import CHAPTERS as PAGES
-from nbclient import NotebookClient
-from nbformat.v4 import new_code_cell, new_notebook
 
 from cnnlib.exercises import lenet, progress, vgg
 from cnnlib.exercises.core import COLOURS, Exercise, exercise
 from cnnlib.exercises.progress import CHAPTERS
+from cnnlib.figures.style import contrast
 from cnnlib.page import announce as reader
 from cnnlib.page import progress_file
 from cnnlib.page import storage as shared_file
@@ -85,9 +84,7 @@ def test_a_verdict_is_spoken_where_a_reader_is(path, monkeypatch):
 @pytest.mark.parametrize("colour", COLOURS.values())
 def test_a_verdict_stands_out_from_its_colour(colour):
     """White on it has a contrast of at least 4.5 (WCAG 2, 1.4.3), whatever the page's theme."""
-    channels = [int(colour[i : i + 2], 16) / 255 for i in (1, 3, 5)]
-    linear = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in channels]
-    assert 1.05 / (0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2] + 0.05) >= 4.5
+    assert contrast(colour, "#ffffff") >= 4.5
 
 
 def test_buttons_give_hints_and_the_solution_where_a_reader_is(path, monkeypatch):
@@ -173,26 +170,6 @@ def test_off_keeps_nothing(path, monkeypatch):
     lenet.output_size.check(55)
     assert os.listdir() == []
     assert "CNNLIB_PROGRESS=off" in repr(progress()) and "solved 2" not in repr(progress())
-
-
-@pytest.mark.thorough
-def test_a_program_that_runs_a_notebook_writes_nothing(tmp_path, monkeypatch):
-    """As nbval and nbconvert do: no reader, no file, and outputs without anything that only a live page shows."""
-    path = tmp_path / "progress.json"
-    monkeypatch.setenv("CNNLIB_PROGRESS", str(path))
-    for variable in ("CNNLIB_LIVE", "JPY_SESSION_NAME"):
-        monkeypatch.delenv(variable, raising=False)
-    sources = [
-        "from cnnlib.exercises import lenet as exercises, progress",
-        "exercises.output_size.check(55)",
-        "exercises.output_size.hint()",
-        "progress('01')",
-    ]
-    book = new_notebook(cells=list(map(new_code_cell, sources)))
-    made = [cell.outputs for cell in NotebookClient(book, kernel_name="python3").execute().cells]
-    assert not list(tmp_path.iterdir())
-    assert "0 of 11 solved" in made[3][0].data["text/plain"] and "<table>" in made[3][0].data["text/html"]
-    assert "role" not in made[1][0].data["text/markdown"]
 
 
 # --- the file ---
@@ -307,14 +284,6 @@ def test_a_write_that_breaks_off_leaves_the_old_file(path, monkeypatch):
         lenet.output_size.check(55)
     assert path.read_bytes() == before
     assert {p.name for p in path.parent.iterdir()} == {path.name, f".{path.name}.lock"}
-
-
-@pytest.mark.skipif(os.name == "nt", reason="Windows lets only some people make links")
-def test_a_link_to_the_file_stays_a_link(path, tmp_path):
-    path.parent.mkdir()
-    path.symlink_to(tmp_path / "elsewhere.json")
-    lenet.output_size.check(55)
-    assert path.is_symlink() and entry(tmp_path / "elsewhere.json")["solved"]
 
 
 def test_where_it_is_without_a_wish(monkeypatch, tmp_path):

@@ -1,58 +1,19 @@
-"""Rules that hold for whatever comes: hypothesis looks for data, networks, records and words that break them."""
+"""Rules that hold for whatever comes: hypothesis looks for data and records that break them."""
 
 import csv
 import io
 import json
-import math
-import re
 
 import pytest
 import torch
-from hypothesis import HealthCheck, assume, given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from markup import Structure
-from nets import unchanged
-from torch import nn
 
-from cnnlib import Accumulator, History, accuracy, compare
+from cnnlib import History, accuracy, compare
 from cnnlib.datasets import Batches, Copies
-from cnnlib.models import BatchNorm
-from cnnlib.probes import (
-    FlowProbe,
-    feature_maps,
-    gradient_norms,
-    layer_table,
-    layers_with_maps,
-    lesion_sites,
-    loss_along,
-    maps_and_output,
-    present_gradients,
-    random_direction,
-    receptive_fields,
-    relu_statistics,
-    strongest_places,
-    swapped,
-    walk_layers,
-    without,
-)
-from cnnlib.widgets import choice, guess, slider, switch
-from cnnlib.widgets.runs import RunBook
 
 few = settings(max_examples=25, derandomize=True, deadline=None, suppress_health_check=list(HealthCheck))
-fewer = settings(few, max_examples=12)
 SEEDS = st.integers(0, 2**43)
-
-
-def tensor(seed, *shape):
-    return torch.randn(shape, generator=torch.Generator().manual_seed(seed))
-
-
-def weights_of(net):
-    return [value.clone() for value in net.state_dict().values()]
-
-
-def same(a, b):
-    return len(a) == len(b) and all(map(torch.equal, a, b))
 
 
 # Data
@@ -103,19 +64,7 @@ def test_copies_are_their_own_targets(batches, low):
         assert torch.allclose(X, given_X * (1 - low) + low, atol=1e-4 * (1 + abs(low)))
 
 
-# Sums and shares
-
-
-@few
-@given(st.lists(st.tuples(st.floats(-1e6, 1e6), st.integers(0, 10**6)), min_size=1, max_size=30), st.data())
-def test_any_split_adds_up_to_the_whole(values, data):
-    whole, parts = Accumulator(2), [Accumulator(2), Accumulator(2)]
-    for number, value in values:
-        given = torch.tensor(number, dtype=torch.float64) if data.draw(st.booleans()) else number
-        whole.add(given, value)
-        parts[data.draw(st.integers(0, 1))].add(given, value)
-    assert whole[1] == parts[0][1] + parts[1][1] == sum(value for _, value in values)
-    assert math.isclose(whole[0], parts[0][0] + parts[1][0], rel_tol=1e-9, abs_tol=1e-6)
+# Shares
 
 
 @few
@@ -128,162 +77,6 @@ def test_accuracy_counts_what_a_loop_counts(num, classes, split, levels, seed):
     right = sum(row.index(max(row)) == label for row, label in zip(scores.tolist(), y.tolist(), strict=True))
     assert accuracy(scores, y) == right == accuracy(scores[:split], y[:split]) + accuracy(scores[split:], y[split:])
     assert accuracy(torch.tensor([row.index(max(row)) for row in scores.tolist()]), y) == right
-
-
-# Shapes, cost and fields
-
-
-@st.composite
-def networks(draw, head=True):
-    """Draw a small sequential network and the shape of its example, with what is known of its layers."""
-    channels, side = draw(st.integers(1, 3)), draw(st.integers(6, 14))
-    shape, layers = (channels, side, draw(st.integers(6, 14))), []
-    for _ in range(draw(st.integers(1, 4))):
-        kind = draw(st.sampled_from(["conv", "max", "avg", "norm", "relu"]))
-        window, stride = draw(st.integers(1, 3)), draw(st.integers(1, 2))
-        if kind == "conv":
-            out, padding = draw(st.integers(1, 4)), draw(st.integers(0, 1))
-            layers.append(nn.Conv2d(channels, out, window, stride, padding, bias=draw(st.booleans())))
-            channels = out
-        elif kind in ("max", "avg"):
-            layers.append((nn.MaxPool2d if kind == "max" else nn.AvgPool2d)(window, stride))
-        else:
-            layers.append(draw(st.sampled_from([nn.BatchNorm2d, BatchNorm]))(channels) if kind == "norm" else nn.ReLU())
-    net = nn.Sequential(*layers)
-    try:
-        maps = net(torch.zeros(2, *shape)).shape[1:]
-    except RuntimeError:  # a window is larger than the map
-        assume(False)
-    if head:
-        net.extend([nn.Flatten(), nn.Linear(maps.numel(), 5), nn.ReLU(), nn.Dropout(0.5), nn.Linear(5, 3)])
-    return net, shape
-
-
-def cost_by_hand(layer, shape):
-    if isinstance(layer, nn.Linear):
-        return layer.weight.numel()
-    return layer.weight.numel() * math.prod(shape[1:]) if isinstance(layer, nn.Conv2d) else 0
-
-
-@few
-@given(networks())
-def test_tables_say_what_the_network_does(drawn):
-    net, shape = drawn
-    table, walk, X = layer_table(net, shape), walk_layers(net, shape), torch.zeros(1, *shape)
-    assert len(table) == len(walk) == len(net)
-    net.eval()
-    for layer, row, step in zip(net, table, walk, strict=True):
-        incoming, X = X.shape[1:], layer(X)
-        assert row.input_shape == step.input_shape == incoming and row.output_shape == step.output_shape == X.shape[1:]
-        assert row.parameters == step.parameters == sum(p.numel() for p in layer.parameters())
-        assert row.multiply_adds == step.multiply_adds == cost_by_hand(layer, X.shape[1:])
-    assert walk.parameters == table.parameters == sum(p.numel() for p in net.parameters())
-
-
-@few
-@given(networks(head=False))
-def test_receptive_field_is_where_the_gradient_is(drawn):
-    """The pixels that one output depends on, found by autograd, are the patch that the rule says, cut at the border."""
-    net, shape = drawn
-    fields = receptive_fields(net)
-    assume(fields)
-    for module in net.modules():  # every weight and every window counts, and no sum is zero by chance
-        if isinstance(module, nn.Conv2d):
-            nn.init.constant_(module.weight, 1.0)
-    linear = nn.Sequential(*[nn.AvgPool2d(m.kernel_size, m.stride) if isinstance(m, nn.MaxPool2d) else m
-                             for m in net if isinstance(m, nn.Conv2d | nn.MaxPool2d | nn.AvgPool2d)])  # fmt: skip
-    X = torch.ones(1, *shape, requires_grad=True)
-    Y = linear(X)
-    row, column = Y.shape[2] // 2, Y.shape[3] // 2
-    (gradient,) = torch.autograd.grad(Y[0, 0, row, column], X)
-    field = fields[-1]
-    for axis, place, side in ((0, row, shape[1]), (1, column, shape[2])):
-        seen = gradient[0, 0].abs().sum(1 - axis).nonzero().flatten().tolist()
-        first = field.start + place * field.stride
-        expected = [i for i in range(first, first + field.size) if 0 <= i < side]
-        if field.stride <= field.size:
-            assert set(seen) <= set(expected)
-        assert not expected or (seen[0], seen[-1]) == (expected[0], expected[-1]) or gaps(linear)
-
-
-def gaps(net):
-    """Tell whether a stride is larger than a window before it, so that the border of a patch may be skipped."""
-    return any(b.stride > b.kernel_size for b in net if isinstance(b.stride, int)) or any(
-        isinstance(m, nn.Conv2d) and m.stride[0] > m.kernel_size[0] for m in net
-    )
-
-
-# Probes leave everything as it was
-
-
-PROBES = {
-    "layer_table": lambda net, X, y: layer_table(net, X.shape[1:]),
-    "walk_layers": lambda net, X, y: walk_layers(net, X.shape[1:]),
-    "receptive_fields": lambda net, X, y: receptive_fields(net),
-    "feature_maps": lambda net, X, y: feature_maps(net, X),
-    "layers_with_maps": lambda net, X, y: layers_with_maps(net, X),
-    "maps_and_output": lambda net, X, y: maps_and_output(net, X, "0"),
-    "strongest_places": lambda net, X, y: strongest_places(net, [(X, y)], "0", one_each=True),
-    "gradient_norms": lambda net, X, y: gradient_norms(net, X, y),
-    "present_gradients": lambda net, X, y: present_gradients(net),
-    "relu_statistics": lambda net, X, y: relu_statistics(net, X, 0),
-    "lesion_sites": lambda net, X, y: lesion_sites(net),
-    "without": lambda net, X, y: without(net, *lesion_sites(net)),
-    "swapped": lambda net, X, y: [swapped(net, site, site) for site in lesion_sites(net)],
-    "loss_along": lambda net, X, y: loss_along(
-        net, {n: torch.ones_like(p) for n, p in net.named_parameters()}, [0, 1], X, y
-    ),
-}
-
-
-@pytest.mark.parametrize("name", PROBES)
-@settings(few, max_examples=5)
-@given(
-    drawn=networks(), modes=st.lists(st.booleans(), min_size=9, max_size=9), seed=SEEDS, have_gradients=st.booleans()
-)
-def test_probes_leave_everything(name, drawn, modes, seed, have_gradients):
-    net, shape = drawn
-    X, y = tensor(seed, 3, *shape), torch.arange(3)
-    for layer, mode in zip(net, modes, strict=False):
-        layer.train(mode)
-        if have_gradients:
-            for p in layer.parameters():
-                p.grad = torch.ones_like(p)
-    with unchanged(net, X):
-        PROBES[name](net, X, y)
-
-
-def size(tensor):
-    return tensor.detach().double().square().mean().sqrt().item()
-
-
-@few
-@given(networks(), SEEDS)
-def test_flow_probe_reads_what_autograd_says(drawn, seed):
-    net, shape = drawn
-    net.eval()
-    X, outputs = tensor(seed, 2, *shape).requires_grad_(), {}
-    with FlowProbe(net) as probe:
-        net(X).square().sum().backward()
-    Y = X
-    for name, layer in net.named_children():
-        Y = outputs[name] = layer(Y)
-    gradients = torch.autograd.grad(Y.square().sum(), list(outputs.values()), allow_unused=True)
-    for (name, Y), gradient in zip(outputs.items(), gradients, strict=True):
-        assert math.isclose(probe.activations[name], size(Y), rel_tol=1e-4, abs_tol=1e-9)
-        assert math.isclose(probe.gradients[name], size(gradient), rel_tol=1e-4, abs_tol=1e-9)
-    assert not any(m._forward_hooks or m._forward_pre_hooks for m in net.modules())
-
-
-@fewer
-@given(networks(), SEEDS)
-def test_random_direction_has_the_filters_lengths(drawn, seed):
-    net, _ = drawn
-    torch.manual_seed(seed % 2**32)
-    for name, step in random_direction(net).items():
-        weight = net.get_parameter(name)
-        expected = weight.flatten(1).norm(dim=1) if weight.dim() > 1 else torch.zeros(len(step))
-        assert torch.allclose(step.reshape(len(step), -1).norm(dim=1), expected, rtol=1e-4, atol=1e-6)
 
 
 # Records
@@ -340,42 +133,3 @@ def test_a_damaged_record_is_read_or_refused(history, data):
         assert "this text" in str(error)
     else:
         assert repr(read) and read.window(0) and read.steps_until(0.5) is not False
-
-
-# Words of a reader's on a page
-
-
-MARKUP = ["<script>x()</script>", "<img src=x onerror=x()>", "'\"><b>", "&lt;", "</table><h1>", "‮abc", "a\x00b", "]]>"]
-HOSTILE = st.text(max_size=30) | st.sampled_from(MARKUP)
-
-
-@few
-@given(HOSTILE, HOSTILE, HOSTILE)
-def test_a_runs_words_bring_no_element_to_the_page(name, control, value):
-    def page(*words):
-        book = RunBook(lambda: None, lambda run, moment: None, lambda label: None)
-        history = History(loss=[1.0], lr=[0.1], correct=[1], size=[2], settings={"num_batches": 1})
-        for number in range(2):
-            book.begin(history, {words[1]: words[2] + str(number)}, [])
-            book.rename(book.current, words[0])
-        return book.table.value
-
-    assert Structure(page(name, control, value)).parts == Structure(page("a", "b", "c")).parts
-
-
-@few
-@given(HOSTILE, st.lists(HOSTILE, min_size=2, max_size=4, unique=True))
-def test_a_questions_words_bring_no_element_to_the_page(question, options):
-    asked = guess(question, options)
-    same = guess("a", [str(i) for i in range(len(options))])
-    cards = [re.sub("guess-[0-9a-f]{8}", "", one.card("result")) for one in (asked, same)]
-    assert Structure(cards[0]).parts == Structure(cards[1]).parts
-
-
-@few
-@given(HOSTILE)
-def test_a_controls_label_is_its_own(label):
-    for control in (slider("a", 0, 1, 0, label=label), switch("a", label=label), choice("a", {"x": 1}, label=label)):
-        widget = control.make()
-        assert widget.description == (label or "a") and not re.search("<", getattr(widget, "tooltip", None) or "")
-        widget.close()

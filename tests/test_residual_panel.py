@@ -1,4 +1,4 @@
-"""Chapter 5's panel in a real browser: every control, going back, no thread left, what drawing costs."""
+"""Chapter 5's panel in a real browser: every control, going back, what drawing costs."""
 
 import json
 import random
@@ -6,22 +6,16 @@ import statistics
 import time
 from pathlib import Path
 
-import nbformat
 import pytest
 from lab import NOTEBOOK, open_notebook, outputs, page_of, press, run_cell, start, wait_for_status, write_notebook
-
-CHAPTER = Path(__file__).parents[1] / "notebooks" / "05_resnet.ipynb"
+from soak import sources_of_the_panel
 
 # Write down, for the page to read, when the loop took over each new setting: the learning rate for the next step, any
 # other when the first step with it is done.
 WATCHED = """
 import json, threading, time
 import ipywidgets
-seen, probe, spent, frames, clock = [], ipywidgets.HTML(), [], [], []
-def note(update=panel.page.chart.update):
-    frames.append(time.time())
-    update()
-panel.page.chart.update = note
+seen, probe, spent, clock = [], ipywidgets.HTML(), [], []
 probe.add_class("probe")
 def watch(runner, tell=panel.runner.listener):
     start = time.thread_time()  # what other programs take from the thread is no drawing
@@ -46,7 +40,7 @@ print(json.dumps({
     "worked": clock and clock[-1] - clock[0], "seconds": history and history.seconds,
     "steps": history and history.steps,
     "loss": history and history.loss, "earlier": [run.history.loss for run in panel.book.earlier],
-    "marks": history and [label for _, label in history.marks], "frames": frames,
+    "marks": history and [label for _, label in history.marks],
 }))
 """
 CODE = """
@@ -59,17 +53,7 @@ print(json.dumps(scope["history"].loss == panel.runner.trainer.history.loss))
 @pytest.fixture(scope="module")
 def page(tmp_path_factory):
     folder = tmp_path_factory.mktemp("residual")
-    sources = [c.source for c in nbformat.read(CHAPTER, as_version=4).cells if c.cell_type == "code"]
-    wanted = (
-        "from functools import",
-        "class PostActivation",
-        "def cifar_resnet",
-        "def build(s)",
-        "panel = Playground(",
-    )
-    chosen = [s for s in sources if any(word in s for word in wanted)]
-    assert len(chosen) == len(wanted)
-    chosen.insert(1, "SGD = partial(torch.optim.SGD, momentum=0.9)")
+    chosen = sources_of_the_panel()
     write_notebook(folder / "panel.ipynb", [*chosen, WATCHED, REPORT, CODE])
     with page_of(folder) as page:
         page.watched = len(chosen)
@@ -250,30 +234,3 @@ def test_a_panel_that_comes_to_rest_is_not_drawn_anew(page):
     assert page.locator(".cnnlib-playground").count() == 1
     assert page.evaluate("document.querySelector('.cnnlib-playground').dataset.was") == "here"
     assert page.evaluate("document.activeElement.classList.contains('noUi-handle')")
-
-
-@pytest.mark.thorough
-def test_a_page_behind_others_is_not_drawn_for(page):
-    hide = "Object.defineProperty(document, 'hidden', {value: true, configurable: true})"
-    times = []
-    start(page)
-    for script in (hide, "delete document.hidden"):
-        page.evaluate(f"() => {{ {script}; document.dispatchEvent(new Event('visibilitychange')); }}")
-        times.append(time.time())
-        page.wait_for_timeout(4000)
-    press(page, "Pause")
-    wait_for_status(page, "paused")
-    now, (behind, in_front) = ask(page), times
-    assert [when for when in now["frames"] if when < behind] and now["steps"] > 50
-    assert not [when for when in now["frames"] if behind + 1 < when < in_front], "drawn, and nobody looks"
-    assert [when for when in now["frames"] if in_front < when < in_front + 3], "in front again, and not drawn"
-
-
-@pytest.mark.thorough
-def test_five_times_run_again_leaves_no_thread(page):
-    for _ in range(5):
-        start(page)
-        run_cell(page, page.panel)
-        wait_for_status(page, "^Ready. Press Start")
-    assert ask(page)["threads"] == 0
-    assert not page.errors

@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from xml.etree import ElementTree
 
 import pytest
-from panels import STEPS, earlier_names, fork, go, mark, move, pause, press, run
+from panels import STEPS, earlier_names, fork, go, mark, pause, press, run
 from panels import panel as panel
 from torch import nn
 
@@ -201,16 +201,6 @@ def test_what_is_on_the_chart_stays_when_runs_are_renamed(panel):
     assert [list(ys) for ys in pg.chart.chart.ys] == before and len(before[2]) == 2
 
 
-@pytest.mark.parametrize("name", ["$5 and $6", r"$\oops$", "_^{ a % b"])
-def test_any_name_can_be_drawn(panel, name):
-    pg = panel()
-    go(pg, 6)
-    press(pg, "reset")
-    pg.book.rename(pg.book.runs[0], name)
-    go(pg, 3)
-    assert earlier_names(pg) == [name] and pg.picture().png().startswith(b"\x89PNG")
-
-
 # The page
 
 
@@ -367,18 +357,6 @@ def test_csv_has_a_row_a_step(noise, dense):
     assert [float(row[5]) for row in rows if row[5]] == trainer.history.test_acc
 
 
-def test_json_takes_text_and_bytes():
-    history = record(3, marks=[(2, "lr 0.2 ü")], ended="stopped")
-    text = history.to_json()
-    for given in (text, text.encode(), memoryview(text.encode()), bytearray(text.encode())):
-        again = History.from_json(given)
-        assert again == history and again.marks == [(2, "lr 0.2 ü")]
-    with pytest.raises(ValueError, match="^the seventh is no history"):
-        History.from_json("{}", "the seventh")
-    with pytest.raises(ValueError, match="^this text is no history"):
-        History.from_json(b"\xff\xfe")
-
-
 # Loading
 
 
@@ -482,17 +460,6 @@ def test_a_file_that_is_no_run_is_refused(panel, monkeypatch):
 
 
 # A panel's runs
-
-
-def test_a_run_knows_its_settings_in_the_words_of_the_page(panel):
-    controls = [choice("activation", {"hard": nn.ReLU, "soft": nn.Tanh}), slider("p", 0.0, 1.0, 0.1, 0.1), switch("on")]
-    pg = panel(controls=controls)
-    go(pg, 3)
-    assert pg.book.current.settings == {"learning rate": "0.1", "activation": "hard", "p": "0.1", "on": "off"}
-    move(pg, activation=nn.Tanh, p=0.1 * 3, on=True)
-    go(pg, 3)
-    assert pg.book.current.settings == {"learning rate": "0.1", "activation": "soft", "p": "0.3", "on": "on"}
-    assert pg.picture() and "activation soft, p 0.3, on on" in pg.chart.chart.note
 
 
 def test_short_runs_are_forgotten_and_others_kept(panel):

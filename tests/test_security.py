@@ -10,8 +10,6 @@ import json
 import os
 import re
 import shutil
-import socket
-import struct
 import subprocess
 import sys
 import time
@@ -28,14 +26,14 @@ import nbformat
 import numpy as np
 import pytest
 import torch
-from lab import chromium, jupyterlab, open_notebook, outputs, run_cell
+from lab import chromium, jupyterlab, open_notebook, outputs, run_cell, serving, write_notebook
 from markdown_it import MarkdownIt
 from markup import Structure
-from nbformat.v4 import new_code_cell, new_notebook
 from panels import go
 from panels import panel as panel
 from PIL import Image
 from torch import nn
+from uploads import png
 
 from cnnlib import compare, growth_table
 from cnnlib.course.command import lab_command
@@ -406,23 +404,13 @@ def test_markdown_of_ours_stays_what_it_is():
 # Files that are bombs
 
 
-def png_of(*chunks, side=4):
-    """Return a grey PNG file with chunks of ours between its head and its pixels."""
-
-    def chunk(name, data):
-        return struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data))
-
-    head, pixels = struct.pack(">IIBBBBB", side, side, 8, 0, 0, 0, 0), zlib.compress((b"\0" + b"\x80" * side) * side)
-    parts = [(b"IHDR", head), *chunks, (b"IDAT", pixels), (b"IEND", b"")]
-    return b"\x89PNG\r\n\x1a\n" + b"".join(chunk(*part) for part in parts)
-
-
-PNG = png_of()
+PIXELS = (b"\0" + b"\x80" * 4) * 4  # of a grey picture of 4 × 4
+PNG = png(4, 4, PIXELS)
 
 
 @pytest.mark.thorough
 def test_a_picture_that_unpacks_to_very_much_is_refused(pace):
-    bomb = png_of((b"zTXt", b"Comment\0\0" + zlib.compress(bytes(200 * 2**20), 9)))
+    bomb = png(4, 4, PIXELS, (b"zTXt", b"Comment\0\0" + zlib.compress(bytes(200 * 2**20), 9)))
     assert len(bomb) < 2**20
     began = time.perf_counter()
     with pytest.raises(ValueError, match="mine.png is damaged"):
@@ -449,19 +437,16 @@ def test_what_was_to_be_seen_stays_beside_the_reason_of_a_refusal(reader):
 
 
 def command_of(target, program, *options):
-    """Return what `make TARGET` runs last, for a server of this environment on a port of its own."""
+    """Return what `make TARGET` runs last, for a server of this environment; it takes more options at its end."""
     if not shutil.which("make") or not Path("/proc/net/tcp").exists():
         pytest.skip("needs make, and Linux to tell who listens")
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        port = s.getsockname()[1]
-    given = " ".join(("--no-browser", f"--port={port}", *options))
+    given = " ".join(("--no-browser", *options))
     call = ["make", "-n", "--no-print-directory", "-o", f"{sys.prefix}/{program}", target, f"VENV={sys.prefix}"]
     call.append("WORK=notebooks")  # nothing is copied
     said = subprocess.run(
         [*call, f"LAB_OPTIONS={given}", f"VOILA_OPTIONS={given}"], cwd=ROOT, capture_output=True, text=True, check=True
     )
-    return said.stdout.replace("\\\n", " ").strip().splitlines()[-1], port
+    return said.stdout.replace("\\\n", " ").strip().splitlines()[-1]
 
 
 def listening(port):
@@ -492,34 +477,23 @@ LOOSE = {
 
 
 @contextmanager
-def serving(command, port, folder):
-    """Start a server for a reader whose own settings let everybody in; yield what it said when it was there."""
+def let_in(command, folder):
+    """Start a server for a reader whose own settings let everybody in; yield its port, and what it said."""
     for name in ("jupyter_config", "jupyter_server_config", "jupyter_lab_config", "voila"):
         (folder / f"{name}.json").write_text(json.dumps(LOOSE), encoding="utf-8")
     environment = {name: value for name, value in os.environ.items() if not name.startswith("JUPYTER")}
     environment |= {f"JUPYTER_{name}_DIR": str(folder) for name in ("CONFIG", "DATA", "RUNTIME")} | {
         "HOME": str(folder)
     }
-    file = folder / "log"
-    with open(file, "w") as log:
-        server = subprocess.Popen(
-            ["sh", "-c", f"exec env {command}"], cwd=ROOT, env=environment, stdout=log, stderr=log
-        )
-    try:
-        end = time.monotonic() + 180
-        while "token=" not in file.read_text(encoding="utf-8") or not listening(port):
-            assert server.poll() is None and time.monotonic() < end, file.read_text(encoding="utf-8")
-            time.sleep(0.1)
-        yield file.read_text(encoding="utf-8")
-    finally:
-        server.terminate()
-        server.wait(60)
+    shell = ["sh", "-c", f'exec env {command} "$@"', "sh"]
+    with serving(shell, environment, folder, cwd=ROOT, options=()) as address:
+        yield int(address.rpartition(":")[2]), (folder / "log").read_text(encoding="utf-8")
 
 
 @pytest.mark.thorough
 def test_make_lab_answers_this_machine_and_those_who_have_the_token(tmp_path):
-    command, port = command_of("lab", "lab", "--allow-root", "--ServerApp.port_retries=0")
-    with serving(command, port, tmp_path) as said:
+    command = command_of("lab", "lab", "--allow-root", "--ServerApp.port_retries=0")
+    with let_in(command, tmp_path) as (port, said):
         token = re.search(rf"http://127.0.0.1:{port}/lab/tree/01_lenet.ipynb\?token=(\w{{32,}})", said)[1]
         assert listening(port) == {"this machine"}
         assert [answer(port, path) for path in ("/api/contents", "/api/kernels", "/files/01_lenet.ipynb")] == [
@@ -533,7 +507,7 @@ def test_make_lab_answers_this_machine_and_those_who_have_the_token(tmp_path):
 
 
 def test_make_slides_starts_jupyterlab_as_make_lab_does():
-    lab, slides = (command_of(target, program)[0] for target, program in (("lab", "lab"), ("slides", "present")))
+    lab, slides = (command_of(target, program) for target, program in (("lab", "lab"), ("slides", "present")))
     assert all("-m cnnlib.course.command lab" in command for command in (lab, slides))
     assert {"--ServerApp.ip=127.0.0.1", "--LabApp.default_url=/lab/tree/a.ipynb"} < set(lab_command("work", "a"))
 
@@ -541,8 +515,7 @@ def test_make_slides_starts_jupyterlab_as_make_lab_does():
 @pytest.mark.thorough
 def test_make_playground_answers_this_machine_and_those_who_have_the_token(tmp_path):
     pytest.importorskip("voila", reason="needs the extra `present`: pip install -e '.[present]'")
-    command, port = command_of("playground", "present")
-    with serving(command, port, tmp_path) as said:
+    with let_in(command_of("playground", "present"), tmp_path) as (port, said):
         token = re.search(r"token=(\w{32,})", said)[1]
         assert listening(port) == {"this machine"}
         assert answer(port, "/") in (302, 403) and answer(port, f"/?token={token[:-1]}x") in (302, 403)
@@ -613,9 +586,7 @@ def test_in_a_browser_no_text_runs_and_no_other_host_is_asked(tmp_path):
         "` <img src=x onerror=alert(7)> `",
     ]
     (tmp_path / "progress.json").write_text(a_file(evils[0]), encoding="utf-8")
-    kernel = {"kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}}
-    cell = new_code_cell(f"EVILS = {evils!r}\n{SHOWN}")
-    nbformat.write(new_notebook(cells=[cell], metadata=kernel), tmp_path / "evil.ipynb")
+    write_notebook(tmp_path / "evil.ipynb", [f"EVILS = {evils!r}\n{SHOWN}"])
     dialogs, asked = [], []
     with jupyterlab(tmp_path) as address, chromium() as page:
         page.on("dialog", lambda dialog: (dialogs.append(dialog.message), dialog.dismiss()))

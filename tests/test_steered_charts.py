@@ -8,6 +8,8 @@ import statistics
 import pytest
 from lab import moved, open_notebook, outputs, page_of, run_cell, start, wait_for_cell, watch, write_notebook
 
+from cnnlib.figures import style
+
 SETUP = """
 import json, time
 from cnnlib.datasets import load_data_fashion_mnist
@@ -106,16 +108,10 @@ def test_a_long_label_leaves_the_slider_its_track(panel):
         assert label.evaluate("node => node.scrollWidth <= node.clientWidth && node.scrollHeight <= node.clientHeight")
 
 
-def contrast(one, other):
+def contrast(*colours):
     """Return the contrast of two colours as a browser writes them."""
-
-    def luminance(colour):
-        channels = [int(part) / 255 for part in re.findall(r"\d+", colour)[:3]]
-        linear = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in channels]
-        return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
-
-    low, high = sorted(map(luminance, (one, other)))
-    return (high + 0.05) / (low + 0.05)
+    found = [[int(part) for part in re.findall(r"\d+", colour)[:3]] for colour in colours]
+    return style.contrast(*(f"#{bytes(parts).hex()}" for parts in found))
 
 
 def test_buttons_and_lists_can_be_read_on_a_dark_page(panel):

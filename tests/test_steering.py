@@ -380,20 +380,6 @@ def test_a_failed_run_can_be_left_by_a_fork(steered):
     assert pg.runner.trainer.history.steps == 8 and pg.inputs["width"].value == 16
 
 
-def test_moments_are_whole_copies(steered):
-    pg = steered()
-    go(pg, 6)
-    moment = mark(pg)
-    before = {name: value.clone() for name, value in moment.state["net"].items()}
-    history = asdict(pg.runner.trainer.history)
-    fork(pg, moment)
-    go(pg, 4)
-    assert all(torch.equal(value, moment.state["net"][name]) for name, value in before.items())
-    assert moment.state["history"] == history and pg.runner.trainer.history.steps == 10
-    assert moment.bytes >= sum(value.nbytes for value in before.values()) > 0
-    assert pg.runner.moments[0].bytes == 0 and "state" not in repr(moment)
-
-
 # Marks
 
 

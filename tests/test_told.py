@@ -379,13 +379,6 @@ def test_explaining_changes_neither_statistics_nor_random_numbers():
     assert torch.allclose(first[0], network[1].running_mean) and torch.equal(first[1], torch.random.get_rng_state())
 
 
-def test_a_run_that_failed_says_so():
-    trainer = Trainer(cnn(), [(X, y + 7)], device="cpu")
-    with pytest.raises(ValueError):
-        trainer.fit(1)
-    assert (trainer.history.ended, trainer.history.steps, trainer.running) == ("failed", 0, False)
-
-
 # Frozen layers
 
 

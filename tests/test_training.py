@@ -209,22 +209,6 @@ def test_fork_goes_on_bit_for_bit_and_leaves_the_original_alone(noise, dense, we
         assert torch.equal(weights(one.net), weights(net))
 
 
-def test_a_state_is_a_copy_that_repeats_the_run_also_through_a_file(noise, dense, tmp_path):
-    trainer = Trainer(dense(dropout=0.5), noise(), lr=0.1, optimizer=momentum)
-    trainer.fit(1)
-    state = trainer.state()
-    torch.save(state, tmp_path / "state.pt")
-    trainer.lr = 0.7
-    trainer.fit(2)
-    other = Trainer(dense(dropout=0.5), noise(seed=9), lr=0.5, optimizer=momentum)
-    losses = []
-    for one, start in ((trainer, state), (trainer, state), (other, torch.load(tmp_path / "state.pt"))):
-        one.load_state(start)
-        assert (one.lr, one.epoch, one.history.steps) == (0.1, 1, 3)
-        losses.append(list(one.fit(2).loss))
-    assert losses[0] == losses[1] == losses[2] and len(losses[0]) == 9
-
-
 def test_foreign_state_is_rejected_whole(noise, dense, weights):
     trainer = Trainer(dense(), noise(), lr=0.1)
     before = weights(trainer.net)

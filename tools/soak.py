@@ -24,16 +24,14 @@ from pathlib import Path
 
 import nbformat
 import psutil
-from nbformat.v4 import new_code_cell, new_notebook
 from playwright.sync_api import Error, TimeoutError
 
 ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT / "tests"))
-from lab import NOTEBOOK, chromium, jupyterlab, open_notebook, outputs, run_cell  # noqa: E402
+from lab import NOTEBOOK, chromium, jupyterlab, open_notebook, outputs, run_cell, write_notebook  # noqa: E402
 
 CHAPTER = ROOT / "notebooks" / "05_resnet.ipynb"
 FILE = ROOT / "build" / "soak.json"
-KERNEL = {"kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}}
 CELLS = ("from functools import", "class PostActivation", "def cifar_resnet", "def build(s)", "panel = Playground(")
 MB = 2**20
 LOOK = 30.0  # seconds between two looks at the page and the kernel
@@ -352,15 +350,14 @@ def open_panel(page, address):
     return count - 3
 
 
-def write_notebook(folder):
-    """Write the cells of the chapter that its panel needs, then those that watch it."""
+def sources_of_the_panel():
+    """Return the cells of the chapter that its panel needs, itself the last."""
     sources = [cell.source for cell in nbformat.read(CHAPTER, as_version=4).cells if cell.cell_type == "code"]
     chosen = [source for source in sources if any(word in source for word in CELLS)]
     if len(chosen) != len(CELLS):
         raise RuntimeError(f"{CHAPTER.name} has changed: expected one cell with each of {CELLS}.")
     chosen.insert(1, "SGD = partial(torch.optim.SGD, momentum=0.9)")
-    cells = list(map(new_code_cell, [*chosen, WATCH, REPORT]))
-    nbformat.write(new_notebook(cells=cells, metadata=KERNEL), Path(folder, "soak.ipynb"))
+    return chosen
 
 
 if __name__ == "__main__":
@@ -372,7 +369,7 @@ if __name__ == "__main__":
         parser.error(f"--minutes must be above 0, got {wanted.minutes:g}.")
     rng = random.Random(wanted.seed)
     with tempfile.TemporaryDirectory() as folder:
-        write_notebook(folder)
+        write_notebook(Path(folder, "soak.ipynb"), [*sources_of_the_panel(), WATCH, REPORT])
         with jupyterlab(folder, without=[TOOLBARS]) as address, chromium() as page:
             panel = open_panel(page, address)
             soak = Soak(page, panel, Reader(page, rng))

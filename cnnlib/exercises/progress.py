@@ -152,7 +152,7 @@ def _html_table(chapter):
 
 def _footer():
     if not has_reader():
-        return "Open this notebook in JupyterLab to have your progress kept."
+        return "Run this cell in JupyterLab to see your own progress, and to have it kept."
     variable, told = progress_file.VARIABLE, progress_file.remark()
     if progress_file.is_off():
         return f"Nothing is kept, because {variable}=off."

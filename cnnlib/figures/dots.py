@@ -39,8 +39,9 @@ def draw_dots(rows, xlabel, bound=None, log=False):
                 raise ValueError(f"a logarithmic axis has places for positive values only, got {value} for {name!r}.")
         if not len(values):
             raise ValueError(f"{name!r} must have at least one value, got {in_words(values)}.")
+    height = 1.3 + 0.46 * len(rows)
     mean = statistics.geometric_mean if log else statistics.fmean
-    figure = new_figure(10.0, 1.15 + 0.46 * len(rows))
+    figure = new_figure(10.0, height)
     axes = figure.subplots()
     if log:
         axes.set_xscale("log")
@@ -56,8 +57,8 @@ def draw_dots(rows, xlabel, bound=None, log=False):
     axes.grid(False, axis="y")
     axes.set_yticks(range(len(rows)), list(rows), fontsize=FONT)
     axes.set_ylim(len(rows) - 0.5, -0.5)
-    words = "a dot: one seed; stroke: their mean" + "; dashed: the bound" * (bound is not None)
+    words = "a dot: one seed; stroke: their mean" + (f"; dashed: {bound:g}" if bound is not None else "")
     figure.text(0.985, 0.02, words, ha="right", va="bottom", fontsize=FONT - 2, color=FAINT)
     longest = max(len(line) for name in rows for line in name.split("\n"))
-    figure.subplots_adjust(min(0.42, 0.03 + 0.0105 * longest), 0.78 / (1.15 + 0.46 * len(rows)), 0.98, 0.97)
+    figure.subplots_adjust(min(0.42, 0.03 + 0.0105 * longest), 0.93 / height, 0.98, 0.97)
     return Picture(figure, f"{xlabel} of {', '.join(rows)}, one dot a seed")

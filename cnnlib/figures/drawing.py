@@ -217,6 +217,11 @@ class Drawing:
             style="max-width:100%;color:var(--jp-content-font-color1, inherit)", aria_label=html_text(self.text),
         )  # fmt: skip
 
+    def noted(self, text):
+        """Return the drawing with a line below it."""
+        line = Words(8, self.height + 18, text, 15, FAINT, anchor="start")
+        return Drawing([*self.elements, line], self.width, self.height + 28, self.text)
+
     def picture(self):
         """Return the drawing as a Picture, on white."""
         figure = new_figure(self.width / DPI, self.height / DPI)

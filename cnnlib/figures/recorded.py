@@ -4,7 +4,7 @@ import math
 
 from cnnlib.figures.picture import Picture
 from cnnlib.figures.plots import put_legend_above
-from cnnlib.figures.style import COLOURS, DASHES, FAINT, FONT, colours_for, new_figure, style_axes, word_colour
+from cnnlib.figures.style import COLOURS, DASHES, FAINT, FONT, MARKERS, colours_for, new_figure, style_axes, word_colour
 from cnnlib.training.history import History
 from cnnlib.validation import Choice, Dict, Like, Pair, Text, arguments
 
@@ -23,6 +23,7 @@ RECORDED = Like(("curve", "runs", "last"), "a recording, as `recorded` returns i
 COSTS = {"parameters": "parameters", "multiply_adds": "multiply-adds per picture"}
 APART = 0.07  # of an axis: the least distance between two names; half of it between a name and a dot
 WIDE = 0.4  # of an axis: a long name
+SHAPES = {"LeNet": "s", "AlexNet": "D", "VGG": "^", "ResNet": "P"}  # a family of networks; all others are discs
 
 
 @arguments(runs=Dict(), quantity=Choice(tuple(LABELS)), here=Dict(), ylim=Pair())
@@ -55,12 +56,15 @@ def draw_recorded(runs, quantity="loss", here=None, ylim=None):
         )
     figure = new_figure(10.0, 4.2)
     axes, by_step = figure.subplots(), quantity == "loss"
-    for name, colour, dash in zip(runs, colours_for(runs), DASHES, strict=False):
+    for name, colour, dash, marker in zip(runs, colours_for(runs), DASHES, MARKERS, strict=False):
+        style = {"color": colour, "linestyle": dash, "linewidth": 1.2}
+        if not by_step:  # an epoch a point, few enough for markers
+            style |= {"marker": marker, "markersize": 4}
         steps, rows = RECORDED(runs[name], f"the runs of {name!r}").curve(quantity.replace("error", "acc"))
         xs = steps if by_step else range(1, len(steps) + 1)
         for number, row in enumerate(rows):
             label = name if number == 0 else None
-            axes.plot(xs[: len(row)], _shown(row, quantity), dash, color=colour, linewidth=1.2, label=label)
+            axes.plot(xs[: len(row)], _shown(row, quantity), label=label, **style)
         for history in here.get(name, ()):
             xs, values = _own_curve(history, quantity)
             axes.plot(
@@ -128,7 +132,8 @@ def draw_fair_comparison(runs, text=None):
         taken = []
         for name, colour, recorded in zip(runs, colours_for(runs), runs.values(), strict=True):
             accs, x = recorded.last("test_acc"), recorded.runs[0][cost]
-            axes.plot([x] * len(accs), accs, "o", color=colour, markersize=8, markeredgecolor="white", zorder=3)
+            shape = next((shape for family, shape in SHAPES.items() if family in name), "o")
+            axes.plot([x] * len(accs), accs, shape, color=colour, markersize=9, markeredgecolor="white", zorder=3)
             mean = sum(accs) / len(accs)
             beside = [other for other in runs.values() if x < other.runs[0][cost] < x * reach]
             dots = [acc for other in beside for acc in other.last("test_acc")]
@@ -138,6 +143,6 @@ def draw_fair_comparison(runs, text=None):
             axes.annotate(name, (x, taken[-1]), (9, 0), textcoords="offset points", va="center", fontsize=FONT,
                           color=word_colour(colour))  # fmt: skip
         style_axes(axes, label, "test accuracy" if cost == "parameters" else "")
-    figure.text(0.985, 0.015, "a dot: one seed", ha="right", va="bottom", fontsize=FONT - 2, color=FAINT)
+    figure.text(0.985, 0.015, "a mark: one seed", ha="right", va="bottom", fontsize=FONT - 2, color=FAINT)
     figure.subplots_adjust(0.085, 0.16, 0.985, 0.98, wspace=0.05)
     return Picture(figure, text or f"Test accuracy against parameters and multiply-adds of {', '.join(runs)}")

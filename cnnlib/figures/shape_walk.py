@@ -166,7 +166,7 @@ def _formulas(step, hidden):
     for i, (label, text) in enumerate(lines[:4]):
         y = 270 + 23 * i
         parts.append(Words(PANEL + 10, y, label, 16, FAINT, anchor="start"))
-        parts.append(Words(PANEL + 150, y, text, 17, weight="bold" if "=" in text else "normal", anchor="start"))
+        parts.append(Words(PANEL + 165, y, text, 17, weight="bold" if "=" in text else "normal", anchor="start"))
     return parts
 
 
@@ -194,9 +194,9 @@ def _costs(walk, step, hidden):
             continue
         parts.append(Words(PANEL + 150, y, text, 16 if len(text) < 46 else 14, anchor="start"))
         share = value / whole if whole else 0
-        parts.append(Rect(850, y - 12, 75, 13, "none", FAINT))
+        parts.append(Rect(845, y - 12, 70, 13, "none", FAINT))
         if share:
-            parts.append(Rect(850, y - 12, max(1, 75 * min(share, 1)), 13, COLOURS[0], COLOURS[0]))
+            parts.append(Rect(845, y - 12, max(1, 70 * min(share, 1)), 13, COLOURS[0], COLOURS[0]))
         text = "0 %" if not share else "< 0.1 %" if share < 0.001 else f"{100 * share:.1f} %"
         parts.append(Words(RIGHT, y, text, anchor="end"))
     return parts

@@ -12,8 +12,8 @@ NETWORK_COLOURS = {
     "GroupNorm": "#009E73", "group norm": "#009E73", "LayerNorm": "#854B00", "layer norm": "#854B00",
     "noisy": "#1F8FFF", "without BN": "#D55E00", "no BN": "#D55E00", "plain": "#D55E00", "residual": "#000000",
     "batch norm": "#CC79A7", "BN": "#CC79A7", "ResNet": "#000000",
-    "sigmoid": "#CC79A7", "tanh": "#D55E00", "dense": "#1F8FFF", "hand-made": "#854B00",
-    "VGG": "#009E73", "AlexNet": "#D55E00", "LeNet": "#0072B2", "ReLU": "#0072B2",
+    "left alone": "#854B00", "sigmoid": "#CC79A7", "tanh": "#D55E00", "dense": "#882255", "hand-made": "#854B00",
+    "VGG": "#009E73", "AlexNet": "#B8860B", "LeNet": "#0072B2", "ReLU": "#0072B2",
 }  # fmt: skip
 
 DASHES = ("-", "--", "-", "-.", ":", "--", "-")

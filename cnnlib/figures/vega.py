@@ -11,7 +11,7 @@ MIME = "application/vnd.vegalite.v5+json"
 SCHEMA = "https://vega.github.io/schema/vega-lite/v5.json"  # a name: nothing is fetched
 QUIET = {"color": "currentColor", "opacity": 0.16, "strokeWidth": 1, "clip": True}
 LOUD = {"strokeWidth": 2.6, "clip": True}
-TYPE = 13
+TYPE = 15
 LABELS = {"norm": "batch norm", "rate": "learning rate", "batch": "batch size", "weights": "initial weights"}
 
 
@@ -53,8 +53,8 @@ def panel_specification(title, controls, rows, provenance, wide=True):
     return {
         "$schema": SCHEMA, "background": "transparent", "params": params,
         "data": {"values": json.dumps(rows, separators=(",", ":")), "format": {"type": "json"}},  # text: one short line
-        "title": {"text": title, "subtitle": _broken(provenance, 110 if wide else 44), "anchor": "start",
-                  "fontSize": 15, "subtitleFontSize": TYPE, "color": "currentColor", "subtitleColor": "currentColor"},
+        "title": {"text": title, "subtitle": _broken(provenance, 100 if wide else 40), "anchor": "start",
+                  "fontSize": 17, "subtitleFontSize": TYPE, "color": "currentColor", "subtitleColor": "currentColor"},
         "concat": parts, "columns": 3 if wide else 1, "spacing": 24,
         "config": {"axis": axis, "view": {"stroke": None}, "font": "system-ui, sans-serif"},
     }  # fmt: skip
@@ -94,7 +94,7 @@ def _gradients(chosen, controls, moving, blocks, size):
     tip = [{"field": "number", "title": place}, {"field": "gradients", "format": ".2e"}]
     axes = {
         "x": {"field": "number", "type": "quantitative", "title": f"{place}, from the image to the scores",
-              "scale": {"zero": False, "nice": False}},
+              "scale": {"zero": False, "nice": False}, "axis": {"tickMinStep": 1, "format": "d", "tickCount": 6}},
         "y": {"field": "gradients", "type": "quantitative", "title": "gradient (RMS)", "scale": {"type": "log"},
               "axis": {"format": ".0e", "tickCount": 5}},
     }  # fmt: skip

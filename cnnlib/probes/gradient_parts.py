@@ -102,7 +102,7 @@ def take_apart(start, blocks, loss_of):
         x = block(x.clone())
     end, total = torch.autograd.grad(loss_of(x.clone()), (x, start), retain_graph=True)
 
-    def back(F_i, to):  # the row ∂L/∂x_L times the Jacobian of F(x_i) with respect to `to`
+    def back(F_i, to):  # the row ∂L/∂x_N times the Jacobian of F(x_i) with respect to `to`
         return torch.autograd.grad(F_i, to, end, retain_graph=True)[0]
 
     exact = [back(F_i, start) for F_i in branches]

@@ -26,7 +26,7 @@ def compare(runs, *, below=None):
     Returns
     -------
     Table
-        Mean ± standard deviation over the seeds. "Last" means over the last 50 steps.
+        Mean ± standard deviation over the seeds.
 
     Raises
     ------
@@ -39,7 +39,7 @@ def compare(runs, *, below=None):
         raise ValueError(
             f"compare needs at least one named run, and at least one history under each name, got {in_words(runs)}."
         )
-    columns = ["", "runs", "last train loss", "last train accuracy", "test accuracy"]
+    columns = ["", "runs", "train loss, last 50 steps", "train accuracy, last 50 steps", "test accuracy"]
     if below is not None:
         columns.append(f"steps until loss < {below:g}")
     rows = []
@@ -121,6 +121,6 @@ def _read_row(path):
 def _growth_row(row):
     reached = "–" if row["low"] is None else f"{row['low']:.3f}"
     if row["low"] != row["high"]:
-        reached += f" … {row['high']:.3f}"
+        reached += f" to {row['high']:.3f}"
     cost = [f"{row['parameters']:,}", f"{row['multiply_adds']:,}"]
     return [str(row["network"]), *cost, str(row["epochs"]), f"{row['seconds']:.0f} s", reached]

@@ -7,6 +7,7 @@ from cnnlib.widgets.page_script import add_page_script
 
 WIDGET = "application/vnd.jupyter.widget-view+json"
 PARTS = ("layout", "style")
+STILL = "A picture. Run this cell in JupyterLab to use its controls."
 
 
 class Explorer:
@@ -23,7 +24,7 @@ class Explorer:
 
     def _static(self):
         """Return what a page without a kernel shows: a MIME bundle and its metadata."""
-        return self.draw().picture().bundle()
+        return still(self.draw())
 
     def _repr_mimebundle_(self, include=None, exclude=None):
         live = kernel() is not None
@@ -34,6 +35,11 @@ class Explorer:
                 raise
             static, metadata = {"text/plain": f"{type(error).__name__}: {error}"}, {}
         return (widget_bundle(self.widget, static) if live else static), metadata
+
+
+def still(drawing):
+    """Return the MIME bundle and metadata of a drawing that has controls elsewhere, and says so."""
+    return drawing.noted(STILL).picture().bundle()
 
 
 def widget_bundle(widget, static):

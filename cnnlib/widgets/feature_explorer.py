@@ -9,6 +9,7 @@ from cnnlib.figures import draw_feature_explorer
 from cnnlib.page.announce import alert
 from cnnlib.validation import Bool, arguments
 from cnnlib.widgets.background import random_lock
+from cnnlib.widgets.display import still
 from cnnlib.widgets.feature_controls import FeatureControls
 from cnnlib.widgets.network_copy import NetworkCopy
 from cnnlib.widgets.pictures import Pictures, class_names, found_at
@@ -214,7 +215,7 @@ class FeatureExplorer(FeatureControls, View):
 
     def _static(self):
         drawing = self.draw()
-        return drawing.picture().bundle() if drawing else ({"text/plain": repr(self)}, {})
+        return still(drawing) if drawing else ({"text/plain": repr(self)}, {})
 
     def __repr__(self):
         name = type(self.net).__name__ if self.net is not None else "a network to come"

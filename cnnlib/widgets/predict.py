@@ -187,7 +187,7 @@ class Reveal(Explorer):
     def said(self, answer):
         """Return the sentence that sets an answer beside the outcome."""
         if answer is None:
-            return f"It was {self._it()}."
+            return f"Answer: {self._it()}."
         if not self.guess.scale and answer == self.outcome:
             exactly = f": {self._it()}" if self._it() != answer else ""
             return f"You said {self.guess.words(answer)}, and so it was{exactly}."

@@ -11,6 +11,7 @@ from cnnlib.validation import Bool, Example, Network, arguments
 from cnnlib.widgets.background import random_lock
 from cnnlib.widgets.columns import Columns
 from cnnlib.widgets.controls import LABEL, switch
+from cnnlib.widgets.display import still
 from cnnlib.widgets.shape_quiz import judge
 from cnnlib.widgets.versions import hint
 
@@ -141,7 +142,7 @@ class ShapeWalk(Columns):
         shown = [step.number for step in self.walk if step.kind == "addition"]
         shown += [step.number for step in self.walk if step.parameters]
         first = (shown or [1])[0]
-        return draw_step(self.walk, first, self.grey).picture().bundle()
+        return still(draw_step(self.walk, first, self.grey))
 
     def __repr__(self):
         return f"ShapeWalk of {len(self.walk)} steps"

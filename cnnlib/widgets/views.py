@@ -90,7 +90,7 @@ class Shortcuts(SettingsView):
 def describe_network(net, input_shape):
     """Draw a network to scale, under a line that says what it costs and how far its last map sees."""
     walk = walk_layers(net, input_shape)
-    head = f"{walk.parameters:,} parameters · {walk.multiply_adds:,} multiply-adds a picture"
+    head = f"{walk.parameters:,} parameters · {walk.multiply_adds:,} multiply-adds per picture"
     seen = [step.patch.sizes for step in walk if step.patch and len(step.output_shape) == 3]
     if seen:
         head += f"\nthe last map sees {' × '.join(map(str, dict.fromkeys(seen[-1])))} pixels"

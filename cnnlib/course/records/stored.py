@@ -224,8 +224,8 @@ def full_results(chapter, here=None):
     if records:
         return FullResults(Table(HEAD, [*rows, *summary(records).rows], left=3))
     note = (
-        f"Have you a GPU? `make full NAMES={chapter}` trains this chapter's networks at the size of the book "
-        f"({', '.join(e.title for e in there)}) with three seeds each, and `make collect` sets what they reach here, "
+        f"Do you have a GPU? `make full NAMES={chapter}` trains this chapter's networks at the size of the book "
+        f"({'; '.join(e.title for e in there)}) with three seeds each, and `make collect` sets what they reach here, "
         "below your own run."
     )
     return FullResults(None, note)
