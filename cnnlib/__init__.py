@@ -19,8 +19,8 @@ from cnnlib.figures.animator import Animator
 from cnnlib.machine.device import describe_device, try_gpu
 from cnnlib.machine.faults import DeviceError, OutOfMemoryError
 from cnnlib.training.checkpoint import Checkpoint
-from cnnlib.training.errors import DivergenceError
 from cnnlib.training.evaluation import evaluate_accuracy
+from cnnlib.training.guard import DivergenceError
 from cnnlib.training.history import History
 from cnnlib.training.loop import Trainer
 from cnnlib.training.metrics import Accumulator, Timer, accuracy

@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import nn
 
-from cnnlib.training.backup import Backup
+from cnnlib.training.guard import Backup
 
 
 class Average(nn.Module):

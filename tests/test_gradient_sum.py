@@ -33,7 +33,7 @@ from cnnlib.models import (
 from cnnlib.models.training_mode import in_mode
 from cnnlib.probes import GradientParts, gradient_parts, loss_along, random_direction
 from cnnlib.widgets import GradientSum, gradient_sum
-from cnnlib.widgets.runner import random_lock
+from cnnlib.widgets.background import random_lock
 
 ACTIVATIONS = {"ReLU": nn.ReLU, "tanh": nn.Tanh, "sigmoid": nn.Sigmoid, "GELU": nn.GELU}
 y = torch.tensor([1, 2, 3])

@@ -17,7 +17,7 @@ from soak import flat, slope
 
 from cnnlib import Trainer
 from cnnlib.datasets import Batches
-from cnnlib.widgets import GradientFlow, Shortcuts, choice, runner, runs, slider, switch
+from cnnlib.widgets import GradientFlow, Shortcuts, choice, moments, runs, slider, switch
 from cnnlib.widgets.current_run import set_current_run
 from cnnlib.widgets.display import close_tree, widget_bundle
 from cnnlib.widgets.live import Controls
@@ -126,7 +126,7 @@ def test_a_panel_keeps_so_many_runs_and_states(panel, monkeypatch):
     origin = middle.moments[-1]
     fork(pg, origin, middle)
     go(pg, 1)
-    monkeypatch.setattr(runner, "MOMENTS", 5)
+    monkeypatch.setattr(moments, "MOMENTS", 5)
     for _ in range(7):
         mark(pg)
     assert len(pg.runner.moments) == 5 and pg.runner.moments[0] is origin

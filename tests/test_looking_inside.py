@@ -174,7 +174,7 @@ def names(table):
 
 def test_growth_table_has_the_totals_and_the_last_three_epochs(cost, tmp_path):
     table = growth_table(1, "LeNet", cost, run_of(0.1, 0.9, 0.8, 0.85), tmp_path / "new" / "results")
-    assert table.rows == [["LeNet", "61,706", "416,520", "4", "12 s", "0.800 … 0.900"]]
+    assert table.rows == [["LeNet", "61,706", "416,520", "4", "12 s", "0.800 to 0.900"]]
     assert len(table.head) == 6 and "| LeNet | 61,706 | 416,520 | 4 |" in table._repr_markdown_()
     assert [path.name for path in (tmp_path / "new" / "results").iterdir()] == ["chapter01.json"]
 
@@ -224,7 +224,7 @@ def test_growth_table_shows_a_row_that_it_finds_and_passes_over_a_folder(cost, t
     (tmp_path / "chapter01.json").write_text(json.dumps(ROW))
     (tmp_path / "chapter02.json").mkdir()
     table = growth_table(2, "A", cost, run_of(0.5), tmp_path)
-    assert table.rows[0] == ["N", "1", "2", "3", "4 s", "0.500 … 0.600"] and names(table) == ["N", "A"]
+    assert table.rows[0] == ["N", "1", "2", "3", "4 s", "0.500 to 0.600"] and names(table) == ["N", "A"]
     assert sorted(path.name for path in tmp_path.iterdir()) == ["chapter01.json", "chapter02.json"]  # no .part
 
 

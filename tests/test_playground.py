@@ -14,10 +14,10 @@ from traitlets import TraitError
 
 from cnnlib.figures.picture import STORED
 from cnnlib.widgets import Blueprint, Microscope, choice, fit, panel_display, playground, slider, switch
+from cnnlib.widgets.background import pause_all
 from cnnlib.widgets.controls import Control, shown
 from cnnlib.widgets.display import WIDGET
 from cnnlib.widgets.live_chart import LiveChart
-from cnnlib.widgets.runner import pause_all
 from cnnlib.widgets.runs import SHOWN
 from cnnlib.widgets.view import View
 

@@ -20,9 +20,10 @@ from cnnlib.figures.chart_picture import draw_chart
 from cnnlib.figures.style import COLOURS, EARLIER
 from cnnlib.widgets import choice, runs, slider, switch
 from cnnlib.widgets.display import close_tree
+from cnnlib.widgets.moments import Moment
 from cnnlib.widgets.run_chart import RunChart
-from cnnlib.widgets.runner import Moment
-from cnnlib.widgets.runs import LONGEST, SHOWN, RunBook, links
+from cnnlib.widgets.runs import LONGEST, SHOWN, RunBook
+from cnnlib.widgets.runs_page import links
 
 AWKWARD = """<b>"R&D"</b> 'ü' \\ /x"""
 CONTROLS = {"lr": "0.1", "activation": "ReLU"}

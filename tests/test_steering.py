@@ -26,8 +26,11 @@ from panels import panel as panel
 from torch import nn
 
 from cnnlib.training.loop import Trainer
-from cnnlib.widgets import choice, playground, runner, slider
-from cnnlib.widgets.runner import CLOSE, Runner, pause_all
+from cnnlib.widgets import background, choice, playground, slider
+from cnnlib.widgets import moments as keeping
+from cnnlib.widgets.background import pause_all
+from cnnlib.widgets.moments import CLOSE
+from cnnlib.widgets.runner import Runner
 
 SGD = partial(torch.optim.SGD, momentum=0.9)
 
@@ -447,7 +450,7 @@ def test_of_changes_close_together_the_last_is_kept_but_every_mark(steered):
 def test_when_memory_is_short_the_oldest_moments_go(steered, monkeypatch):
     pg = steered()
     go(pg, 6)
-    monkeypatch.setattr(runner, "ROOM", 3 * mark(pg).bytes + 20_000)  # later ones have a longer record
+    monkeypatch.setattr(keeping, "ROOM", 3 * mark(pg).bytes + 20_000)  # later ones have a longer record
     for _ in range(5):
         go(pg, 6)
         mark(pg)
@@ -455,7 +458,7 @@ def test_when_memory_is_short_the_oldest_moments_go(steered, monkeypatch):
     assert pg.book.current.moments is pg.runner.moments
     fork(pg, pg.runner.moments[1])
     assert step_of(pg) == 24
-    monkeypatch.setattr(runner, "ROOM", 10)
+    monkeypatch.setattr(keeping, "ROOM", 10)
     go(pg, 1)
     pg.book.mark.click()
     until(lambda: marks(pg)[-1] == "mark 7")
@@ -659,7 +662,7 @@ def boxes_in(box):
 
 def test_two_hundred_commands_from_two_threads(steered, panel, monkeypatch):
     monkeypatch.setattr(playground, "FRAME_EVERY", 0.01)
-    monkeypatch.setattr(runner, "PATIENCE", 0.2)  # who waits for a rest that the other thread's Start calls off
+    monkeypatch.setattr(background, "PATIENCE", 0.2)  # who waits for a rest that the other thread's Start calls off
     pg, other = steered(), panel(name="other")
 
     def commands(dice):

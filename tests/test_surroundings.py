@@ -214,7 +214,8 @@ from cnnlib.probes import layer_table
 from cnnlib.widgets import explore_shapes
 from cnnlib.widgets.controls import shown
 from cnnlib.widgets.run_chart import RunChart
-from cnnlib.widgets.runs import Run, links
+from cnnlib.widgets.runs import Run
+from cnnlib.widgets.runs_page import links
 
 def artefacts():
     torch.manual_seed(0)

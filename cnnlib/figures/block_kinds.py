@@ -1,10 +1,10 @@
-"""Blocks side by side, layer by layer from top to bottom, with the shortcut around them or without."""
+"""Kinds of blocks side by side, layer by layer, and networks of several depths as rows of such blocks."""
 
 from math import cos, pi, sin
 
 from cnnlib.figures.drawing import Drawing, Line, Rect, Words
-from cnnlib.figures.style import FILL, INK, WHITE
-from cnnlib.validation import Choice, Dict, Text, arguments
+from cnnlib.figures.style import FAINT, FILL, INK, WHITE
+from cnnlib.validation import Choice, Dict, arguments
 
 # for each kind: the layers of the branch, those after the addition, and whether there is a shortcut
 KINDS = {
@@ -18,20 +18,17 @@ KINDS = {
         ("1×1, 256 → 64", "BN", "ReLU", "3×3, 64 → 64", "BN", "ReLU", "1×1, 64 → 256", "BN"), ("ReLU",), True
     ),
 }  # fmt: skip
-MARGIN, COLUMN, BOX, LOW, HIGH, GAP, TOP = (
-    60,
-    240,
-    150,
-    24,
-    32,
-    9,
-    56,
-)  # pixels; a normalisation is lower than a convolution
+MARGIN, COLUMN, BOX, GAP, TOP = 60, 240, 150, 9, 56  # pixels
+LOW, HIGH = 24, 32  # pixels of a normalisation, and of a convolution
 COLOURS = {"BN": "#e7c3d6", "ReLU": "#e4e4e4"}
 
+# of the rows of blocks
+STAGES = ("#9ecae1", "#fdd0a2", "#a1d99b", "#dadaeb")
+LEFT, RIGHT, ROW, WIDTH = 132, 790, 46, 1000
 
-@arguments(blocks=Dict(), text=Text())
-def draw_block_kinds(blocks, text=None):
+
+@arguments(blocks=Dict())
+def draw_block_kinds(blocks):
     """Draw blocks side by side.
 
     Parameters
@@ -57,8 +54,8 @@ def draw_block_kinds(blocks, text=None):
         column, foot = _column(title, KINDS[kind], MARGIN + number * COLUMN)
         parts += column
         deepest = max(deepest, foot)
-    words = text or f"Blocks side by side: {', '.join(blocks)}"
-    return Drawing(parts, MARGIN + len(blocks) * COLUMN, int(deepest + 26), words)
+    text = f"Blocks side by side: {', '.join(blocks)}"
+    return Drawing(parts, MARGIN + len(blocks) * COLUMN, int(deepest + 26), text)
 
 
 def _column(title, kind, left):
@@ -98,12 +95,42 @@ def _layer(name, left, top):
 
 def _plus(x, y):
     """A circle with a plus in it."""
-    ring = [(x + 13 * c, y + 13 * s) for c, s in CIRCLE]
+    turns = [2 * pi * i / 24 for i in range(25)]
+    ring = [(x + 13 * cos(turn), y + 13 * sin(turn)) for turn in turns]
     return [Line(ring, INK, 2), Line([(x - 8, y), (x + 8, y)], INK, 2.4), Line([(x, y - 8), (x, y + 8)], INK, 2.4)]
 
 
-def _circle(corners=24):
-    return [(cos(2 * pi * i / corners), sin(2 * pi * i / corners)) for i in range(corners + 1)]
+@arguments(rows=Dict())
+def draw_depths(rows):
+    """Draw a row for each network: its blocks by stage, and words beside them.
 
+    Parameters
+    ----------
+    rows : dict of str to (tuple of int, int, str)
+        For each name: how many blocks each of the four stages has, how many convolutions a block has, and what to
+        write at the end of the row. A box is as wide as its block has convolutions.
 
-CIRCLE = _circle()
+    Returns
+    -------
+    Drawing
+
+    Raises
+    ------
+    ValueError
+        If there is no row.
+    """
+    if not rows:
+        raise ValueError("rows must hold at least one network, got {}.")
+    longest = max(sum(blocks) * convolutions for blocks, convolutions, _ in rows.values())
+    unit, parts = (RIGHT - LEFT) / longest, []
+    for number, (name, (blocks, convolutions, words)) in enumerate(rows.items()):
+        x, y = float(LEFT), 16 + ROW * number
+        parts.append(Words(2, y + 20, name, 17, weight="bold", anchor="start"))
+        for count, colour in zip(blocks, STAGES, strict=True):
+            for _ in range(count):
+                parts.append(Rect(x + 0.5, y, convolutions * unit - 1, 28, colour, INK))
+                x += convolutions * unit
+        parts.append(Words(min(x, RIGHT) + 12, y + 20, words, 16, anchor="start"))
+    foot = "a box: one block, as wide as it has convolutions; a colour: one stage"
+    parts.append(Words(LEFT, 16 + ROW * len(rows) + 10, foot, 15, FAINT, anchor="start"))
+    return Drawing(parts, WIDTH, 40 + ROW * len(rows), f"The blocks of {', '.join(rows)}, stage by stage")

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from cnnlib.figures.drawing import Bitmap, Drawing, Line, Rect, Words, decimal
+from cnnlib.figures.drawing import Bitmap, Drawing, Rect, Words, decimal, outline
 from cnnlib.figures.style import COLOURS, FAINT, GRID, INK
 from cnnlib.validation import Count, arguments, in_words
 
@@ -80,11 +80,8 @@ def _picture(padded, window, top, left, padding, inner):
     return [*parts, _frame(LEFT, TOP, unit, top, left, window, WINDOW, 3.5)]
 
 
-def _frame(x, y, unit, row, column, sizes, colour, width):
-    top, left, bottom, right = (
-        y + row * unit, x + column * unit, y + (row + sizes[0]) * unit, x + (column + sizes[1]) * unit,
-    )  # fmt: skip
-    return Line([(left, top), (right, top), (right, bottom), (left, bottom), (left, top)], colour, width)
+def _frame(x, y, unit, row, column, sizes, colour, thick):
+    return outline(x + column * unit, y + row * unit, sizes[1] * unit, sizes[0] * unit, colour, thick)
 
 
 def _sums(window, kernel, output):

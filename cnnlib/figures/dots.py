@@ -5,13 +5,13 @@ import statistics
 from cnnlib.figures.picture import Picture
 from cnnlib.figures.plots import check_place
 from cnnlib.figures.style import BAND, FAINT, FONT, INK, colours_for, new_figure, style_axes
-from cnnlib.validation import Bool, Dict, List, Number, Pair, Text, arguments, in_words
+from cnnlib.validation import Bool, Dict, List, Number, Text, arguments, in_words
 
 APART = 0.12  # of a row, between two dots of it
 
 
-@arguments(rows=Dict(), xlabel=Text(), bound=Number(), xlim=Pair(), log=Bool(), text=Text())
-def draw_dots(rows, xlabel, bound=None, xlim=None, log=False, text=None):
+@arguments(rows=Dict(), xlabel=Text(), bound=Number(), log=Bool())
+def draw_dots(rows, xlabel, bound=None, log=False):
     """Draw a row of equal dots for each name, one a run, with a stroke at their mean.
 
     Parameters
@@ -57,9 +57,8 @@ def draw_dots(rows, xlabel, bound=None, xlim=None, log=False, text=None):
     axes.grid(False, axis="y")
     axes.set_yticks(range(len(rows)), list(rows), fontsize=FONT)
     axes.set_ylim(len(rows) - 0.5, -0.5)
-    axes.set_xlim(xlim)
     words = "a dot: one seed; stroke: their mean" + (f"; dashed: {bound:g}" if bound is not None else "")
     figure.text(0.985, 0.02, words, ha="right", va="bottom", fontsize=FONT - 2, color=FAINT)
     longest = max(len(line) for name in rows for line in name.split("\n"))
     figure.subplots_adjust(min(0.42, 0.03 + 0.0105 * longest), 0.93 / height, 0.98, 0.97)
-    return Picture(figure, text or f"{xlabel} of {', '.join(rows)}, one dot a seed")
+    return Picture(figure, f"{xlabel} of {', '.join(rows)}, one dot a seed")

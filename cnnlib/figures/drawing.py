@@ -33,6 +33,12 @@ def decimal(value, spec=".2f"):
     return words.replace("-", "−" if words.strip("-0.") else "")
 
 
+def grey_of(ink):
+    """Turn ink, a tensor, into the grey of a Bitmap: 0 is white."""
+    ink = ink.detach().float().cpu().nan_to_num(0.0).clamp(0, 1)
+    return np.ascontiguousarray((255 - 255 * ink).round().numpy().astype(np.uint8))
+
+
 def _element(name, content="", **attributes):
     """Return an SVG element; of its numbers one decimal is kept, and colours become those of the page."""
     words = ""
@@ -114,6 +120,12 @@ class Line:
         width = self.width * POINTS
         dash = (0, [length / self.width for length in self.dash]) if self.dash else "-"
         axes.plot(*zip(*self.points, strict=True), color=self.colour, linewidth=width, linestyle=dash)
+
+
+def outline(x, y, width, height, colour, thick):
+    """Return the Line around a box."""
+    right, bottom = x + width, y + height
+    return Line([(x, y), (right, y), (right, bottom), (x, bottom), (x, y)], colour, thick)
 
 
 @dataclass(frozen=True)

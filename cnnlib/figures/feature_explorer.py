@@ -7,7 +7,7 @@ import numpy as np
 import torch
 from torch.nn import functional as F
 
-from cnnlib.figures.drawing import Bitmap, Drawing, Line, Rect, Words, decimal
+from cnnlib.figures.drawing import Bitmap, Drawing, Line, Rect, Words, decimal, grey_of, outline
 from cnnlib.figures.style import COLOURS, FAINT, GRID
 from cnnlib.page.escape import one_line
 from cnnlib.validation import Count, Kind, List, Tensor, Text, arguments, in_words
@@ -94,7 +94,7 @@ def draw_feature_explorer(
     scaled = _scaled(maps)
     width, height = _fit(one.shape, side)
     parts.append(Words(x, TOP - 10, f"channel {channel}, dark is high: {span}", anchor="start"))
-    parts += [Bitmap(x, TOP, width, height, _grey(scaled[channel])), Rect(x, TOP, width, height, "none", FAINT)]
+    parts += [Bitmap(x, TOP, width, height, grey_of(scaled[channel])), Rect(x, TOP, width, height, "none", FAINT)]
     x, width, height = MAPS
     if filters is not None:
         parts += _filters(filters, x, TOP + height - FILTER)
@@ -126,7 +126,7 @@ def _grid(scaled, channel, x, y, width, height):
         rows, columns = (math.ceil(s * FINEST / max(scaled.shape[-2:])) for s in scaled.shape[-2:])
         scaled = F.adaptive_avg_pool2d(scaled[None], (rows, columns))[0]
     times = math.ceil(24 / max(scaled.shape[-2:]))  # so that a gap of a pixel is narrow
-    tiles = _grey(scaled.repeat_interleave(times, 1).repeat_interleave(times, 2))
+    tiles = grey_of(scaled.repeat_interleave(times, 1).repeat_interleave(times, 2))
     count, tall, wide = tiles.shape
     gap = max(1, round(max(tall, wide) / 14))
 
@@ -142,7 +142,7 @@ def _grid(scaled, channel, x, y, width, height):
     for tile, (row, column) in zip(tiles, corners, strict=True):
         sheet[row : row + tall, column : column + wide] = tile
     row, column = corners[channel]
-    frame = _frame(x + column * pixel, y + row * pixel, wide * pixel, tall * pixel)
+    frame = outline(x + column * pixel, y + row * pixel, wide * pixel, tall * pixel, MARK, 3)
     return [Bitmap(x, y, sheet.shape[1] * pixel, sheet.shape[0] * pixel, sheet), frame]
 
 
@@ -189,7 +189,7 @@ def _patch(one, x, y):
     pixel = TILE / side
     parts = [Rect(x, y, TILE, TILE, GRID, GRID)]
     if rows and columns:
-        seen = _grey(one.image[rows.start : rows.stop, columns.start : columns.stop])
+        seen = grey_of(one.image[rows.start : rows.stop, columns.start : columns.stop])
         place = x + (columns.start - column) * pixel, y + (rows.start - row) * pixel
         parts.append(Bitmap(*place, len(columns) * pixel, len(rows) * pixel, seen))
     return [*parts, Rect(x, y, TILE, TILE, "none", MARK)]
@@ -200,7 +200,8 @@ def _mark(one, x, y, side):
     pixel = side / max(one.image.shape)
     if one.box is not None:
         rows, columns = _inside(one)
-        return [_frame(x + columns.start * pixel, y + rows.start * pixel, len(columns) * pixel, len(rows) * pixel)]
+        left, top = x + columns.start * pixel, y + rows.start * pixel
+        return [outline(left, top, len(columns) * pixel, len(rows) * pixel, MARK, 3)]
     row, column = y + one.centre[0] * pixel, x + one.centre[1] * pixel
     return [
         Line([(column - 8, row), (column + 8, row)], MARK, 3),
@@ -214,13 +215,9 @@ def _inside(one):
     return range(max(row, 0), min(row + side, height)), range(max(column, 0), min(column + side, width))
 
 
-def _frame(x, y, width, height):
-    return Line([(x, y), (x + width, y), (x + width, y + height), (x, y + height), (x, y)], MARK, 3)
-
-
 def _picture(image, x, y, side):
     width, height = _fit(image.shape, side)
-    return [Bitmap(x, y, width, height, _grey(image)), Rect(x, y, width, height, "none", FAINT)]
+    return [Bitmap(x, y, width, height, grey_of(image)), Rect(x, y, width, height, "none", FAINT)]
 
 
 def _fit(shape, side):
@@ -234,12 +231,6 @@ def _scaled(maps):
     axes = (0, 1, 2) if maps.shape[-2:] == (1, 1) else (1, 2)
     low, high = maps.amin(axes, keepdim=True), maps.amax(axes, keepdim=True)
     return (maps - low) / torch.where(high > low, high - low, torch.ones_like(high))
-
-
-def _grey(ink):
-    """Turn ink into grey: 0 is white."""
-    ink = ink.detach().float().cpu().nan_to_num(0.0).clamp(0, 1)
-    return np.ascontiguousarray((255 - 255 * ink).round().numpy().astype(np.uint8))
 
 
 def _colour(value):

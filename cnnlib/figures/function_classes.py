@@ -5,14 +5,12 @@ from math import cos, pi, sin
 
 from cnnlib.figures.drawing import Dot, Drawing, Line, Words
 from cnnlib.figures.style import COLOURS, INK, word_colour
-from cnnlib.validation import Text, arguments
 
 WIDTH, HEIGHT = 1000, 390
 WORDS = word_colour(COLOURS[1])
 
 
-@arguments(text=Text())
-def draw_function_classes(text="Function classes that grow with depth: on the left not nested, on the right nested"):
+def draw_function_classes():
     """Draw the sets of functions of three depths, twice: each apart from the one before, and each around it.
 
     On the right the best function of the smallest set is in the largest as well, where training from random weights
@@ -31,6 +29,7 @@ def draw_function_classes(text="Function classes that grow with depth: on the le
     parts += [Dot(730, 208, 7, INK), Words(692, 214, "built", 16)]
     parts += [Dot(618, 138, 7, COLOURS[1]), Words(632, 121, "found by SGD", 16, WORDS, anchor="start")]
     parts.append(Words(500, 380, "★ the function that is wanted", 16))
+    text = "Function classes that grow with depth: on the left not nested, on the right nested"
     return Drawing(parts, WIDTH, HEIGHT, text)
 
 

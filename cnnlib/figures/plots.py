@@ -74,8 +74,8 @@ def check_place(value, name):
         pass
 
 
-@arguments(runs=Dict(), width=Count(), text=Text())
-def draw_runs(runs, width=10, text=None):
+@arguments(runs=Dict(), width=Count())
+def draw_runs(runs, width=10):
     """Draw the training loss of runs against the step, each as the mean of `width` steps.
 
     Parameters
@@ -90,11 +90,11 @@ def draw_runs(runs, width=10, text=None):
         means = [[h.window(i, i + width)[0] for i in range(0, h.steps, width)] for h in histories]
         longest = max(map(len, means))
         lines[name] = ([(i + 1) * width for i in range(longest)], means)
-    return draw_lines(lines, "step", "training loss", ylim=(0, 2.6), text=text)
+    return draw_lines(lines, "step", "training loss", ylim=(0, 2.6))
 
 
-@arguments(groups=Dict(dict), ylabel=Text(), log=Bool(), text=Text())
-def draw_bars(groups, ylabel, log=False, text=None):
+@arguments(groups=Dict(dict), ylabel=Text())
+def draw_bars(groups, ylabel):
     """Draw bars side by side: one cluster a label, one bar a group.
 
     Parameters
@@ -119,18 +119,16 @@ def draw_bars(groups, ylabel, log=False, text=None):
             places, [bars[label] for label in labels], wide * 0.92, label=name, color=colour,
             hatch=HATCHES[number], edgecolor="white",
         )  # fmt: skip
-    if log:
-        axes.set_yscale("log")
     style_axes(axes, "", ylabel)
     axes.set_xticks(range(len(labels)), labels)
     rows = put_legend_above(axes, groups)
     under = 1 + max(label.count("\n") for label in labels)
     figure.subplots_adjust(0.11, 0.05 + 0.07 * under, 0.98, 0.95 - 0.08 * rows)
-    return Picture(figure, text or f"{ylabel} of {', '.join(labels)} for {', '.join(groups)}")
+    return Picture(figure, f"{ylabel} of {', '.join(labels)} for {', '.join(groups)}")
 
 
-@arguments(counts=Tensor((2,), "(C, C)"), classes=List(str), text=Text())
-def draw_confusions(counts, classes, text="Confusion matrix: true class in rows, predicted class in columns"):
+@arguments(counts=Tensor((2,), "(C, C)"), classes=List(str))
+def draw_confusions(counts, classes):
     """Draw a confusion matrix, in per cent of each true class.
 
     Parameters
@@ -162,7 +160,7 @@ def draw_confusions(counts, classes, text="Confusion matrix: true class in rows,
     axes.set_xlabel("predicted, % of the true class", fontsize=FONT)
     axes.set_ylabel("true class", fontsize=FONT)
     figure.subplots_adjust(0.17, 0.21, 0.99, 0.99)
-    return Picture(figure, text)
+    return Picture(figure, "Confusion matrix: true class in rows, predicted class in columns")
 
 
 def put_legend_above(axes, names):

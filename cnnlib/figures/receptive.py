@@ -2,11 +2,11 @@
 
 from cnnlib.figures.picture import Picture
 from cnnlib.figures.style import COLOURS, DASHES, FONT, INK, new_figure
-from cnnlib.validation import Dict, Tensor, Text, arguments, in_words
+from cnnlib.validation import Dict, Tensor, arguments, in_words
 
 
-@arguments(image=Tensor((2, 3), "(1, H, W) or (H, W)"), networks=Dict(dict), text=Text())
-def draw_receptive_fields(image, networks, text="What the middle output of some layers sees of a picture"):
+@arguments(image=Tensor((2, 3), "(1, H, W) or (H, W)"), networks=Dict(dict))
+def draw_receptive_fields(image, networks):
     """Draw an image once for each network, with a square for each named layer: what one of its outputs sees.
 
     Parameters
@@ -48,4 +48,4 @@ def draw_receptive_fields(image, networks, text="What the middle output of some 
             title="pixels wide", title_fontsize=FONT - 1,
         )  # fmt: skip
     figure.subplots_adjust(0.01, 0.25, 0.99, 0.93, wspace=0.1)
-    return Picture(figure, text)
+    return Picture(figure, "What the middle output of some layers sees of a picture")

@@ -1,9 +1,8 @@
 """Pictures in rows under each other: what went into an autoencoder and what came out."""
 
-import numpy as np
 import torch
 
-from cnnlib.figures.drawing import Bitmap, Drawing, Words
+from cnnlib.figures.drawing import Bitmap, Drawing, Words, grey_of
 from cnnlib.validation import Dict, Number, Tensor, Text, arguments, in_words
 
 SIDE, GAP, LEFT, TOP = 84, 8, 210, 44  # pixels
@@ -35,10 +34,7 @@ def draw_reconstructions(rows, low=0.0, title=""):
     for number, (name, pictures) in enumerate(rows.items()):
         y = TOP + number * (SIDE + GAP)
         parts.append(Words(8, y + SIDE / 2 + 5, name, 16, anchor="start"))
-        ink = ((pictures.detach().cpu().float() - low) / (1 - low)).nan_to_num(0.0).clamp(0, 1)
-        grey = (255 - 255 * ink).round().numpy().astype(np.uint8)
-        parts += [
-            Bitmap(LEFT + i * (SIDE + GAP), y, SIDE, SIDE, one.reshape(one.shape[-2:])) for i, one in enumerate(grey)
-        ]
+        greys = grey_of((pictures[:, 0].float() - low) / (1 - low))
+        parts += [Bitmap(LEFT + i * (SIDE + GAP), y, SIDE, SIDE, grey) for i, grey in enumerate(greys)]
     width, height = LEFT + count * (SIDE + GAP), TOP + len(rows) * (SIDE + GAP)
     return Drawing(parts, max(width, 1000), height, f"Pictures in rows: {', '.join(rows)}")

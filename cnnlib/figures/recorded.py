@@ -1,8 +1,10 @@
-"""Recorded runs, and the reader's own short ones over them."""
+"""Recorded runs: their curves, with the reader's own short ones over them, and what they reached for what they cost."""
+
+import math
 
 from cnnlib.figures.picture import Picture
 from cnnlib.figures.plots import put_legend_above
-from cnnlib.figures.style import COLOURS, DASHES, FAINT, FONT, MARKERS, colours_for, new_figure, style_axes
+from cnnlib.figures.style import COLOURS, DASHES, FAINT, FONT, MARKERS, colours_for, new_figure, style_axes, word_colour
 from cnnlib.training.history import History
 from cnnlib.validation import Choice, Dict, Like, Pair, Text, arguments
 
@@ -15,13 +17,17 @@ LABELS = {
     "test_error": "test error",
 }
 WIDTH = 20  # steps that a point of a reader's own run is the mean of, as of a recorded one
+RECORDED = Like(("curve", "runs", "last"), "a recording, as `recorded` returns it")
+
+# of the fair comparison
+COSTS = {"parameters": "parameters", "multiply_adds": "multiply-adds per picture"}
+APART = 0.07  # of an axis: the least distance between two names; half of it between a name and a dot
+WIDE = 0.4  # of an axis: a long name
+SHAPES = {"LeNet": "s", "AlexNet": "D", "VGG": "^", "ResNet": "P"}  # a family of networks; all others are discs
 
 
-RECORDED = Like(("curve", "runs"), "a recording, as `recorded` returns it")
-
-
-@arguments(runs=Dict(), quantity=Choice(tuple(LABELS)), here=Dict(), ylim=Pair(), text=Text())
-def draw_recorded(runs, quantity="loss", here=None, ylim=None, text=None):
+@arguments(runs=Dict(), quantity=Choice(tuple(LABELS)), here=Dict(), ylim=Pair())
+def draw_recorded(runs, quantity="loss", here=None, ylim=None):
     """Draw recorded runs as thin lines, one a seed, and over them what was trained here, as thick ones.
 
     Parameters
@@ -72,7 +78,7 @@ def draw_recorded(runs, quantity="loss", here=None, ylim=None, text=None):
     words = f"thin: {_origin(runs)}, one line a seed" + "; thick: trained here" * bool(here)
     figure.text(0.985, 0.015, words, ha="right", va="bottom", fontsize=FONT - 2, color=FAINT)
     figure.subplots_adjust(0.08, 0.2, 0.985, 0.95 - 0.07 * rows)
-    return Picture(figure, text or f"Recorded {LABELS[quantity]} of {', '.join(runs)}")
+    return Picture(figure, f"Recorded {LABELS[quantity]} of {', '.join(runs)}")
 
 
 def _origin(recordings):
@@ -94,3 +100,49 @@ def _own_curve(history, quantity):
 
 def _shown(values, quantity):
     return [1 - value for value in values] if quantity.endswith("error") else values
+
+
+@arguments(runs=Dict(), text=Text())
+def draw_fair_comparison(runs, text=None):
+    """Draw test accuracy against parameters and against multiply-adds, both logarithmic: a dot a seed.
+
+    Parameters
+    ----------
+    runs : dict of str to Recorded
+        A name, and with it a colour, for each network.
+
+    Raises
+    ------
+    ValueError
+        If no run of a network came to its end.
+    """
+    for name, recorded in runs.items():
+        if not RECORDED(recorded, f"the runs of {name!r}").last("test_acc"):
+            raise ValueError(f"no run of {name!r} came to its end.")
+    figure = new_figure(10.0, 5.2)
+    reached = [acc for recorded in runs.values() for acc in recorded.last("test_acc")]
+    low, high = min(reached), max(reached)
+    room = max(high - low, 0.01)
+    for axes, (cost, label) in zip(figure.subplots(1, 2, sharey=True), COSTS.items(), strict=True):
+        axes.set_xscale("log")
+        axes.set_ylim(low - 0.12 * room, high + 0.12 * room)
+        places = [recorded.runs[0][cost] for recorded in runs.values()]
+        axes.set_xlim(min(places) / 2, max(places) * 10 ** (0.45 * math.log10(max(places) / min(places)) + 0.2))
+        reach = (axes.get_xlim()[1] / axes.get_xlim()[0]) ** WIDE  # of a name, as a factor
+        taken = []
+        for name, colour, recorded in zip(runs, colours_for(runs), runs.values(), strict=True):
+            accs, x = recorded.last("test_acc"), recorded.runs[0][cost]
+            shape = next((shape for family, shape in SHAPES.items() if family in name), "o")
+            axes.plot([x] * len(accs), accs, shape, color=colour, markersize=9, markeredgecolor="white", zorder=3)
+            mean = sum(accs) / len(accs)
+            beside = [other for other in runs.values() if x < other.runs[0][cost] < x * reach]
+            dots = [acc for other in beside for acc in other.last("test_acc")]
+            rows = (mean + sign * step * 0.01 * room for step in range(200) for sign in (1, -1))
+            taken.append(next(y for y in rows if all(abs(y - other) > APART * room for other in taken)
+                              and all(abs(y - dot) > APART / 2 * room for dot in dots)))  # fmt: skip
+            axes.annotate(name, (x, taken[-1]), (9, 0), textcoords="offset points", va="center", fontsize=FONT,
+                          color=word_colour(colour))  # fmt: skip
+        style_axes(axes, label, "test accuracy" if cost == "parameters" else "")
+    figure.text(0.985, 0.015, "a mark: one seed", ha="right", va="bottom", fontsize=FONT - 2, color=FAINT)
+    figure.subplots_adjust(0.085, 0.16, 0.985, 0.98, wspace=0.05)
+    return Picture(figure, text or f"Test accuracy against parameters and multiply-adds of {', '.join(runs)}")

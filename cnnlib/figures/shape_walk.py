@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 
-from cnnlib.figures.drawing import Bitmap, Drawing, Line, Rect, Words
+from cnnlib.figures.drawing import Bitmap, Drawing, Line, Rect, Words, outline
 from cnnlib.figures.style import COLOURS, FAINT, FILL, GRID, INK
 from cnnlib.validation import Bool, Count, Like, arguments, in_words
 
@@ -74,8 +74,7 @@ def _strip(walk, number):
     slot = (RIGHT - LEFT) / len(walk)
     gap = min(2, slot / 4)
     boxes = [Rect(LEFT + slot * i, 60, slot - gap, 12, _fill(step), "none") for i, step in enumerate(walk)]
-    x, end = LEFT + slot * (number - 1) - 2, LEFT + slot * number - gap + 2
-    return [*boxes, Line([(x, 58), (end, 58), (end, 74), (x, 74), (x, 58)], INK, 2.5)]
+    return [*boxes, outline(LEFT + slot * (number - 1) - 2, 58, slot - gap + 4, 16, INK, 2.5)]
 
 
 def _sight(step, grey):
@@ -103,15 +102,11 @@ def _sight(step, grey):
     x, y = place(0, 0)
     parts = [Bitmap(x, y, width * scale, height * scale, grey), Rect(x, y, width * scale, height * scale, "none", GRID)]
     if patch:
-        parts.append(_frame(*place(*boxes[1][:2]), *place(*boxes[1][2:]), 3))
+        parts.append(outline(*place(top, left), patch.sizes[1] * scale, patch.sizes[0] * scale, SIGHT, 3))
         if high[0] - low[0] > height or high[1] - low[1] > width:
             words.append("Beyond the picture lies padding.")
     foot = 92 + (high[0] - low[0]) * scale + 26
     return parts + [Words(LEFT, foot + 22 * i, line, 16, anchor="start") for i, line in enumerate(words)]
-
-
-def _frame(x, y, right, bottom, width):
-    return Line([(x, y), (right, y), (right, bottom), (x, bottom), (x, y)], SIGHT, width)
 
 
 def _volumes(step, hidden):
@@ -160,7 +155,7 @@ def _look(step, shape, what, centre, middle, unit):
         [place + (edge - side / 2) * unit for edge in box]
         for place, side, box in zip((middle, centre), sides, boxes, strict=True)
     )
-    return [_frame(left, top, max(right, left + 2), max(bottom, top + 2), 2)]
+    return [outline(left, top, max(right - left, 2), max(bottom - top, 2), SIGHT, 2)]
 
 
 def _formulas(step, hidden):

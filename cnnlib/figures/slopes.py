@@ -5,14 +5,14 @@ import math
 from cnnlib.figures.picture import Picture
 from cnnlib.figures.plots import check_place
 from cnnlib.figures.style import FAINT, FONT, INK, colours_for, new_figure, style_axes, word_colour
-from cnnlib.validation import Dict, List, Number, Pair, Text, arguments, in_words
+from cnnlib.validation import Dict, List, Number, Pair, arguments, in_words
 
 ROOM = 0.068  # of the height, between two names beside their lines
 NAME = 20  # blocks that a name is long
 
 
-@arguments(stacks=Dict(), predicted=Dict(), ylim=Pair(), text=Text())
-def draw_slopes(stacks, predicted, ylim=(1e-24, 1e12), text=None):
+@arguments(stacks=Dict(), predicted=Dict(), ylim=Pair())
+def draw_slopes(stacks, predicted, ylim=(1e-24, 1e12)):
     """Draw each run's gradient behind every block, divided by that behind the last, in the direction it travels.
 
     Parameters
@@ -59,7 +59,7 @@ def draw_slopes(stacks, predicted, ylim=(1e-24, 1e12), text=None):
     style_axes(axes, "blocks that the gradient has come back through", "gradient, last block = 1")
     figure.text(0.985, 0.02, "dashed: predicted", ha="right", va="bottom", fontsize=FONT, color=FAINT)
     figure.subplots_adjust(0.11, 0.16, 0.98, 0.97)
-    return Picture(figure, text or f"gradient behind each block of {', '.join(stacks)}, and what theory predicts")
+    return Picture(figure, f"gradient behind each block of {', '.join(stacks)}, and what theory predicts")
 
 
 def _inside(values, ylim):

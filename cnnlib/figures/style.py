@@ -78,13 +78,12 @@ def new_figure(width, height):
     return HouseFigure(figsize=(width, height), dpi=DPI, facecolor="white")
 
 
-def style_axes(axes, xlabel="", ylabel="", grid=True):
+def style_axes(axes, xlabel="", ylabel=""):
     """Give axes the house's labels, ticks and grid."""
     axes.set_xlabel(xlabel, fontsize=FONT, color=INK)
     axes.set_ylabel(ylabel, fontsize=FONT, color=INK)
     axes.tick_params(labelsize=FONT - 1, colors=INK)
     for side in ("top", "right"):
         axes.spines[side].set_visible(False)
-    if grid:
-        axes.grid(True, color=GRID, linewidth=0.8)
-        axes.set_axisbelow(True)
+    axes.grid(True, color=GRID, linewidth=0.8)
+    axes.set_axisbelow(True)

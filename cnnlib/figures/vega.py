@@ -33,50 +33,37 @@ def panel_specification(title, controls, rows, provenance, wide=True):
     dict
     """
     looks = next(row["looks"] for row in rows if row.get("looks"))
-    params = [_control(name, values) for name, values in controls.items()]
+    names, params = list(controls), [_control(name, values) for name, values in controls.items()]
     chosen = " && ".join(f"datum[{name!r}] === {name}" for name in controls)
     size = {"width": 250 if wide else 270, "height": 210}
     parts = []
     if "loss" in rows[0]:
-        curves = [
-            ("steps", "loss", "train loss", [0, 2.5], COLOURS[0]),
-            ("tested", "test", "test accuracy", [0, 1], COLOURS[2]),
-        ]
-        parts += [
-            _curve(x, y, label, domain, colour, chosen, list(controls), size) for x, y, label, domain, colour in curves
-        ]
+        parts.append(_curve("steps", "loss", "train loss", [0, 2.5], COLOURS[0], chosen, names, size))
+        parts.append(_curve("tested", "test", "test accuracy", [0, 1], COLOURS[2], chosen, names, size))
     if len(looks) > 1:
         step = looks[1] - looks[0]
         bound = {"input": "range", "min": looks[0], "max": looks[-1], "step": step, "name": "gradients after step "}
         params.append({"name": "look", "value": looks[0], "bind": bound})
     else:
         size = {"width": 620 if wide else 270, "height": 260}
-    parts.append(_gradients(chosen, list(controls), len(looks) > 1, len(looks) == 1, size))
-    axis = {
-        "grid": True,
-        "gridOpacity": 0.15,
-        "labelFontSize": TYPE,
-        "titleFontSize": TYPE,
-        "titleFontWeight": "normal",
-    }
-    ink = {f"{part}Color": "currentColor" for part in ("label", "title", "tick", "domain", "grid")}
+    parts.append(_gradients(chosen, names, len(looks) > 1, len(looks) == 1, size))
+    axis = {f"{part}Color": "currentColor" for part in ("label", "title", "tick", "domain", "grid")}
+    axis |= {"titleFontSize": TYPE, "titleFontWeight": "normal", "labelFontSize": TYPE}
+    axis |= {"grid": True, "gridOpacity": 0.15}
     return {
         "$schema": SCHEMA, "background": "transparent", "params": params,
         "data": {"values": json.dumps(rows, separators=(",", ":")), "format": {"type": "json"}},  # text: one short line
         "title": {"text": title, "subtitle": _broken(provenance, 100 if wide else 40), "anchor": "start",
                   "fontSize": 17, "subtitleFontSize": TYPE, "color": "currentColor", "subtitleColor": "currentColor"},
         "concat": parts, "columns": 3 if wide else 1, "spacing": 24,
-        "config": {"axis": axis | ink, "view": {"stroke": None}, "font": "system-ui, sans-serif"},
+        "config": {"axis": axis, "view": {"stroke": None}, "font": "system-ui, sans-serif"},
     }  # fmt: skip
 
 
 def _control(name, values):
     kind = "radio" if len(values) <= 4 else "select"
-    return {
-        "name": name,
-        "value": values[0],
-        "bind": {"input": kind, "options": list(values), "name": f"{LABELS.get(name, name)} "},
-    }
+    bound = {"input": kind, "options": list(values), "name": f"{LABELS.get(name, name)} "}
+    return {"name": name, "value": values[0], "bind": bound}
 
 
 def _curve(x, y, label, domain, colour, chosen, controls, size):
@@ -90,17 +77,8 @@ def _curve(x, y, label, domain, colour, chosen, controls, size):
     ended = [{"filter": f"{chosen} && isValid(datum.diverged)"}]
     ended += [{"calculate": "'diverged at step ' + datum.diverged", "as": "said"}]
     words = {"type": "text", "align": "left", "x": 8, "y": 16, "fontSize": TYPE, "color": "currentColor"}
-    return {
-        **size,
-        "layer": [
-            {"transform": flat, "mark": {"type": "line", **QUIET},
-             "encoding": axes | {"detail": [{"field": name} for name in controls]}},
-            {"transform": [{"filter": chosen}, *flat],
-             "mark": {"type": "line", "point": y == "test", "color": colour, **LOUD},
-             "encoding": axes | {"tooltip": tip}},
-            {"transform": ended, "mark": words, "encoding": {"text": {"field": "said"}}},
-        ],
-    }  # fmt: skip
+    lines = _lines(flat, axes, chosen, controls, tip, color=colour, point=y == "test")
+    return {**size, "layer": [*lines, {"transform": ended, "mark": words, "encoding": {"text": {"field": "said"}}}]}
 
 
 def _gradients(chosen, controls, moving, blocks, size):
@@ -120,15 +98,17 @@ def _gradients(chosen, controls, moving, blocks, size):
         "y": {"field": "gradients", "type": "quantitative", "title": "gradient (RMS)", "scale": {"type": "log"},
               "axis": {"format": ".0e", "tickCount": 5}},
     }  # fmt: skip
-    return {
-        **size,
-        "layer": [
-            {"transform": flat, "mark": {"type": "line", **QUIET},
-             "encoding": axes | {"detail": [{"field": name} for name in controls]}},
-            {"transform": [{"filter": chosen}, *flat], "mark": {"type": "line", "color": COLOURS[1], **LOUD},
-             "encoding": axes | {"tooltip": tip}},
-        ],
-    }  # fmt: skip
+    return {**size, "layer": _lines(flat, axes, chosen, controls, tip, color=COLOURS[1])}
+
+
+def _lines(flat, axes, chosen, controls, tip, **look):
+    """Return every run faintly, and over them the chosen one."""
+    quiet, loud = {"type": "line", **QUIET}, {"type": "line", **look, **LOUD}
+    apart, told = {"detail": [{"field": name} for name in controls]}, {"tooltip": tip}
+    return [
+        {"transform": flat, "mark": quiet, "encoding": axes | apart},
+        {"transform": [{"filter": chosen}, *flat], "mark": loud, "encoding": axes | told},
+    ]
 
 
 def _broken(text, width):

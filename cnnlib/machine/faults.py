@@ -20,20 +20,20 @@ DEVICE = (
 )  # fmt: skip
 
 
-class OutOfMemoryError(MemoryError):
-    """The memory ran out. `history` holds the run so far, `step` the step that failed; both None outside a run."""
+class EndsRun(Exception):
+    """What ends a run. `history` holds the run so far, `step` the step that failed; both None outside a run."""
 
     def __init__(self, message, history=None, step=None):
         super().__init__(message)  # the message alone: pickle rebuilds an exception from that and its attributes
         self.history, self.step = history, step
 
 
-class DeviceError(RuntimeError):
-    """The GPU failed. `history` holds the run so far, `step` the step that failed; both None outside a run."""
+class OutOfMemoryError(EndsRun, MemoryError):
+    """The memory ran out. `history` and `step` as for `EndsRun`."""
 
-    def __init__(self, message, history=None, step=None):
-        super().__init__(message)
-        self.history, self.step = history, step
+
+class DeviceError(EndsRun, RuntimeError):
+    """The GPU failed. `history` and `step` as for `EndsRun`."""
 
 
 def is_out_of_memory(error):
@@ -77,12 +77,11 @@ def explain_fault(error, where="", batch_size=None, history=None, step=None):
     happened = f"{where} ({first_line(error)})".lstrip()
     if is_out_of_memory(error):
         return OutOfMemoryError(f"the memory ran out {happened}. {_smaller(batch_size)}", history, step)
-    return DeviceError(
+    said = (
         f"the GPU failed {happened}. Restart the kernel; if it fails again, compute on the CPU: give device='cpu', or "
-        "set CUDA_VISIBLE_DEVICES=-1 before the kernel starts.",
-        history,
-        step,
+        "set CUDA_VISIBLE_DEVICES=-1 before the kernel starts."
     )
+    return DeviceError(said, history, step)
 
 
 def without_traceback(error):

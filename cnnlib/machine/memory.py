@@ -23,20 +23,11 @@ KEEP_UP_TO = 512 * 2**20  # bytes that may be free before the allocator returns 
 GLIBC_DEFAULT = 128 * 2**10  # bytes: glibc's own choice for the same
 MAPPED_FROM = 32 * 2**20  # bytes: a larger block is mapped by itself; glibc allows no larger value
 
-LARGE_PAGES = "THP_MEM_ALLOC_ENABLE"  # PyTorch's switch, which it reads once: before its first tensor
-
-
-def ask_for_large_pages():
-    """Let PyTorch use large pages for blocks of 2 MB or more, if it has not made a tensor yet.
-
-    Only Linux has them (transparent huge pages, unless its administrator has disabled them). A setting in the
-    environment takes precedence.
-    """
-    if sys.platform.startswith("linux"):
-        os.environ.setdefault(LARGE_PAGES, "1")
-
-
-ask_for_large_pages()
+# PyTorch's switch for large pages for blocks of 2 MB or more, which it reads once: before its first tensor. Only Linux
+# has them (transparent huge pages, unless its administrator has disabled them).
+LARGE_PAGES = "THP_MEM_ALLOC_ENABLE"
+if sys.platform.startswith("linux"):
+    os.environ.setdefault(LARGE_PAGES, "1")
 
 
 @functools.cache

@@ -4,10 +4,9 @@ from cnnlib.probes.excitation import MapLayer, Places, layers_with_maps, maps_an
 from cnnlib.probes.features import feature_maps
 from cnnlib.probes.flow import FlowProbe
 from cnnlib.probes.gradient_parts import GradientParts, gradient_parts
-from cnnlib.probes.gradients import gradient_norms, present_gradients
+from cnnlib.probes.gradients import gradient_norms, path_gradients, present_gradients
 from cnnlib.probes.landscape import loss_along, random_direction
 from cnnlib.probes.lesions import Site, lesion_sites, swapped, without
-from cnnlib.probes.paths import path_gradients
 from cnnlib.probes.receptive import receptive_fields
 from cnnlib.probes.statistics import Statistics, relu_statistics
 from cnnlib.probes.walk import LayerTable, Step, Walk, layer_table, walk_layers

@@ -1,8 +1,20 @@
-"""An interrupt ends a run between two batches."""
+"""What an interrupt does: it ends a run between two batches."""
 
 import signal
 import threading
 from contextlib import contextmanager
+
+
+@contextmanager
+def handling(handler):
+    """Handle an interrupt by `handler`, as `signal.signal` takes it, inside a `with` block; not so in a thread."""
+    mine = threading.current_thread() is threading.main_thread()
+    before = signal.signal(signal.SIGINT, handler) if mine else None
+    try:
+        yield
+    finally:
+        if mine:
+            signal.signal(signal.SIGINT, before)
 
 
 @contextmanager
@@ -27,10 +39,5 @@ def interrupts_stop(stop, must_finish):
             raise KeyboardInterrupt
         stop()
 
-    mine = threading.current_thread() is threading.main_thread()
-    before = signal.signal(signal.SIGINT, interrupt) if mine else None
-    try:
+    with handling(interrupt):
         yield interrupts
-    finally:
-        if mine:
-            signal.signal(signal.SIGINT, before)

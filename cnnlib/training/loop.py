@@ -2,7 +2,7 @@
 
 `Trainer.fit` → `_run_epoch` → `_step` is the loop. What surrounds it has a file of its own: the batches (`source`),
 the loss (`objective`), learning rates (`rates`), the record (`record`, `history`), what a diverging run goes back to
-(`guard`, `backup`), saved states (`state`, `checkpoint`), evaluation.
+(`guard`), saved states (`state`, `checkpoint`), evaluation.
 """
 
 import threading
@@ -21,18 +21,16 @@ from cnnlib.models.explain_forward import EXPLAINED, run_network
 from cnnlib.models.explain_training import explain_backward_error
 from cnnlib.models.training_mode import modules_in_evaluation, train_all_but
 from cnnlib.training.channels_last import ChannelsLast
-from cnnlib.training.errors import DivergenceError
 from cnnlib.training.evaluation import accuracy_from, count_right
-from cnnlib.training.guard import Guarded
+from cnnlib.training.guard import DivergenceError, Guarded
 from cnnlib.training.history import History
 from cnnlib.training.identity import run_settings
 from cnnlib.training.interrupt import interrupts_stop
 from cnnlib.training.metrics import count_correct
 from cnnlib.training.objective import Objective
 from cnnlib.training.optimizer import BUILDS, build_optimizer, check_gradients_on, check_trainable
-from cnnlib.training.progress import progress_of
 from cnnlib.training.rates import Rates
-from cnnlib.training.record import Recorder
+from cnnlib.training.record import Recorder, progress_of
 from cnnlib.training.source import Source, batch_size, count_batches, on_device
 from cnnlib.training.state import Saved
 from cnnlib.validation import Callable, Count, Device, Iterable, Network, Rate, arguments
@@ -132,16 +130,6 @@ class Trainer(Guarded, Saved):
         return self.recorder.history
 
     @property
-    def loss(self):
-        """The loss whose gradient a step computes."""
-        return self.objective.loss
-
-    @property
-    def correct(self):
-        """What counts the right predictions."""
-        return self.objective.correct
-
-    @property
     def num_batches(self):
         """How many batches an epoch has, the length of `train_iter`."""
         return len(self.source)
@@ -204,7 +192,7 @@ class Trainer(Guarded, Saved):
             with self._whole_run():
                 while self.epoch < self._num_epochs and not self._asked_to_stop():
                     self._run_epoch()
-        except (DivergenceError, faults.OutOfMemoryError, faults.DeviceError) as error:
+        except faults.EndsRun as error:
             raise faults.without_traceback(error) from None
         return self.history
 
@@ -241,7 +229,7 @@ class Trainer(Guarded, Saved):
             self.optimizer.step()
         except BaseException as error:  # the batch comes again when the run goes on
             if moved:  # perhaps some of the weights
-                self._restore()
+                self._backup.restore()
             self.optimizer.zero_grad()
             self.recorder.forget_step()
             if not isinstance(error, EXPLAINED) or faults.is_fault(error):

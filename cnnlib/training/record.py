@@ -1,7 +1,10 @@
-"""From the losses of a run on the device to its record, without synchronising with a GPU after every batch."""
+"""From the losses of a run on the device to its record, without synchronising with a GPU after every batch; and how far
+a run is.
+"""
 
 import math
 import statistics
+from dataclasses import dataclass
 
 import torch
 
@@ -63,3 +66,24 @@ class Recorder:
         """Return whether the latest loss is far above those before it."""
         before, last = self.history.loss[-RECENT - 1 : -1], self.history.loss[-1:]
         return bool(before) and last[0] > JUMP * abs(statistics.median(before))
+
+
+@dataclass(frozen=True)
+class RunProgress:
+    """How far a run is: all a display needs for its status line."""
+
+    step: int
+    total_steps: int
+    epoch: float
+    num_epochs: int
+    seconds: float
+    examples_per_second: float
+    seconds_left: float
+
+
+def progress_of(trainer, began, seconds, num_epochs):
+    """Return the RunProgress of a trainer that began this run at step `began`, so many seconds ago."""
+    total, step = num_epochs * trainer.num_batches, trainer.epoch * trainer.num_batches + trainer.batch
+    left = (total - step) * seconds / (step - began) if seconds and step > began else 0.0
+    speed = trainer.history.examples_per_second
+    return RunProgress(step, total, step / trainer.num_batches, num_epochs, trainer.seconds, speed, left)

@@ -17,7 +17,7 @@ from cnnlib.machine.size import chosen_size
 from cnnlib.machine.threads import release_openmp_threads
 from cnnlib.models.copying import copy_network
 from cnnlib.models.training_mode import in_mode
-from cnnlib.training.errors import DivergenceError
+from cnnlib.training.guard import DivergenceError
 from cnnlib.training.loop import Trainer
 from cnnlib.training.source import OWN, count_batches
 from cnnlib.validation import Callable, Count, Iterable, Rate, arguments

@@ -5,9 +5,9 @@ import ipywidgets
 import traitlets
 
 from cnnlib.page.announce import alert
-from cnnlib.widgets.assets import script_and_style
+from cnnlib.widgets.answering import answer_in_subshell
 from cnnlib.widgets.display import Explorer
-from cnnlib.widgets.subshells import answer_in_subshell
+from cnnlib.widgets.page_script import script_and_style
 
 
 class LivePicture(anywidget.AnyWidget):

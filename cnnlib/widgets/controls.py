@@ -3,14 +3,18 @@
 A control with `live` changes the running training between two steps; one without builds the network anew.
 """
 
+import math
 from collections import abc
 from dataclasses import dataclass
 
 import ipywidgets
 
-from cnnlib.validation import Bool, Callable, Count, Dict, Number, Rule, Text, arguments, in_words
+from cnnlib.validation import Bool, Callable, Count, Dict, Number, Rate, Rule, Text, arguments, in_words
+from cnnlib.widgets.versions import hint
 
 LABEL = {"description_width": "initial"}
+LR = "learning rate"  # what the page calls it
+STEP = 0.02  # of its slider, in powers of ten: 5 %
 
 
 @dataclass(frozen=True)
@@ -135,3 +139,33 @@ def button(text, icon, tooltip, style=""):
     return ipywidgets.Button(
         description=text, icon=icon, tooltip=tooltip, button_style=style, layout={"width": "max-content"}
     )
+
+
+def rate_control(lr):
+    """Return the control of the learning rate, which every panel has."""
+
+    def live(trainer, value):
+        trainer.lr = value
+
+    return Control("lr", lr, lambda: lr_slider(lr), live, check=Rate(), label=LR)
+
+
+def lr_slider(lr):
+    """Return a slider for the learning rate, logarithmic, with `lr` on one of its steps."""
+    low, high = slider_range(lr)
+    slider = ipywidgets.FloatLogSlider(
+        value=lr, min=low, max=high, step=STEP, description=LR, readout_format=".3g", style=LABEL,
+        layout={"width": "auto"},
+    )  # fmt: skip
+    return hint(slider, "The learning rate, from the next batch on")
+
+
+def slider_range(lr):
+    """Return the ends of the slider, as powers of ten: at least 0.001 … 10, and `lr` on one of its steps.
+
+    A page moves a value that lies between two steps to the nearest one, and a run whose learning rate changes
+    because it is looked at is not the run that was asked for.
+    """
+    middle = math.log10(lr)
+    below, above = (max(0, math.ceil(room / STEP)) for room in (middle + 3, 1 - middle))
+    return middle - STEP * below, middle + STEP * above

@@ -10,8 +10,8 @@ import ipywidgets
 from cnnlib.exercises.core import Exercise, Verdict
 from cnnlib.page.announce import has_reader
 from cnnlib.page.frontend import shell
+from cnnlib.widgets.answering import answer_in_subshell
 from cnnlib.widgets.display import widget_bundle
-from cnnlib.widgets.subshells import answer_in_subshell
 
 
 def show_with_buttons():

@@ -6,11 +6,11 @@ import ipywidgets
 
 from cnnlib.page.announce import alert
 from cnnlib.page.escape import one_line
+from cnnlib.widgets.background import random_lock
 from cnnlib.widgets.columns import Columns
 from cnnlib.widgets.controls import LABEL
 from cnnlib.widgets.pad import MOST, DrawingPad
 from cnnlib.widgets.pictures import grey_picture
-from cnnlib.widgets.runner import random_lock
 from cnnlib.widgets.versions import hint, take_files
 
 LIVE = 0.2  # seconds: a slider that is answered within them is followed while it moves

@@ -8,11 +8,11 @@ from torch import nn
 from cnnlib.figures import draw_feature_explorer
 from cnnlib.page.announce import alert
 from cnnlib.validation import Bool, arguments
+from cnnlib.widgets.background import random_lock
 from cnnlib.widgets.display import still
 from cnnlib.widgets.feature_controls import FeatureControls
 from cnnlib.widgets.network_copy import NetworkCopy
 from cnnlib.widgets.pictures import Pictures, class_names, found_at
-from cnnlib.widgets.runner import random_lock
 from cnnlib.widgets.view import View
 
 SLOW = 0.01  # seconds a picture: a search then takes some, and the page says that it is going on

@@ -19,9 +19,9 @@ from cnnlib.models import (
 from cnnlib.probes import gradient_parts
 from cnnlib.probes.checks import BATCH, LABELS, check_scored
 from cnnlib.validation import Count, arguments
+from cnnlib.widgets.background import random_lock
 from cnnlib.widgets.columns import Settings
 from cnnlib.widgets.controls import choice, slider, switch
-from cnnlib.widgets.runner import random_lock
 
 BLOCKS = {"pre-activation": PreActivation, "post-activation": PostActivation}
 STARTS = {"default": default_, "He": kaiming_, "Xavier": xavier_}

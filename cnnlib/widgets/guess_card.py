@@ -7,7 +7,7 @@ import anywidget
 import traitlets
 
 from cnnlib.page.escape import html_text
-from cnnlib.widgets.assets import script_and_style
+from cnnlib.widgets.page_script import script_and_style
 
 SCRIPT, STYLE = script_and_style(__file__)
 MOST = 6  # options: as many as the rules in guess_card.css show an answer for

@@ -7,41 +7,27 @@ When the run ends, the controls go and one picture of the chart stays.
 """
 
 import html
-import math
 import signal
-import threading
-import time
-from contextlib import contextmanager
 
-import ipywidgets
 from IPython.display import display
 
-from cnnlib.machine.clock import Throttle
 from cnnlib.machine.device import describe_device
 from cnnlib.machine.memory import return_freed_memory
 from cnnlib.page.escape import printable
-from cnnlib.page.frontend import NO_CHANNEL, is_live, kernel, subshell_is_open, way, why_static
+from cnnlib.page.frontend import is_live, kernel, why_static
 from cnnlib.training.checkpoint import Checkpoint
+from cnnlib.training.interrupt import handling
 from cnnlib.training.loop import Trainer
 from cnnlib.training.run import call_to_go_on
 from cnnlib.validation import Count, Device, Network, Rate, arguments
+from cnnlib.widgets.answering import answering, open_subshell
+from cnnlib.widgets.background import pause_all
 from cnnlib.widgets.current_run import set_current_run
-from cnnlib.widgets.display import close_tree, widget_bundle
-from cnnlib.widgets.live_chart import LiveChart
-from cnnlib.widgets.polling import answering
+from cnnlib.widgets.display import widget_bundle
+from cnnlib.widgets.live_controls import Controls
 from cnnlib.widgets.run_chart import Band, RunChart
-from cnnlib.widgets.runner import pause_all
 from cnnlib.widgets.series import show_series
-from cnnlib.widgets.subshells import answer_in_subshell, open_subshell
-from cnnlib.widgets.versions import allow_scripts, hint
-
-SHARE = 0.02  # the part of the time that frames take; the last picture, once a run, comes on top
-FRAME_EVERY = 0.4  # seconds between two frames at least: sending one takes a core from the loop for a moment
-STATUS_EVERY = 1.0  # seconds between two updates of the status line, if no frame comes in between
-LR = "learning rate"  # what the page calls it
-STEP = 0.02  # of the slider, in powers of ten: 5 %
-PATIENCE = 4.0  # seconds after which a page without a second channel is told so
-LONG = 60.0  # seconds: who waits longer may load the page anew, and is told what happens then
+from cnnlib.widgets.versions import allow_scripts
 
 if kernel() is not None:
     open_subshell()
@@ -120,7 +106,7 @@ class Fit:
                 with answering(self.trainer):
                     self.trainer.fit(num_epochs)
         finally:
-            with _undisturbed():
+            with handling(signal.SIG_IGN):  # which might tear the last picture; the run has ended already
                 self._end()
 
     def _end(self):
@@ -172,123 +158,7 @@ class Fit:
         return printable(f"Fit: {self.history.summary()}")
 
 
-@contextmanager
-def _undisturbed():
-    """Let no interrupt tear the last picture, which takes a moment: the run has ended already."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGINT, before)
-
-
 def _say(text):
     """Put a line of text on the page."""
     if kernel() is not None:
         display({"text/html": f"<div role='status'>{html.escape(text)}</div>", "text/plain": text}, raw=True)
-
-
-class Controls:
-    """The live view of a run: a slider for the learning rate, Stop, a status line, the chart.
-
-    It listens to the trainer, in the thread of the loop. The slider and the button are answered in another thread;
-    they set one value each.
-    """
-
-    def __init__(self, trainer, chart, keeper=None):
-        self.trainer, self.chart, self.keeper = trainer, chart, keeper
-        self.lr = lr_slider(trainer.lr)
-        self.stop = ipywidgets.Button(
-            description="Stop", icon="stop", button_style="warning", tooltip="End the run after this batch; keep all"
-        )
-        self.status = ipywidgets.HTML("starting …")
-        self.picture = LiveChart(chart.chart)
-        self.lr.add_class("cnnlib-lr")
-        self.status.add_class("cnnlib-status")
-        steering = ipywidgets.HBox([self.lr, self.stop], layout={"align_items": "flex-end"})
-        self.box = ipywidgets.VBox([steering] * (way() != "chart") + [self.status, self.picture])
-        self.box.add_class("cnnlib-fit")
-        self.lr.observe(self._set_lr, "value")
-        self.stop.on_click(lambda button: trainer.stop())
-        answer_in_subshell(self.box)
-        self.warning = why_static() if way() == "chart" else ""
-        self._shown_lr = trainer.lr
-        self._opened = self._told = time.perf_counter()
-        self.throttle = Throttle(SHARE, FRAME_EVERY)
-
-    def _set_lr(self, change):
-        if not math.isclose(change["new"], self.trainer.lr, rel_tol=1e-6):  # the page rounds what it is shown
-            self.trainer.lr = change["new"]
-            self.throttle.steered()
-
-    def __call__(self, trainer):
-        """Look after the page, between two batches."""
-        now = time.perf_counter()
-        drawn = self.throttle.due(self.chart.unseen(trainer.history))
-        if drawn:
-            with self.throttle.frame():
-                self.chart.update(trainer.history)
-                self.picture.update()
-        if drawn or now - self._told > STATUS_EVERY or not trainer.running:
-            self._tell(trainer, now)
-            self._told = now
-
-    def _tell(self, trainer, now):
-        p = trainer.progress
-        if self.lr.min <= math.log10(trainer.lr) <= self.lr.max and self._shown_lr != trainer.lr:
-            self._shown_lr = self.lr.value = trainer.lr  # a listener may have set it
-        if way() == "subshell" and now - self._opened > PATIENCE and not subshell_is_open():
-            self.warning = NO_CHANNEL
-        parts = [
-            f"epoch {p.epoch:.1f} of {p.num_epochs}",
-            f"step {p.step:,} of {p.total_steps:,}",
-            f"{p.seconds:.0f} s",
-            f"{p.examples_per_second:,.0f} examples/s",
-            f"{p.seconds_left:.0f} s to go" if trainer.running else trainer.history.ended,
-        ]
-        line = " · ".join(parts)
-        if self.warning:
-            line += f"<br><b>{html.escape(self.warning)}</b>"
-            self.lr.disabled = self.stop.disabled = True
-        elif trainer.running and p.seconds + p.seconds_left > LONG:
-            line += "<br>Should this page be loaded anew, the run goes on; afterwards <code>last_run()</code> shows it."
-        if self.keeper is not None and self.keeper.failing:
-            line += f"<br>{html.escape(self.keeper.note)}"
-        self.status.value = line
-
-    def rest(self):
-        """Take the controls off the page, and leave the chart."""
-        self.picture.update()
-        *above, picture = self.box.children
-        self.box.children = (picture,)
-        close_tree(self.lr, self.stop, *above)
-        self.trainer = self.chart = self.lr = self.stop = None
-
-    def close(self):
-        """Take everything off the page."""
-        close_tree(self.box)
-
-
-def lr_slider(lr):
-    """Return a slider for the learning rate, logarithmic, with `lr` on one of its steps."""
-    low, high = slider_range(lr)
-    slider = ipywidgets.FloatLogSlider(
-        value=lr, min=low, max=high, step=STEP, description=LR, readout_format=".3g",
-        style={"description_width": "initial"}, layout={"width": "auto"},
-    )  # fmt: skip
-    return hint(slider, "The learning rate, from the next batch on")
-
-
-def slider_range(lr):
-    """Return the ends of the slider, as powers of ten: at least 0.001 … 10, and `lr` on one of its steps.
-
-    A page moves a value that lies between two steps to the nearest one, and a run whose learning rate changes
-    because it is looked at is not the run that was asked for.
-    """
-    middle = math.log10(lr)
-    return middle - STEP * max(0, math.ceil((middle + 3) / STEP)), middle + STEP * max(
-        0, math.ceil((1 - middle) / STEP)
-    )

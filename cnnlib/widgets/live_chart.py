@@ -10,7 +10,7 @@ import anywidget
 import traitlets
 
 from cnnlib.figures.style import BAND, COLOURS, DASHES, MARKERS, TINT
-from cnnlib.widgets.assets import script_and_style
+from cnnlib.widgets.page_script import script_and_style
 
 PATTERNS = {"-": "", "--": "8 5", "-.": "9 4 2 4", ":": "2 4"}  # Matplotlib's dashes as SVG has them
 

@@ -11,7 +11,7 @@ import anywidget
 import traitlets
 
 from cnnlib.validation import Count
-from cnnlib.widgets.assets import script_and_style
+from cnnlib.widgets.page_script import script_and_style
 from cnnlib.widgets.pictures import ink_picture
 
 SIDE, MOST = 28, 64  # cells of a row: as many as a picture of Fashion-MNIST has, and at most

@@ -7,12 +7,20 @@ of its label and the value that is shown beside it, keeps its keys, notes are sp
 line says so when its kernel is gone. It also tells the kernel whether the page is in front.
 """
 
+from pathlib import Path
+
 import anywidget
 import traitlets
 
-from cnnlib.widgets.assets import script_and_style
-
 SPOKEN = "cnnlib-spoken"  # the class of a widget whose text is spoken whenever it changes
+
+
+def script_and_style(module):
+    """Return the texts of the files `.js` and `.css` beside the file of a widget's module, as anywidget takes them.
+
+    Of a path it would keep every widget alive, to send it what changes in the file.
+    """
+    return tuple(Path(module).with_suffix(ending).read_text(encoding="utf-8") for ending in (".js", ".css"))
 
 
 class PageScript(anywidget.AnyWidget):

@@ -11,12 +11,12 @@ from cnnlib.machine.device import describe_device
 from cnnlib.page.announce import ALERT, alert
 from cnnlib.page.escape import html_text
 from cnnlib.page.frontend import is_live, kernel
+from cnnlib.widgets.background import random_lock
 from cnnlib.widgets.current_run import set_current_run
 from cnnlib.widgets.display import widget_bundle
-from cnnlib.widgets.live import STATUS_EVERY
+from cnnlib.widgets.live_controls import STATUS_EVERY
 from cnnlib.widgets.panel_page import FIRST
 from cnnlib.widgets.run_chart import RunChart
-from cnnlib.widgets.runner import random_lock
 from cnnlib.widgets.versions import hint
 
 RUNS = "Runs"  # a tab that every panel has

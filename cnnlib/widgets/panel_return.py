@@ -7,11 +7,11 @@ from types import SimpleNamespace
 from traitlets import TraitError
 
 from cnnlib.page.announce import alert
-from cnnlib.training.errors import DivergenceError
+from cnnlib.training.guard import DivergenceError
 from cnnlib.validation import in_words
 from cnnlib.widgets.controls import shown
 from cnnlib.widgets.listing import write_listing
-from cnnlib.widgets.runner import CLOSE, Moment
+from cnnlib.widgets.moments import CLOSE, Moment
 
 CODE = "Code"  # a tab that every panel has
 

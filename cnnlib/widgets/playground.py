@@ -19,17 +19,19 @@ from cnnlib.machine.rng import forked_rng
 from cnnlib.page.escape import printable
 from cnnlib.training.loop import Trainer
 from cnnlib.validation import Callable, Count, List, Rate, Text, arguments
-from cnnlib.widgets.controls import Control
+from cnnlib.widgets.answering import answer_in_subshell
+from cnnlib.widgets.background import random_lock
+from cnnlib.widgets.controls import Control, rate_control
 from cnnlib.widgets.current_run import replace_current_run
 from cnnlib.widgets.display import close_tree
-from cnnlib.widgets.live import FRAME_EVERY, LR, lr_slider
+from cnnlib.widgets.live_controls import FRAME_EVERY
+from cnnlib.widgets.moments import Moment
 from cnnlib.widgets.panel_display import RUNS, PanelDisplay
 from cnnlib.widgets.panel_page import PanelPage
 from cnnlib.widgets.panel_return import CODE, PanelReturn
 from cnnlib.widgets.run_chart import RunChart
-from cnnlib.widgets.runner import Moment, Runner, random_lock
+from cnnlib.widgets.runner import Runner
 from cnnlib.widgets.runs import RunBook
-from cnnlib.widgets.subshells import answer_in_subshell
 from cnnlib.widgets.view import View
 
 SHARE = 0.03  # the part of the time that drawing takes: views that look into the network are dear
@@ -69,11 +71,9 @@ class Playground(PanelDisplay, PanelReturn):
         self, name, build, data, controls=(), *, lr, num_epochs=5, optimizer=None, loss=None, correct=None, views=(),
         preview=0, seed=0,
     ):  # fmt: skip
-        names = ["lr"]
-        for control in controls:
-            if control.name in names:
-                raise ValueError(f"each control must have a name of its own, got {control.name!r} twice.")
-            names.append(control.name)
+        names = ["lr", *(control.name for control in controls)]
+        if twice := [each for each in names if names.count(each) > 1]:
+            raise ValueError(f"each control must have a name of its own, got {twice[0]!r} twice.")
         before = _open.pop(name, None)
         if before is not None:
             before._end()
@@ -81,8 +81,7 @@ class Playground(PanelDisplay, PanelReturn):
         self._build, self._data = build, data
         options = {"optimizer": optimizer, "loss": loss, "correct": correct}
         self._options = {name: option for name, option in options.items() if option is not None}
-        rate = Control("lr", lr, lambda: lr_slider(lr), _set_lr, check=Rate(), label=LR)
-        self.controls = (rate, *controls)
+        self.controls = (rate_control(lr), *controls)
         settings = {control.name: control.default for control in self.controls}
         say = {control.name: control.say for control in self.controls}
         self.runner = Runner(self._make, settings, num_epochs, self._listen, seed, lambda name, value: say[name](value))
@@ -153,10 +152,7 @@ class Playground(PanelDisplay, PanelReturn):
             view.settle(self)
 
     def _start_or_pause(self):
-        if self.runner.training:
-            self.runner.pause()
-        else:
-            self.runner.start()
+        self.runner.pause() if self.runner.training else self.runner.start()
         self.page.say_running(self.runner.training)
 
     def _turned(self):
@@ -250,7 +246,3 @@ arguments(
     num_epochs=Count(), optimizer=Callable(), loss=Callable(), correct=Callable(), views=List(View, 0),
     preview=Count(least=0), seed=PLACE,
 )(Playground)  # fmt: skip
-
-
-def _set_lr(trainer, value):
-    trainer.lr = value

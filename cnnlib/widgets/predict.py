@@ -13,9 +13,9 @@ import ipywidgets
 from cnnlib.page import progress_file
 from cnnlib.page.escape import printable
 from cnnlib.validation import Callable, Choice, Dict, List, Number, Pair, Text, arguments, in_words
+from cnnlib.widgets.answering import answer_in_subshell
 from cnnlib.widgets.display import Explorer
 from cnnlib.widgets.guess_card import MOST, GuessCard, card_html, options_html, result_html, scale_html, static_card
-from cnnlib.widgets.subshells import answer_in_subshell
 
 
 @arguments(question=Text(), form=Text())

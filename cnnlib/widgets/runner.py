@@ -1,80 +1,18 @@
-"""Training in the background: one thread, which lives only while there is something to do.
+"""Training in the background, steered from any thread.
 
-Whoever calls a method of `Runner` only sets flags and values; the thread reads them between two steps. It alone
-touches the network. When a run is paused or done, the thread ends; the next command starts another.
+Whoever calls a method of `Runner` only sets flags and values; the thread of `Background` reads them between two steps.
+It alone touches the network.
 """
 
-import threading
-import weakref
-from dataclasses import dataclass, field
-from functools import cached_property
-
-import torch
-
 from cnnlib.machine.device import try_gpu
-from cnnlib.machine.faults import OutOfMemoryError, explain_fault, is_fault, is_out_of_memory, release_memory
-from cnnlib.machine.memory import return_freed_memory
+from cnnlib.machine.faults import release_memory
 from cnnlib.machine.rng import forked_rng
-from cnnlib.machine.threads import release_openmp_threads
-from cnnlib.training.errors import DivergenceError
+from cnnlib.widgets.background import Background, pause_all, random_lock
 from cnnlib.widgets.controls import shown
-
-PATIENCE = 10.0  # seconds to wait for a thread to end: one long step
-ROOM = 256 * 2**20  # bytes of the states that one run may keep to go back to, and all earlier runs together
-MOMENTS = 50  # that one run may keep, however little room they take
-NUMBER = 32  # bytes of a number in a list: its place and itself
-CLOSE = 5  # steps; of several changes as close as this, as while a slider is dragged, the last one is kept
-
-_alive = weakref.WeakSet()
-
-# PyTorch's random numbers belong to the whole process: who borrows and puts them back does so alone
-random_lock = threading.RLock()
+from cnnlib.widgets.moments import Moment, with_moment
 
 
-def pause_all(but=None):
-    """Pause every run in the background, because two at once slow each other down tenfold; return when they rest."""
-    others = [runner for runner in _alive if runner is not but]
-    for runner in others:
-        runner.pause()
-    for runner in others:
-        runner.wait(PATIENCE)
-
-
-@dataclass(frozen=True, eq=False)
-class Moment:
-    """A point of a run to go back to.
-
-    Attributes
-    ----------
-    step : int
-        How many steps were done.
-    label : str
-        What happened there.
-    settings : dict
-        The settings from there on.
-    base, events : dict, tuple of (step, name, value)
-        How the run got there: the settings that its network was built with, and the changes since.
-    state : dict or None
-        What `Trainer.state` returned; None at the start of a run.
-    asked : bool
-        Whether somebody asked to keep it.
-    """
-
-    step: int
-    label: str
-    settings: dict
-    base: dict
-    events: tuple = ()
-    state: dict | None = field(default=None, repr=False)
-    asked: bool = False
-
-    @cached_property
-    def bytes(self):
-        """How much memory it takes."""
-        return _bytes(self.state)
-
-
-class Runner:
+class Runner(Background):
     """Build networks and train them in one background thread.
 
     Parameters
@@ -107,12 +45,10 @@ class Runner:
     def __init__(
         self, build, settings, num_epochs, listener, seed=0, words=lambda name, value: f"{name} {shown(value)}"
     ):
+        super().__init__()
         self.build, self.settings, self.num_epochs, self.listener = build, dict(settings), num_epochs, listener
         self.seed, self.words = seed, words
-        self.trainer, self.error, self.state = None, None, "ready"
-        self._lock = threading.RLock()
-        self._thread = None
-        self._go = self._closed = False
+        self.trainer = None
         self._stale = True  # a network is to be built
         self._ending = False  # the run is over for good
         self._steps_left = None  # of a run that only goes some steps
@@ -122,7 +58,6 @@ class Runner:
         self._moved = {}  # name: value, of settings that a new network was built for
         self._origin = None  # the moment to go on from, instead of from the start
         self.base, self.events, self.moments = dict(settings), [], []
-        _alive.add(self)
 
     # Commands, from any thread
 
@@ -134,10 +69,6 @@ class Runner:
             if self.state in ("failed", "stopped") or self._ending:
                 self._stale = True
             self._wake()
-
-    def pause(self):
-        """Rest after the present step; the network and its record stay."""
-        self._go = False
 
     def stop(self):
         """End the run after the present step; another start begins a new one."""
@@ -190,74 +121,20 @@ class Runner:
             else:
                 self._changes[name] = (live, value)
 
-    def close(self):
-        """End the thread; nothing can be started afterwards."""
-        self._closed = True
-        self._go = False
-        self.wait(PATIENCE)
-        _alive.discard(self)
-
     def let_go(self):
         """Forget the network, its data and all moments, once closed."""
         self.trainer = self.error = self._origin = None
         self.moments, self._changes = [], {}
 
-    def wait(self, seconds=None):
-        """Wait until the thread has nothing more to do; return whether it has ended."""
-        with self._lock:  # a thread that is being started cannot be waited for yet
-            thread = self._thread
-        if thread is None or thread is threading.current_thread():
-            return thread is None
-        thread.join(seconds)
-        return not thread.is_alive()
-
-    @property
-    def training(self):
-        """Whether the network is being trained, or is about to be."""
-        return self._go and not self._closed
-
     # The thread
 
-    def _wake(self):
-        if self._thread is None and not self._closed:
-            release_openmp_threads()  # those of the thread that asks: it computes nothing now
-            self._thread = threading.Thread(target=self._work, name="cnnlib training", daemon=True)
-            self._thread.start()
+    def _has_work(self):
+        return self._go or self._stale or self._ending or self._asked or self._looked_for
 
-    def _work(self):
-        tidy = False
-        while True:
-            with self._lock:
-                idle = self._closed or not (self._go or self._stale or self._ending or self._asked or self._looked_for)
-                if idle and tidy:
-                    self._thread = None
-                    return
-                stale = self._stale and not idle
-                if stale:
-                    self._stale = False
-            tidy = idle
-            if idle:
-                return_freed_memory()
-                continue
-            self._attempt(self._advance, stale)
-            if not self._attempt(self._tell):  # it was the listener that failed: let it say so
-                self._attempt(self._tell)
-
-    def _attempt(self, action, *args):
-        """Do something; return whether it went well. The panel shows what went wrong: nobody sees a thread's errors."""
-        try:
-            action(*args)
-            return True
-        except DivergenceError as error:
-            self._end("diverged", error)
-        except OutOfMemoryError as error:
-            self._run_out(error)
-        except Exception as error:
-            if is_out_of_memory(error):
-                self._run_out(explain_fault(error))
-            else:
-                self._end("failed", explain_fault(error) if is_fault(error) else error)
-        return False
+    def _do(self):
+        self._attempt(self._advance)
+        if not self._attempt(self._tell):  # it was the listener that failed: let it say so
+            self._attempt(self._tell)
 
     def _run_out(self, error):
         """Keep the network and its record, if there is one, so that Start can try again."""
@@ -265,10 +142,10 @@ class Runner:
             release_memory(self.trainer.device)
         self._end("failed" if self.trainer is None else "out of memory", error)
 
-    def _advance(self, stale):
+    def _advance(self):
         with self._lock:
-            ending, self._ending = self._ending, False
-            self._looked_for = False
+            ending, stale = self._ending, self._stale
+            self._ending = self._stale = self._looked_for = False
         if ending and not stale and self.trainer is not None:
             self._end("stopped")
             return
@@ -284,13 +161,11 @@ class Runner:
     def _rebuild(self):
         before, self.trainer, self.error, self.state = self.moments, None, None, "ready"
         with self._lock:
-            settings = dict(self.settings)
             origin, self._origin = self._origin, None
             moved, self._moved = self._moved, {}
+            settings = dict(self.settings if origin is None else origin.settings)
             if origin is None:
                 self._changes.clear()
-            else:
-                settings = dict(origin.settings)
         with random_lock, forked_rng(try_gpu(), self.seed):
             trainer = self.build(settings)
             # from here on it draws random numbers of its own
@@ -356,34 +231,15 @@ class Runner:
             self._asked.clear()
         for label in asked:
             trainer.history.marks.append((trainer.step + 1, label))
-            self._keep(trainer, label, always=True)
+            self._keep(trainer, label, asked=True)
 
-    def _keep(self, trainer, label, always=False):
-        """Keep the present point of the run, in place of the last one if that is close; forget the oldest if many."""
+    def _keep(self, trainer, label, asked=False):
+        """Keep the present point of the run."""
         with self._lock:
             settings = dict(self.settings)
-        moments = list(self.moments)
-        if len(moments) > 1 and trainer.step - moments[-1].step < CLOSE and not always and not moments[-1].asked:
-            moments.pop()
-        moments.append(Moment(trainer.step, label, settings, self.base, tuple(self.events), trainer.state(), always))
-        while len(moments) > 1 and (len(moments) > MOMENTS or sum(moment.bytes for moment in moments) > ROOM):
-            del moments[1]  # not the start, which takes no room
-        self.moments = moments
-
-    def _end(self, state, error=None):
-        self._go = False
-        self.state, self.error = state, error
+        moment = Moment(trainer.step, label, settings, self.base, tuple(self.events), trainer.state(), asked)
+        self.moments = with_moment(self.moments, moment)
 
     def _tell(self):
         if not self._closed:
             self.listener(self)
-
-
-def _bytes(value):
-    if isinstance(value, torch.Tensor):
-        return value.nbytes
-    if isinstance(value, dict):
-        return sum(map(_bytes, value.values()))
-    if isinstance(value, list | tuple):
-        return sum(map(_bytes, value))
-    return NUMBER if isinstance(value, int | float) else 0

@@ -8,17 +8,15 @@ from cnnlib.figures import draw_step
 from cnnlib.page.escape import html_text
 from cnnlib.probes import walk_layers
 from cnnlib.validation import Bool, Example, Network, arguments
+from cnnlib.widgets.background import random_lock
 from cnnlib.widgets.columns import Columns
 from cnnlib.widgets.controls import LABEL, switch
 from cnnlib.widgets.display import still
-from cnnlib.widgets.runner import random_lock
 from cnnlib.widgets.shape_quiz import judge
 from cnnlib.widgets.versions import hint
 
-RULES = arguments(net=Network(abstract=True), input_shape=Example(), quiz=Bool())
 
-
-@RULES
+@arguments(net=Network(abstract=True), input_shape=Example(), quiz=Bool())
 def explore_shapes(net, input_shape, picture=None, quiz=False):
     """Step through a network: shapes with their formulas, costs, and what one output sees of a picture.
 
@@ -46,7 +44,6 @@ def explore_shapes(net, input_shape, picture=None, quiz=False):
     return ShapeWalk(net, input_shape, picture, quiz)
 
 
-@RULES
 class ShapeWalk(Columns):
     """The widget of `explore_shapes`; arguments as there.
 

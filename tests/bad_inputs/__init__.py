@@ -27,6 +27,7 @@ EXEMPT = {
     "History": "a plain record; `from_json` checks what comes from a file",
     "pick_budget": "takes anything, and returns one of the two",
     "models.vgg11": "takes no argument",
+    "figures.draw_function_classes": "takes no argument",
     "figures.draw_norm_axes": "takes no argument",
     "datasets.load_face_filters": "takes no argument",
     "Timer": "takes no argument",

@@ -195,7 +195,6 @@ def _figures(t, row):
     row("figures.draw_block_kinds", {"blocks": {"a": "plain"}}, blocks=bad(V, {"a": "other"}, told="'other'")
         + bad(V, {}))
     row("figures.draw_depths", {"rows": {"a": ((1, 1, 1, 1), 2, "words")}}, rows=bad(V, {}))
-    row("figures.draw_function_classes")
     row("figures.draw_blocks", {"net": t.blocks}, net=bad(V, t.net, t.empty), input_shape=wrong_shape)
     row("figures.draw_network", input_shape=wrong_shape)
     row("figures.draw_volumes", {"networks": {"a": (t.net, (1, 8, 8))}},

@@ -18,7 +18,7 @@ from cnnlib.course.panels.shown import FOLDER
 from cnnlib.course.records.record import hardware
 from cnnlib.course.records.run import say
 from cnnlib.page.storage import replace
-from cnnlib.training.errors import DivergenceError
+from cnnlib.training.guard import DivergenceError
 
 
 def record(grid, s):

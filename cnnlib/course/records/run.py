@@ -22,8 +22,8 @@ from cnnlib.machine.rng import forked_rng, seed_all
 from cnnlib.page import storage
 from cnnlib.page.escape import printable
 from cnnlib.training.checkpoint import Checkpoint
-from cnnlib.training.errors import DivergenceError
 from cnnlib.training.evaluation import evaluate_accuracy
+from cnnlib.training.guard import DivergenceError
 
 FURTHER = 2  # trials beyond the rates of an experiment
 APART = 2**32  # between the seeds of two processes: their dropout masks differ
