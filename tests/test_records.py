@@ -97,9 +97,17 @@ def test_pictures_are_moved_after_training(tmp_path):
     _, test_iter = CHOSEN.data(0)
     moved = CHOSEN.shifted(test_iter, 3)
     assert torch.equal(moved.images[..., 3:], test_iter.images[..., :-3]) and not moved.images[..., :3].any()
-    assert len(engine.run(CHOSEN, 0, CPU, tmp_path)["shifted_acc"]) == 4
+    record = engine.run(CHOSEN, 0, CPU, tmp_path)
+    assert len(record["shifted_acc"]) == 4 and "fresh_acc" not in record
     resized = TOY["laptop-plain20"]
     assert next(iter(resized.shifted(resized.data(0)[1], 1)))[0].shape[-2:] == (8, 8)
+
+
+def test_statistics_are_measured_afresh_after_training(tmp_path):
+    name = "laptop-plain20"
+    assert len(engine.run(TOY[name], 0, CPU, tmp_path)["fresh_acc"]) == 1
+    batches = NAMED[name].large_batches(NAMED[name].data(0)[0])
+    assert next(iter(batches))[0].shape == (1024, 1, 8, 8) and batches.shuffle
 
 
 def test_what_is_recorded_is_what_the_chapters_show():
@@ -268,7 +276,7 @@ def test_recorded_runs_are_read_back(folder):
     name = "laptop-plain56"
     runs = [
         made_up(name, 0),
-        made_up(name, 1, date="later", shifted_acc=[0.8, 0.7, 0.5, 0.3]),
+        made_up(name, 1, date="later", shifted_acc=[0.8, 0.7, 0.5, 0.3], fresh_acc=[0.6]),
         made_up(name, 2, ended="diverged", loss=[2.0], test_acc=[]),
     ]
     write(folder, name, *runs)
@@ -278,7 +286,7 @@ def test_recorded_runs_are_read_back(folder):
     assert found.runs == runs and found.title == "plain, 56 layers"
     assert found.curve() == ([20, 40, 50], [[2.0, 1.0, 0.5], [2.0, 1.0, 0.5], [2.0]])
     assert found.curve("test_acc") == ([25, 50], [[0.5, 0.8], [0.5, 0.9], []]) and found.last() == [0.8, 0.9]
-    assert found.when_shifted() == (range(5), [[0.9, 0.8, 0.7, 0.5, 0.3]])
+    assert found.when_shifted() == (range(5), [[0.9, 0.8, 0.7, 0.5, 0.3]]) and found.last("fresh_acc") == [0.6]
     said = "Recorded today on a GPU, PyTorch x: 2 epochs, learning rate 0.1, the best of 0.1, 0.2 by training loss"
     assert found.provenance == f"{said}, seeds 0, 1, 2; test accuracy chose nothing. `make`"
     assert repr(found).endswith(found.provenance) and "±" in found._repr_markdown_()

@@ -9,6 +9,7 @@ import json
 import os
 import sys
 import time
+from itertools import islice
 from multiprocessing import parent_process
 
 import torch
@@ -19,6 +20,7 @@ from cnnlib.course.records.record import SHIFTS, make_record, read
 from cnnlib.course.records.team import TeamTrainer, num_processes, process_number
 from cnnlib.machine.device import describe_device
 from cnnlib.machine.rng import forked_rng, seed_all
+from cnnlib.models.batch_norm import BATCH_NORMS, recalibrate_
 from cnnlib.page import storage
 from cnnlib.page.escape import printable
 from cnnlib.training.checkpoint import Checkpoint
@@ -26,6 +28,7 @@ from cnnlib.training.evaluation import evaluate_accuracy
 from cnnlib.training.guard import DivergenceError
 
 FURTHER = 2  # trials beyond the rates of an experiment
+FRESH = 20  # large batches from which statistics are measured afresh
 APART = 2**32  # between the seeds of two processes: their dropout masks differ
 
 
@@ -83,9 +86,9 @@ def run(experiment, seed, device, folder, *, rate=None, precision="float32", com
                 history = error.history
         if history.ended in ("interrupted", "stopped"):
             raise KeyboardInterrupt
-        shifted = {} if is_trial or experiment.low is not None else _accuracy_when_shifted(trainer, experiment)
+        measured = {} if is_trial or experiment.low is not None else _further_accuracies(trainer, experiment)
         record = make_record(experiment, seed, device, history, trainer.net)
-        record |= {"rate": rate, "trials": trials, "epochs": epochs, **shifted}
+        record |= {"rate": rate, "trials": trials, "epochs": epochs, **measured}
         if lock:
             storage.replace(path, json.dumps(record, ensure_ascii=False).encode())
             begun.unlink(missing_ok=True)
@@ -160,10 +163,18 @@ def _trainer(experiment, data, seed, rate, device, precision, compile):
     return trainer
 
 
-def _accuracy_when_shifted(trainer, experiment):
-    """Return the accuracy on the test pictures moved by 1, 2, 3 and 4 pixels, which no network here was trained on."""
-    accuracies = [evaluate_accuracy(trainer.net, experiment.shifted(trainer.test_iter, s)) for s in SHIFTS]
-    return {"shifted_acc": [round(accuracy, 5) for accuracy in accuracies]}
+def _further_accuracies(trainer, experiment):
+    """Return two more accuracies of a trained network on the test pictures.
+
+    `shifted_acc`: when they are moved by 1, 2, 3 and 4 pixels, which no network here was trained on. `fresh_acc`, with
+    batch normalisation: when its statistics were measured afresh, in 20 large batches of training pictures.
+    """
+    net, test_iter = trainer.net, trainer.test_iter
+    found = {"shifted_acc": [evaluate_accuracy(net, experiment.shifted(test_iter, pixels)) for pixels in SHIFTS]}
+    if any(isinstance(module, BATCH_NORMS) for module in net.modules()):
+        recalibrate_(net, islice(experiment.large_batches(trainer.train_iter), FRESH))
+        found["fresh_acc"] = [evaluate_accuracy(net, test_iter)]
+    return {name: [round(accuracy, 5) for accuracy in accuracies] for name, accuracies in found.items()}
 
 
 def _read_own(path, experiment):

@@ -46,8 +46,12 @@ class Recorded:
         return [min(each * (i + 1), longest["steps"]) for i in range(max(map(len, rows)))], rows
 
     def last(self, quantity="test_acc"):
-        """Return the last number of each run that came to its end, in the order of the seeds."""
-        return [run[quantity][-1] for run in self.runs if run["ended"] == "finished"]
+        """Return the last number of each run that came to its end, in the order of the seeds.
+
+        Besides the quantities of `curve` there is 'fresh_acc', the test accuracy when batch normalisation's statistics
+        were measured afresh, in large batches; a run that was not asked for it is left out.
+        """
+        return [run[quantity][-1] for run in self.runs if run["ended"] == "finished" and quantity in run]
 
     def when_shifted(self):
         """Return (pixels, rows): test accuracy when each picture is moved to the right by 0 to 4 of its 28 pixels.
