@@ -5,6 +5,7 @@ transformed pictures, the table that grows, and the pictures of all that.
 import copy
 import json
 import re
+from dataclasses import replace
 from xml.etree import ElementTree
 
 import numpy as np
@@ -442,6 +443,17 @@ def test_run_chart_keeps_loss_and_test_accuracy_of_an_earlier_run():
     assert new.chart.ys[0] == pytest.approx(loss.ys)  # the means are those that the run itself was drawn by
     chart.chart.fit_limits()
     assert (chart.chart.xview, chart.chart.yviews) == ((0, 3), [(0, 2.5), (0, 1)])
+
+
+def test_a_mean_does_not_reach_over_a_mark():
+    history = history_of([1.0] * 35 + [3.0] * 25, [], 100)
+    history.marks[:] = [(1, "start"), (36, "lr 2"), (51, "lr 3"), (59, "too close to the end of a tenth")]
+    chart, other = RunChart(100, 1), RunChart(100, 1)
+    for steps in (33, 37, 60):  # as it is drawn while it runs
+        chart.update(replace(history, loss=history.loss[:steps], marks=[m for m in history.marks if m[0] <= steps]))
+    other.keep(history)
+    assert chart.chart.xs[0] == [0.1, 0.2, 0.3, 0.35, 0.4, 0.5, 0.6] == other.chart.kept[0].xs
+    assert chart.chart.ys[0] == [1, 1, 1, 1, 3, 3, 3]
 
 
 @pytest.mark.parametrize(

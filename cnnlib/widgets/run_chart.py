@@ -28,8 +28,8 @@ class RunChart:
     """Loss on the left, accuracy on the right, in epochs.
 
     A point of the training curves is the mean over a tenth of an epoch, so the curve does not depend on how fast the
-    machine is or how often it is drawn. While the next tenth is under way, the curves end in the mean over the last
-    tenth's worth of steps.
+    machine is or how often it is drawn. A mark within a tenth splits it, so that the curve turns at the mark and not
+    before. While the next tenth is under way, the curves end in the mean over the last tenth's worth of steps.
 
     Parameters
     ----------
@@ -64,8 +64,8 @@ class RunChart:
         if self._tail:
             self.chart.drop(0)
             self.chart.drop(1)
-        while (stop := self._next_stop()) <= history.steps:
-            self._points += 1
+        while (stop := self._next_stop(history)) <= history.steps:
+            self._points += stop == self._due()
             self._add(history, stop)
         if all and self._steps < history.steps:
             self._add(history, history.steps)
@@ -98,18 +98,25 @@ class RunChart:
     def keep(self, history, colour=FAINT, label=""):
         """Leave another run on the chart, as thin lines behind the others, with its name at their ends."""
         num_batches = history.settings.get("num_batches", self.num_batches)
-        every = max(1, num_batches // POINTS)
-        stops = [*range(every, history.steps, every), history.steps][: history.steps]
-        means = [history.window(max(0, stop - every), stop) for stop in stops]
+        own = RunChart(num_batches, 1)
+        own.update(history, all=True)
         ends = [end / num_batches for end in history.epoch_ends[: len(history.test_acc)]]
-        self.chart.keep(0, [stop / num_batches for stop in stops], [loss for loss, _ in means], colour, label)
+        self.chart.keep(0, own.chart.xs[0], own.chart.ys[0], colour, label)
         if ends:
             self.chart.keep(1, ends, history.test_acc, colour, label)
 
-    def _next_stop(self):
-        """Return the step at which the next point of the training curves is due."""
-        points = min(POINTS, self.num_batches)
-        return (self._points + 1) * self.num_batches // points
+    def _due(self):
+        """Return the step at which the present tenth of an epoch ends."""
+        return (self._points + 1) * self.num_batches // min(POINTS, self.num_batches)
+
+    def _next_stop(self, history):
+        """Return the step at which the next point of the training curves is due, at most a tenth of an epoch on.
+
+        It is that of a mark, if on both sides of it there are steps enough for a mean, a thirtieth of an epoch.
+        """
+        due, enough = self._due(), self.num_batches / (3 * POINTS)
+        marks = [step - 1 for step, _ in history.marks if self._steps + enough <= step - 1 <= due - enough]
+        return min(marks, default=due)
 
     def _add(self, history, stop):
         self._add_mean(history, self._steps, stop)
