@@ -26,7 +26,7 @@ def compare(runs, *, below=None):
     Returns
     -------
     Table
-        Mean ± standard deviation over the seeds.
+        Mean ± standard deviation over the seeds; without test accuracy, if no run was tested.
 
     Raises
     ------
@@ -39,15 +39,16 @@ def compare(runs, *, below=None):
         raise ValueError(
             f"compare needs at least one named run, and at least one history under each name, got {in_words(runs)}."
         )
-    columns = ["", "runs", "train loss, last 50 steps", "train accuracy, last 50 steps", "test accuracy"]
+    runs = {name: _as_list(histories) for name, histories in runs.items()}
+    tested = any(h.test_acc for histories in runs.values() for h in histories)
+    columns = ["", "runs", "train loss, last 50 steps", "train accuracy, last 50 steps", *["test accuracy"] * tested]
     if below is not None:
         columns.append(f"steps until loss < {below:g}")
     rows = []
     for name, histories in runs.items():
-        histories = _as_list(histories)
         last = [h.window(max(0, h.steps - 50)) for h in histories]
         row = [name, str(len(histories)), spread([loss for loss, _ in last]), spread([acc for _, acc in last])]
-        row.append(spread([h.test_acc[-1] for h in histories if h.test_acc]))
+        row += [spread([h.test_acc[-1] for h in histories if h.test_acc])] * tested
         if below is not None:
             row.append(", ".join("never" if s is None else str(s) for s in (h.steps_until(below) for h in histories)))
         rows.append(row)
