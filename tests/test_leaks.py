@@ -44,8 +44,11 @@ def test_a_fit_leaves_no_widget(dense, noise):
     before = len(_instances)
     trainer = Trainer(dense(), noise(), None, 0.1)
     controls = Controls(trainer, RunChart(1, 1))
+    widget_bundle(controls.box, {})  # as where it is displayed
     assert len(_instances) > before + 10
     controls.rest()
+    assert controls.picture in controls.box.children and controls.status not in controls.box.children
+    assert controls.picture.comm is not None, "the chart was closed, and the page is blank"
     controls.close()
     assert len(_instances) == before
 

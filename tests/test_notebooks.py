@@ -192,6 +192,9 @@ def test_claims_are_read_from_what_is_printed(capsys):
 def test_a_claim_is_close_to_its_bound_if_it_lies_elsewhere_with_each_seed():
     assert other_seeds.spreads([1.0, 2.0, 3.0]) == 2 and other_seeds.spreads([-1.0, 0.0, 1.0]) == 0
     assert other_seeds.spreads([2.0] * 3) == float("inf") and other_seeds.spreads([-1.0] * 3) == -float("inf")
+    inf = float("inf")
+    assert other_seeds.spreads([1.0, 2.0, 3.0, inf]) == 2 and other_seeds.spreads([inf] * 2) == inf
+    assert other_seeds.spreads([1.0, 2.0, -inf]) == other_seeds.spreads([1.0, float("nan")]) == -inf
 
 
 @chapters

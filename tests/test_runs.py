@@ -163,7 +163,7 @@ def test_the_table_shows_only_settings_that_differ(book):
     book.current.history.loss[:] = [9.0] * 10 + [0.5] * 50
     rows, caption = rows_of(book)
     assert rows == [["", "run", "steps", "train loss, last 50", "test accuracy"], ["", "run 1", "60", "0.500", "–"]]
-    assert caption.endswith("in all: lr 0.1, width 16, norm on</div>")
+    assert caption.endswith("in all, at the end: lr 0.1, width 16, norm on</div>")
     begin(book, settings={"lr": "0.1", "width": "32", "norm": "on"}, steps=1_200, test_acc=[0.1, 0.7654])
     begin(book, settings={"lr": "0.1", "<img src=x>": AWKWARD}, steps=0)
     rows, caption = rows_of(book)
@@ -173,7 +173,7 @@ def test_the_table_shows_only_settings_that_differ(book):
         ["", "run 2", "32", "on", "–", "1,200", "1.000", "0.765"],
         ["", "run 3", "–", "–", AWKWARD, "0", "–", "–"],
     ]
-    assert caption.endswith("in all: lr 0.1</div>") and book.table.value.count("font-weight:bold") == 8
+    assert caption.endswith("in all, at the end: lr 0.1</div>") and book.table.value.count("font-weight:bold") == 8
     assert "<img" not in book.table.value and "<b>" not in book.table.value
 
 

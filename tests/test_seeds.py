@@ -37,7 +37,7 @@ def threads(request):
 def together(monkeypatch):
     """Return a list that gets the number of runs each time that some go side by side."""
     seen, real = [], seeds._side_by_side
-    monkeypatch.setattr(seeds, "_side_by_side", lambda trainers, n: seen.append(len(trainers)) or real(trainers, n))
+    monkeypatch.setattr(seeds, "_side_by_side", lambda trainers, *n: seen.append(len(trainers)) or real(trainers, *n))
     return seen
 
 

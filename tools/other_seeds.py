@@ -100,7 +100,15 @@ def check(name, by):
 
 
 def spreads(margins):
-    """Return how many standard deviations lie between a claim's bound and where it lies on average."""
+    """Return how many standard deviations lie between a claim's bound and where it lies on average.
+
+    Margins without an end, of a run that diverged where it should, say nothing of it; on the wrong side they say all.
+    """
+    if any(margin != margin or margin == -math.inf for margin in margins):
+        return -math.inf
+    margins = [margin for margin in margins if margin < math.inf]
+    if len(margins) < 2:
+        return math.inf
     mean, spread = statistics.mean(margins), statistics.stdev(margins)
     return mean / spread if spread else math.copysign(math.inf, mean)
 

@@ -129,6 +129,10 @@ class Chart:
         """Write a line below the chart."""
         self.note = one_line(text)
 
+    def frame(self, number, ylim):
+        """Give a panel other fixed limits."""
+        self.panels[number], self.yviews[number] = replace(self.panels[number], ylim=ylim), ylim
+
     def fit_limits(self):
         """Make the axes show all points; return whether any of their limits changed."""
         before = self.xview, list(self.yviews), list(self.off_scale)

@@ -57,7 +57,7 @@ def draw_dots(rows, xlabel, bound=None, log=False):
     axes.grid(False, axis="y")
     axes.set_yticks(range(len(rows)), list(rows), fontsize=FONT)
     axes.set_ylim(len(rows) - 0.5, -0.5)
-    words = "a dot: one seed; stroke: their mean" + (f"; dashed: {bound:g}" if bound is not None else "")
+    words = "a dot: one seed; stroke: their mean" + (f"; dashed: {bound:.3g}" if bound is not None else "")
     figure.text(0.985, 0.02, words, ha="right", va="bottom", fontsize=FONT - 2, color=FAINT)
     longest = max(len(line) for name in rows for line in name.split("\n"))
     figure.subplots_adjust(min(0.42, 0.03 + 0.0105 * longest), 0.93 / height, 0.98, 0.97)

@@ -62,7 +62,8 @@ def panel_specification(title, controls, rows, provenance, wide=True):
 
 def _control(name, values):
     kind = "radio" if len(values) <= 4 else "select"
-    bound = {"input": kind, "options": list(values), "name": f"{LABELS.get(name, name)} "}
+    ordered = sorted(values) if all(isinstance(value, int | float) for value in values) else list(values)
+    bound = {"input": kind, "options": ordered, "name": f"{LABELS.get(name, name)} "}
     return {"name": name, "value": values[0], "bind": bound}
 
 

@@ -22,7 +22,7 @@ from cnnlib.training.loop import Trainer
 from cnnlib.training.source import OWN, count_batches
 from cnnlib.validation import Callable, Count, Iterable, Rate, arguments
 
-watchers = []  # each is called as watcher(trainers, num_seeds, num_epochs), often; without trainers at the end
+watchers = []  # each is called as watcher(trainers, num_seeds, epochs of each), often; without trainers at the end
 _unfinished = []  # (seed, network, record) of each run, if the latest call did not finish
 
 
@@ -93,31 +93,32 @@ def train_over_seeds(build, train_iter, test_iter, num_epochs, lr, seeds=(0, 1, 
         return Trainer(build(), order, test_iter, lr, listeners=listeners, **options)
 
     trainers, histories = [begin(seed) for seed in seeds[:1]], []
+    length = num_epochs if steps is None else min(num_epochs, steps / trainers[0].num_batches)
     _unfinished.clear()
     try:
         if len(seeds) > 1 and listeners == ends and _may_go_side_by_side(trainers[0]):
             trainers += map(begin, seeds[1:])
             parameters = [id(p) for trainer in trainers for p in trainer.net.parameters()]
             if len(set(parameters)) == len(parameters):
-                histories = _side_by_side(trainers, num_epochs)
+                histories = _side_by_side(trainers, num_epochs, length)
         for i in range(len(histories), len(seeds)):
             if i == len(trainers):
                 trainers.append(begin(seeds[i]))
             if watchers:
-                trainers[i].listeners.append(lambda trainer: _watch(trainers, len(seeds), num_epochs))
+                trainers[i].listeners.append(lambda trainer: _watch(trainers, len(seeds), length))
             histories.append(_run(trainers[i], num_epochs))
     except BaseException as error:
         _note_unfinished(seeds, trainers, error)
         raise
     finally:
-        _watch([], len(seeds), num_epochs)
+        _watch([], len(seeds), length)
     copies = num_seeds // len(seeds)
     return copies * [trainer.net for trainer in trainers], copies * histories
 
 
-def _watch(trainers, num_seeds, num_epochs):
+def _watch(trainers, num_seeds, length):
     for watcher in watchers:
-        watcher(trainers, num_seeds, num_epochs)
+        watcher(trainers, num_seeds, length)
 
 
 def unfinished_runs():
@@ -172,7 +173,7 @@ def _may_go_side_by_side(trainer):
     return not draws
 
 
-def _side_by_side(trainers, num_epochs):
+def _side_by_side(trainers, num_epochs, length):
     """Train all at once, each on its share of the cores; return the histories in order."""
     threads = torch.get_num_threads()
     workers = min(len(trainers), CORES + 1)  # one more than cores: three runs leave neither of two cores idle
@@ -186,7 +187,7 @@ def _side_by_side(trainers, num_epochs):
         futures = [pool.submit(run, trainer) for trainer in trainers]
         try:
             while wait(futures, 0.2, FIRST_EXCEPTION).not_done:  # in short waits, so that an interrupt is noticed
-                _watch(trainers, len(trainers), num_epochs)
+                _watch(trainers, len(trainers), length)
                 for future in futures:
                     if future.done():
                         future.result()

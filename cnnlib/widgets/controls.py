@@ -161,11 +161,12 @@ def lr_slider(lr):
 
 
 def slider_range(lr):
-    """Return the ends of the slider, as powers of ten: at least 0.001 … 10, and `lr` on one of its steps.
+    """Return the ends of the slider, as powers of ten: at least 0.001 … 10, with ten times `lr` and a tenth of it, and
+    `lr` on one of its steps.
 
     A page moves a value that lies between two steps to the nearest one, and a run whose learning rate changes
     because it is looked at is not the run that was asked for.
     """
     middle = math.log10(lr)
-    below, above = (max(0, math.ceil(room / STEP)) for room in (middle + 3, 1 - middle))
+    below, above = (math.ceil(room / STEP) for room in (max(middle + 3, 1), max(1 - middle, 1)))
     return middle - STEP * below, middle + STEP * above

@@ -124,6 +124,7 @@ class Panel {
             if (panel !== this.number) continue;
             const line = make('path', {class: 'cnnlib-chart-kept', d: this.path(xs, ys)}, inside);
             line.style.setProperty('--colour', colour);
+            if (xs.length === 1) make('circle', {cx: x(xs[0]), cy: y(ys[0]), r: 0.25 * em, fill: colour}, inside);
             if (!label || !place) continue;
             const late = x(place[0]) > left + 0.8 * (right - left);
             const name = make('text', {x: x(place[0]) + (late ? -1 : 1) * 0.3 * em, y: y(place[1]) - 0.3 * em,

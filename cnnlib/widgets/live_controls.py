@@ -38,7 +38,8 @@ class Controls:
         self.lr.add_class("cnnlib-lr")
         self.status.add_class("cnnlib-status")
         steering = ipywidgets.HBox([self.lr, self.stop], layout={"align_items": "flex-end"})
-        self.box = ipywidgets.VBox([steering] * (way() != "chart") + [self.status, self.picture])
+        self._above = [steering] * (way() != "chart") + [self.status]  # of the chart, while the run goes on
+        self.box = ipywidgets.VBox([*self._above, self.picture])
         self.box.add_class("cnnlib-fit")
         self.lr.observe(self._set_lr, "value")
         self.stop.on_click(lambda button: trainer.stop())
@@ -91,9 +92,8 @@ class Controls:
     def rest(self):
         """Take the controls off the page, and leave the chart."""
         self.picture.update()
-        *above, picture = self.box.children
-        self.box.children = (picture,)
-        close_tree(self.lr, self.stop, *above)
+        self.box.children = [child for child in self.box.children if child not in self._above]
+        close_tree(self.lr, self.stop, *self._above)
         self.trainer = self.chart = self.lr = self.stop = None
 
     def close(self):

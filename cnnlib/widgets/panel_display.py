@@ -166,6 +166,7 @@ class PanelDisplay:
             settings = ", ".join(control.say(now[control.name]) for control in told)
             self.chart.chart.footer(f"{settings}. Run this cell in JupyterLab to train and change it.")
         chart = self.chart.chart.picture()
+        self.chart.chart.footer("")  # of the picture alone: a live chart stands beside its controls
         drawings = [drawing for drawing in (view.static() for view in self.views) if drawing is not None]
         return Sheet([chart, *[drawing.picture() for drawing in drawings]], chart.text) if drawings else chart
 

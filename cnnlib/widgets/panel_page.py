@@ -42,7 +42,7 @@ class PanelPage:
             self.inputs[control.name] = widget
         self.start = button("Start", "play", "Train this network", "success")
         self.step = button("Step", "step-forward", "Train on one batch, then rest")
-        self.reset = button("Reset", "refresh", "Begin again with a new network")
+        self.reset = button("Reset", "refresh", "Begin again from the same initial weights")
         self.stop = button("Stop", "stop", "End this run and keep its curves; Start begins a new one")
         self.offer = button("", "history", "", "warning")
         self.offer.layout.display = "none"
@@ -56,7 +56,7 @@ class PanelPage:
         self._turn()
         buttons = _group("cnnlib-buttons", [self.start, self.step, self.reset, self.stop])
         apart = ipywidgets.HTML(
-            "<div class='cnnlib-apart'>Reset: new weights. Stop: keeps this curve, ends the run.</div>"
+            "<div class='cnnlib-apart'>Reset: back to the initial weights. Stop: keeps this curve, ends the run.</div>"
         )
         left = _group("cnnlib-panel-controls", [buttons, apart, *self._groups(controls)])
         stage = _group("cnnlib-panel-view", list(tabs.values()))

@@ -61,6 +61,8 @@ class RunChart:
         With `all`, also the steps since the last full tenth of an epoch.
         """
         before = (self._end, self._epochs, self._marks)
+        if not self._end and history.loss and history.loss[0] < 1:  # no guess among ten classes, which costs 2.3
+            self.chart.frame(0, (0, 1.2 * history.loss[0]))
         if self._tail:
             self.chart.drop(0)
             self.chart.drop(1)

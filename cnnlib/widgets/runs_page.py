@@ -157,7 +157,7 @@ class RunsPage:
             body = "".join(f"<td style='padding:0 .8em;font-weight:{weight}'>{cell}</td>" for cell in cells)
             lines.append(f"<tr>{body}</tr>")
         same = [html_text(f"{name} {next(iter(values[name]))}") for name in names if name not in differ]
-        caption = f"<div class='cnnlib-quiet'>in all: {', '.join(same)}</div>" if same else ""
+        caption = f"<div class='cnnlib-quiet'>in all, at the end: {', '.join(same)}</div>" if same else ""
         return f"<table class='cnnlib-table'>{''.join(lines)}</table>{caption}"
 
 

@@ -27,8 +27,9 @@ class SeriesDisplay:
         self.trainers = None
         self._box = None
 
-    def __call__(self, trainers, num_seeds, num_epochs):
-        """Look at the runs, as `train_over_seeds` asks for now and then; without any, the series has ended."""
+    def __call__(self, trainers, num_seeds, length):
+        """Look at the runs, each of `length` epochs, as `train_over_seeds` asks for now and then; without any, the series
+        has ended."""
         now = time.perf_counter()
         if not trainers:
             self.close()
@@ -40,8 +41,8 @@ class SeriesDisplay:
             return
         self._drawn = now
         if self._box is None:
-            self._open(num_epochs)
-        total = num_epochs * trainers[0].num_batches
+            self._open(length)
+        total = round(length * trainers[0].num_batches)
         done = [trainer.history.steps for trainer in trainers]
         running = [i for i, steps in enumerate(done, 1) if 0 < steps < total and trainers[i - 1].running]
         share = sum(done) / (total * num_seeds)
@@ -50,8 +51,8 @@ class SeriesDisplay:
         self._status.value = f"{said} of {num_seeds} · {left:.0f} s left"
         self._draw()
 
-    def _open(self, num_epochs):
-        self._chart = Chart([Panel(("",), "train loss")], "epoch", (0, num_epochs), text=TEXT)
+    def _open(self, length):
+        self._chart = Chart([Panel(("",), "train loss")], "epoch", (0, length), text=TEXT)
         self._lines, self._status = LiveChart(self._chart), ipywidgets.HTML()
         self._box = ipywidgets.VBox([self._status, self._lines])
         self._box.add_class("cnnlib-series")

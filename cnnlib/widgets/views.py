@@ -19,7 +19,7 @@ class DrawnView(View):
     """One drawing, which `_show` replaces."""
 
     def __init__(self, name):
-        self.widget = ipywidgets.HTML()
+        self.widget = ipywidgets.HTML("Press Start: the drawing appears here.")
         self.widget.add_class(f"cnnlib-{name}")
         self._drawing = None
 
@@ -136,6 +136,7 @@ class GradientFlow(View):
 
     def __init__(self):
         self.chart = gradient_flow_chart([])
+        self.chart.footer("Press Start: the gradient of each layer appears here.")
         self.widget = LiveChart(self.chart)
         self.widget.add_class("cnnlib-flow")
         self._start = []
