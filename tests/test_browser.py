@@ -86,6 +86,7 @@ def test_chapter_1_as_a_reader_uses_it(page, folder):
     page.locator("button:has-text('Stop')").click()
     wait_for_cell(page, main, 30_000)
     assert_one_picture(outputs(page, main))
+    assert_curve_stays(page, main)
 
     # the chapter goes on by itself; its last live run has ten epochs for somebody to play with
     page.wait_for_function(  # in its own output: what the first run showed may still be on the page
@@ -95,6 +96,7 @@ def test_chapter_1_as_a_reader_uses_it(page, folder):
     page.evaluate("() => { window.jupyterapp.commands.execute('notebook:interrupt-kernel') }")
     wait_for_cell(page, live, 30_000)
     assert_one_picture(outputs(page, live))
+    assert_curve_stays(page, live)
 
     last = max(i for i, c in enumerate(notebook.cells) if c.cell_type == "code")
     wait_for_cell(page, last, 120_000)  # an interrupted run ended cleanly, so the cells below it ran, too
@@ -132,6 +134,13 @@ def test_the_export_shows_its_chart(folder):
     stored = nbformat.read(CHAPTER, as_version=4)
     chart = next(c for c in stored.cells if "= fit(net," in c.source).outputs[0].data["image/png"]
     assert chart.replace("\n", "")[:2000] in html.replace("\n", "")
+
+
+def assert_curve_stays(page, cell):
+    """A finished run leaves its curve in sight of who watched it, or its picture once another run has begun."""
+    kinds = ".cnnlib-chart-panel > svg .cnnlib-chart-line, .jp-OutputArea-output img"
+    curve = f"{NOTEBOOK}.content.widgets[i].node.querySelector('{kinds}')"
+    page.wait_for_function(f"i => {curve}?.getBoundingClientRect().width > 0", arg=cell)
 
 
 def assert_one_picture(outputs):

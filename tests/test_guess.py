@@ -70,6 +70,8 @@ def test_a_number_stays_on_its_scale():
     asked = guess("?", (0, 1))
     asked._set(7)
     assert asked.answer == 1.0
+    html, live = asked._static()[0]["text/html"], asked.card()
+    assert "0 … 1: write your guess down" in html and 'type="range"' not in html and 'type="range"' in live
 
 
 def test_a_result_names_the_options():

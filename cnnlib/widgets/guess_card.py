@@ -71,8 +71,11 @@ def options_html(question, options):
     return f'<div class="cnnlib-options widget-radio-box" {role}>{buttons}</div>'
 
 
-def scale_html(low, high, ends):
-    """Return a field to choose a number; `ends` are the words for it until one is chosen."""
+def scale_html(low, high, ends, live):
+    """Return a field to choose a number; `ends` are the words for it until one is chosen. Without a kernel nobody
+    answers a slider."""
+    if not live:
+        return f'<div class="cnnlib-options">{html_text(ends)}: write your guess down.</div>'
     return (
         f'<div class="cnnlib-options"><input type="range" aria-label="your guess" min="{low}" max="{high}" '
         f'step="{(high - low) / 100}"><output>{html_text(ends)}</output></div>'

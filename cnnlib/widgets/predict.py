@@ -91,9 +91,10 @@ class Guess(Explorer):
         rule = option if self.scale else self.options.get(option)
         return rule if isinstance(rule, Real) else None
 
-    def card(self, result=None):
+    def card(self, result=None, live=True):
         """Return the card as HTML, with a folded result if there is one."""
-        field = scale_html(*self.scale, self._ends()) if self.scale else options_html(self.question, self.options)
+        options = self.question, self.options
+        field = scale_html(*self.scale, self._ends(), live) if self.scale else options_html(*options)
         return card_html(self.question, field, result)
 
     def _ends(self):
@@ -140,7 +141,7 @@ class Guess(Explorer):
         self._widget = self.live(self.card())
 
     def _static(self):
-        return {"text/html": self.static(self.card()), "text/plain": repr(self)}, {}
+        return {"text/html": self.static(self.card(live=False)), "text/plain": repr(self)}, {}
 
     def __repr__(self):
         answers = [self._ends()] if self.scale else self.options
@@ -210,7 +211,10 @@ class Reveal(Explorer):
         self._widget = self.guess.live(self.guess.card(self._result()))
 
     def _static(self):
-        return {"text/html": self.guess.static(self.guess.card(self._result())), "text/plain": repr(self)}, {}
+        return {
+            "text/html": self.guess.static(self.guess.card(self._result(), live=False)),
+            "text/plain": repr(self),
+        }, {}
 
     def __repr__(self):
         return printable(f"{self.said(self.guess.answer)} {self.because}".strip())
