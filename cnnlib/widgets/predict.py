@@ -93,9 +93,8 @@ class Guess(Explorer):
 
     def card(self, result=None, live=True):
         """Return the card as HTML, with a folded result if there is one."""
-        options = self.question, self.options
-        field = scale_html(*self.scale, self._ends(), live) if self.scale else options_html(*options)
-        return card_html(self.question, field, result)
+        options = options_html(self.question, self.options)
+        return card_html(self.question, scale_html(*self.scale, self._ends(), live) if self.scale else options, result)
 
     def _ends(self):
         return " … ".join(map(self.words, self.scale))
@@ -211,10 +210,8 @@ class Reveal(Explorer):
         self._widget = self.guess.live(self.guess.card(self._result()))
 
     def _static(self):
-        return {
-            "text/html": self.guess.static(self.guess.card(self._result(), live=False)),
-            "text/plain": repr(self),
-        }, {}
+        card = self.guess.card(self._result(), live=False)
+        return {"text/html": self.guess.static(card), "text/plain": repr(self)}, {}
 
     def __repr__(self):
         return printable(f"{self.said(self.guess.answer)} {self.because}".strip())

@@ -28,8 +28,7 @@ class SeriesDisplay:
         self._box = None
 
     def __call__(self, trainers, num_seeds, length):
-        """Look at the runs, each of `length` epochs, as `train_over_seeds` asks for now and then; without any, the series
-        has ended."""
+        """Look at the runs, each of `length` epochs, as `train_over_seeds` asks; without any, the series has ended."""
         now = time.perf_counter()
         if not trainers:
             self.close()
