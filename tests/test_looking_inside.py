@@ -447,7 +447,7 @@ def test_run_chart_keeps_loss_and_test_accuracy_of_an_earlier_run():
 
 def test_a_mean_does_not_reach_over_a_mark():
     history = history_of([1.0] * 35 + [3.0] * 25, [], 100)
-    history.marks[:] = [(1, "start"), (36, "lr 2"), (51, "lr 3"), (59, "too close to the end of a tenth")]
+    history.marks[:] = [(1, "start"), (36, "lr 2"), (51, "lr 3"), (60, "too close to the end of a tenth")]
     chart, other = RunChart(100, 1), RunChart(100, 1)
     for steps in (33, 37, 60):  # as it is drawn while it runs
         chart.update(replace(history, loss=history.loss[:steps], marks=[m for m in history.marks if m[0] <= steps]))

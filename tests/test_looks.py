@@ -128,7 +128,7 @@ def test_mark_control_and_table_have_one_name_for_a_thing(panel):
     assert pg.book.current.settings == named
     assert pg.book.current.moments[-1].label == "learning rate 0.02, batch norm off"
     assert chart_marks(pg) == ["batch norm off, learning rate 0.02"]
-    assert pg.picture() and "learning rate 0.02, batch norm off" in pg.chart.chart.note
+    assert "learning rate 0.02, batch norm off" in pg.picture().figure.texts[-1].get_text()
 
 
 def test_the_table_of_runs_follows_the_run(panel):

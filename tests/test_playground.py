@@ -372,7 +372,8 @@ def test_bundle_holds_the_widget_and_a_picture(panel):
     )
     assert not any(letter.isdigit() for letter in bundle["text/plain"])
     assert metadata["image/png"]["width"] == 1000
-    assert pg.chart.chart.note.startswith("learning rate 0.1, width 16. Run this cell")
+    assert pg.picture().figure.texts[-1].get_text().startswith("learning rate 0.1, width 16. Run this cell")
+    assert not pg.chart.chart.note, "a live chart stands beside its controls"
 
 
 def test_a_page_without_a_kernel_gets_a_picture(panel, monkeypatch):

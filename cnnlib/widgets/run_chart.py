@@ -114,9 +114,9 @@ class RunChart:
     def _next_stop(self, history):
         """Return the step at which the next point of the training curves is due, at most a tenth of an epoch on.
 
-        It is that of a mark, if on both sides of it there are steps enough for a mean, a thirtieth of an epoch.
+        It is that of a mark, if on both sides of it there are steps enough for a mean, a hundredth of an epoch.
         """
-        due, enough = self._due(), self.num_batches / (3 * POINTS)
+        due, enough = self._due(), max(2, self.num_batches / (10 * POINTS))
         marks = [step - 1 for step, _ in history.marks if self._steps + enough <= step - 1 <= due - enough]
         return min(marks, default=due)
 
