@@ -91,8 +91,8 @@ def swapped(net, one, other):
     _check_sites(net, one, other)
     if one.channels != other.channels or len(one.names) != len(other.names):
         raise ValueError(
-            f"only sites of one kind can be swapped, got {one.channels} channels in {len(one.names)} modules and "
-            f"{other.channels} in {len(other.names)}. Choose two of the same stage."
+            f"only two parts of the same stage can be swapped; these have {one.channels} channels in "
+            f"{len(one.names)} layer(s) and {other.channels} in {len(other.names)}. Choose another neighbour."
         )
     places = dict(zip(one.names, other.names, strict=True))
     return _rewired(net, places | {there: here for here, there in places.items()})

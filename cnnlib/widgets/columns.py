@@ -30,6 +30,7 @@ class Columns(Explorer):
     """An explorer of two columns. A subclass has `draw()`, and a `name` for the CSS classes of its parts."""
 
     name = ""
+    _shown = ""
 
     def _lay_out(self, controls, *below):
         """Set `_widget` to a page of named controls, the picture, and what stands below it."""
@@ -43,9 +44,9 @@ class Columns(Explorer):
 
     def _show(self):
         try:
-            self.image.value = self.draw().svg()
-        except Exception as error:  # no traceback on the page
-            self.image.value = alert(error)
+            self._shown = self.image.value = self.draw().svg()
+        except Exception as error:  # no traceback on the page, and what was to be seen stays
+            self.image.value = alert(error) + self._shown
 
 
 class Settings(Columns):

@@ -162,9 +162,9 @@ class FeatureExplorer(FeatureControls, View):
                     self.image.value = self._drawing.svg() + SEARCHING
                 self._drawing = self.draw(True)
             self.image.value = self._drawing.svg() if self._drawing is not None else EMPTY
-        except Exception as error:  # no traceback on the page
-            self._drawing = None
-            self.image.value = alert(error)
+        except Exception as error:  # no traceback on the page, and what was to be seen stays
+            before, self._drawing = self._drawing, None
+            self.image.value = alert(error) + (before.svg() if before is not None else "")
 
     # Following a network in training
 
