@@ -310,7 +310,7 @@ def test_nothing_on_a_page_is_left_raw(request, kind):
         for path in CHAPTERS:
             stored = [output.get("data", {}).get("text/markdown", "") for _, output in outputs_of(path)]
             tables = BeautifulSoup(pages[f"{path.stem}.html"], "html.parser").select(".cell_output table.docutils")
-            assert len(tables) == sum("\n| --- |" in source for source in stored) >= 3
+            assert len(tables) == sum("\n| --- |" in source for source in stored) >= 1
 
 
 MARKDOWN = """## Heading
@@ -528,7 +528,7 @@ def test_book_in_a_browser(book, browser):
     [
         ("degradation", "05_resnet", "5 · ResNet › 5.1 Deeper, and worse", "That is degradation"),
         ("Degrades", "05_resnet", "5 · ResNet › 5.1 Deeper, and worse", "That is degradation"),
-        ("are both dead?", "01_lenet", "1 · LeNet › 1.7 Steer it yourself", "are dead"),
+        ("cannot come back", "01_lenet", "1 · LeNet › 1.7 Steer it yourself", "cannot come back"),
         ("conv2d(X, K)", "01_lenet", "1 · LeNet › 1.11 Exercises › Build", "conv2d(X, K)"),
         ("<b>xyzzy</b>", None, None, None),
     ],
