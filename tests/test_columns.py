@@ -71,7 +71,8 @@ def test_an_error_is_said_the_cell_can_be_shown_again_and_the_next_move_recovers
         context.setattr(display, "kernel", lambda: object())
         control.value = values[0]
         page = explorer.image.value
-        assert "role='alert'" in page and "&lt;b&gt;evil" in page and "<b>" not in page and "<svg" in page, "what was to be seen stays"
+        assert "role='alert'" in page and "&lt;b&gt;evil" in page and "<b>" not in page
+        assert "<svg" in page, "what was to be seen stays"
         bundle, _ = explorer._repr_mimebundle_()
         assert bundle["application/vnd.jupyter.widget-view+json"]["model_id"] == explorer.widget.model_id
     control.value = values[1]
