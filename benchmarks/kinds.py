@@ -45,6 +45,8 @@ def run(kind, **task):
         if net.training:
             started.append(time.perf_counter())
 
+    note.__module__ = "cnnlib"  # beside a hook that is not its own the library leaves the weights channels first
+
     task.net = watched
     go = MAKERS[kind](task)
     cuda = torch.device(task.device).type == "cuda"
