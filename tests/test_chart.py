@@ -247,6 +247,18 @@ def test_numbers_that_are_not_finite_are_null_on_the_page(page):
     assert page.state["look"]["kept"][0][1:3] == [[1, 2], [None, 0.5]]
 
 
+@pytest.mark.parametrize("end", [0.02, 0.5, 0.98])
+def test_names_of_earlier_runs_stand_clear_of_each_other_inside_the_axes(end):
+    chart = Chart([Panel((), ylim=(0, 1))], "epoch", xlim=(0, 10))
+    for number in range(5):
+        chart.keep(0, [1, 10], [0.5, end], label=f"run {number}")
+    figure, _ = draw_chart(chart)
+    axes = figure.axes[0]
+    heights = sorted(name.get_window_extent().y0 for name in axes.texts)
+    assert len(heights) == 5 and min(b - a for a, b in zip(heights, heights[1:], strict=False)) > 12
+    assert axes.bbox.y0 <= heights[0] and heights[-1] < axes.bbox.y1
+
+
 def test_a_click_on_a_mark_is_heard(page):
     clicked, chart = [], one_panel()
     for x in (0.2, 0.8):

@@ -312,6 +312,7 @@ LOOKED_AT = {
     "#E69F00",  # the band, which has its words above it
     "#e7c3d6", "#e4e4e4",  # batch norm and ReLU in the drawing of a block, pale under dark words
     "#cfcfcf",  # a layer of any other kind, under its name, inside a dark edge
+    "#2166ac", "#b2182b",  # weights of -1 and 1 in the explorer: what Matplotlib's RdBu shows, with the sign in words
     "#1b6e2e", "#595959",  # of verdicts on exercises, under white words
 }  # fmt: skip
 

@@ -199,12 +199,12 @@ def test_maps_of_one_value(value):
     words_within(draw_feature_explorer(torch.full((4, 4), value), maps, 1))
 
 
-def test_the_filter_is_blue_white_and_orange():
+def test_the_filter_is_blue_white_and_red():
     filters = torch.tensor([[[-2.0, 0.0], [1.0, 2.0]], [[0.0, 0.0], [0.0, -2.0]]])
     drawing = draw_feature_explorer(torch.rand(4, 4), torch.rand(2, 4, 4), 0, filters=filters)
-    assert "its filters: blue −2.00, white 0, orange 2.00" in words_within(drawing)
+    assert "its filters: blue −2.00, white 0, red 2.00" in words_within(drawing)
     fills = [e.fill for e in drawing.elements if isinstance(e, Rect) and e.fill != "none"]
-    assert fills == ["#0072b2", "#ffffff", "#eaae80", "#d55e00", "#ffffff", "#ffffff", "#ffffff", "#0072b2"]
+    assert fills == ["#2166ac", "#ffffff", "#d88c95", "#b2182b", "#ffffff", "#ffffff", "#ffffff", "#2166ac"]
     words_within(draw_feature_explorer(torch.rand(4, 4), torch.rand(2, 4, 4), 0, filters=torch.zeros(1, 3, 3)))
 
 

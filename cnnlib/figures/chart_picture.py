@@ -21,6 +21,7 @@ from cnnlib.figures.style import (
 )  # fmt: skip
 
 THIN = 1.4  # points: a line from before
+WHOLE = 4  # epochs, layers or steps: an axis as long as this has no fractions
 
 
 def chart_picture(chart):
@@ -46,6 +47,8 @@ def draw_chart(chart, animated=False):
     for number, (panel, axes) in enumerate(zip(chart.panels, grid, strict=True)):
         style_axes(axes, chart.xlabel, panel.ylabel)
         axes.set(xscale=chart.xscale, yscale=panel.yscale, xlim=chart.xview, ylim=chart.yviews[number])
+        if chart.xscale == "linear" and chart.xview[1] - chart.xview[0] >= WHOLE:
+            axes.locator_params(axis="x", integer=True)  # there is no layer 2.5
         axes.yaxis.get_offset_text().set(x=-0.01, ha="right")  # beside the legend, not below it
         axes.set_title(chart.off_scale[number], loc="right", fontsize=FONT - 3, color=INK)
         for name in panel.legend:
@@ -57,8 +60,9 @@ def draw_chart(chart, animated=False):
             )  # fmt: skip
     for number, low, high, label in chart.bands:
         _draw_band(grid[number], low, high, label)
+    named = [[] for _ in chart.panels]
     for kept in chart.kept:
-        _draw_kept(chart, grid[kept.panel], kept)
+        _draw_kept(chart, grid[kept.panel], kept, named[kept.panel])
     _draw_marks(chart, grid)
     figure.text(0.01, 0.02, chart.note, fontsize=FONT - 3, color=FAINT, parse_math=False)
     return figure, lines
@@ -87,14 +91,23 @@ def _draw_band(axes, low, high, label):
     axes.annotate(label, (0.015, high), xycoords=axes.get_yaxis_transform(), parse_math=False, **style)
 
 
-def _draw_kept(chart, axes, kept):
-    """Draw a line from before; its name stands at its end, or where it leaves the view."""
+def _draw_kept(chart, axes, kept, named):
+    """Draw a line from before; its name stands at its end, or where it leaves the view, clear of other names.
+
+    `named` holds the heights at which names stand in these axes, in points.
+    """
     axes.plot(kept.xs, kept.ys, color=kept.colour, linewidth=THIN, zorder=1)
     place, (low, high) = chart.in_view(kept), chart.xview
     if kept.label and place:
+        at = height = 72 * axes.transData.transform(place)[1] / axes.figure.dpi
+        aside = -1 if axes.transAxes.inverted().transform(axes.transData.transform(place))[1] > 0.5 else 1
+        while any(abs(other - height) < FONT - 1 for other in named):
+            height += aside
+        named.append(height)
         side = "left" if place[0] < low + 0.8 * (high - low) else "right"  # where there is room
-        style = {"color": word_colour(kept.colour), "fontsize": FONT - 3, "va": "bottom", "ha": side, "clip_on": True}
-        axes.text(*place, f" {kept.label} ", parse_math=False, **style)
+        style = {"color": word_colour(kept.colour), "fontsize": FONT - 3, "va": "bottom", "ha": side}
+        shifted = {"xytext": (0, height - at), "textcoords": "offset points", "annotation_clip": True}
+        axes.annotate(f" {kept.label} ", place, parse_math=False, **style, **shifted)
 
 
 def _draw_marks(chart, grid):

@@ -17,7 +17,7 @@ PICTURE, LARGE = (8, 180), (215, 298)  # where it begins, and its side
 MAPS, FILTER = (560, 432, 298), 80  # where the small maps begin, their width and height; the side of a filter
 CELL, TILE = 110, 102  # of the nine places: from one to the next, and the side of a picture
 FINEST = 56  # pixels of a small map: what is finer is averaged
-LOW, HIGH, MARK = COLOURS[0], COLOURS[1], COLOURS[1]
+LOW, HIGH, MARK = "#2166ac", "#b2182b", COLOURS[1]  # weights as `draw_filters` has them
 
 
 @dataclass(frozen=True)
@@ -149,7 +149,7 @@ def _grid(scaled, channel, x, y, width, height):
 def _filters(filters, x, y):
     weights = filters.detach().float().cpu().nan_to_num(0.0)
     limit = weights.abs().max().item()
-    words = f"its {'filter' if len(weights) == 1 else 'filters'}: blue −{limit:.2f}, white 0, orange {limit:.2f}"
+    words = f"its {'filter' if len(weights) == 1 else 'filters'}: blue −{limit:.2f}, white 0, red {limit:.2f}"
     parts = [Words(x, y - 10, words, anchor="start")]
     for number, weight in enumerate(weights):
         left, cell = x + number * (FILTER + 12), FILTER / max(weight.shape)
@@ -234,7 +234,7 @@ def _scaled(maps):
 
 
 def _colour(value):
-    """Return blue for −1, white for 0 and orange for 1, and what lies between."""
+    """Return blue for −1, white for 0 and red for 1, and what lies between."""
     end = LOW if value < 0 else HIGH
     mixed = (255 + (int(end[i : i + 2], 16) - 255) * min(abs(value), 1) for i in (1, 3, 5))
     return "#" + "".join(f"{round(part):02x}" for part in mixed)

@@ -120,6 +120,7 @@ class Panel {
             make('rect', {x: x(at), width: Math.max(0, x(next) - x(at)), y: top, height: bottom - top,
                 fill: look.tints[i % look.tints.length], class: 'cnnlib-chart-tint'}, inside);
         });
+        const named = [];  // the heights at which names stand
         for (const [panel, xs, ys, colour, label, place] of look.kept) {
             if (panel !== this.number) continue;
             const line = make('path', {class: 'cnnlib-chart-kept', d: this.path(xs, ys)}, inside);
@@ -127,7 +128,11 @@ class Panel {
             if (xs.length === 1) make('circle', {cx: x(xs[0]), cy: y(ys[0]), r: 0.25 * em, fill: colour}, inside);
             if (!label || !place) continue;
             const late = x(place[0]) > left + 0.8 * (right - left);
-            const name = make('text', {x: x(place[0]) + (late ? -1 : 1) * 0.3 * em, y: y(place[1]) - 0.3 * em,
+            let height = y(place[1]) - 0.3 * em;
+            const aside = height > (top + bottom) / 2 ? -0.2 * em : 0.2 * em;  // towards the middle
+            while (named.some(other => Math.abs(other - height) < em)) height += aside;
+            named.push(height);
+            const name = make('text', {x: x(place[0]) + (late ? -1 : 1) * 0.3 * em, y: height,
                 'text-anchor': late ? 'end' : 'start', class: 'cnnlib-chart-keptname'}, inside, label);
             name.style.setProperty('--colour', colour);
         }
