@@ -195,15 +195,17 @@ def test_a_weight_says_its_sign_without_colour():
     weights = torch.tensor([[[-1.0, 0.5], [0.0, -0.2]]])
     strokes = draw_filters(weights).figure.axes[0].collections[0]
     assert strokes.get_offsets().tolist() == [[0, 0], [1, 1]]
+    pale = draw_filters(torch.tensor([[[1.0, -0.01]]])).figure.axes[0].collections[0]
+    assert not len(pale.get_offsets()), "it looks white, as zero does"
     colours = [matplotlib.colormaps["RdBu_r"](0.0), matplotlib.colormaps["RdBu_r"](0.4)]
     for stroke, fill in zip(strokes.get_edgecolors(), colours, strict=True):
         assert contrast(to_hex(stroke), to_hex(fill)) >= 3
 
 
-@pytest.mark.parametrize("limit", np.linspace(0, 1, 51))
+@pytest.mark.parametrize("limit", np.linspace(0.03, 1, 51))
 def test_strokes_on_every_blue(limit):
-    strokes = draw_filters(-torch.tensor([[[1.0, max(limit, 0.01)]]])).figure.axes[0].collections[0]
-    fill = matplotlib.colormaps["RdBu_r"](0.5 - 0.5 * max(limit, 0.01))
+    strokes = draw_filters(-torch.tensor([[[1.0, limit]]])).figure.axes[0].collections[0]
+    fill = matplotlib.colormaps["RdBu_r"](0.5 - 0.5 * limit)
     assert contrast(to_hex(strokes.get_edgecolors()[1]), to_hex(fill)) >= 3
 
 

@@ -62,7 +62,7 @@ def _column(title, kind, left):
     """Return the elements of one block, and where it ends."""
     branch, after, shortcut = kind
     middle, y = left + BOX / 2, float(TOP)
-    parts = [Words(middle, 22, title, 17, weight="bold"), Words(middle + 14, TOP - 2, "x", 17)]
+    parts = [Words(middle, 22, title, 17, weight="bold"), Words(middle - 14, TOP - 6, "x", 17)]
     parts.append(Line([(middle, 34), (middle, TOP + GAP)], INK, 1.8))
     fork = y
     for layer in branch:

@@ -16,6 +16,7 @@ from cnnlib.figures.style import (
     MARKERS,
     TINT,
     new_figure,
+    series_number,
     style_axes,
     word_colour,
 )  # fmt: skip
@@ -53,7 +54,7 @@ def draw_chart(chart, animated=False):
         axes.set_title(chart.off_scale[number], loc="right", fontsize=FONT - 3, color=INK)
         for name in panel.legend:
             lines.append(_draw_series(chart, axes, name, len(lines), bool(chart.off_scale[number]), animated))
-        if any(panel.legend):
+        if axes.get_legend_handles_labels()[1]:
             axes.legend(
                 loc="lower left", bbox_to_anchor=(-0.02, 0.98), ncols=len(panel.legend), frameon=False,
                 fontsize=FONT - 1, handlelength=2.2, columnspacing=1.2, labelcolor=INK,
@@ -76,11 +77,12 @@ def check_formats(formats):
 
 
 def _draw_series(chart, axes, name, number, clipped, animated):
-    style = {"linewidth": 2.4, "markersize": 6, "label": name, "animated": animated, "clip_on": clipped}
     points = chart.xs[number], chart.ys[number]
+    label = name if animated or len(points[0]) else None  # nothing came of it: no name in the legend
+    style = {"linewidth": 2.4, "markersize": 6, "label": label, "animated": animated, "clip_on": clipped}
     if number < len(chart.formats):
         return axes.plot(*points, chart.formats[number], **style)[0]
-    i = number % len(COLOURS)
+    i = series_number(name, number)
     return axes.plot(*points, color=COLOURS[i], linestyle=DASHES[i], marker=MARKERS[i], **style)[0]
 
 
@@ -123,7 +125,8 @@ def _draw_marks(chart, grid):
             axes.axvspan(x, max(x, end), color=TINT[number % len(TINT)], alpha=0.1, linewidth=0, zorder=0)
         side = "right" if x > high - 0.06 * (high - low) else "left"  # of the line, where there is room
         y, va = (0.03, "bottom") if _is_high(chart, grid[0], x) else (0.97, "top")
-        style = {"fontsize": FONT - 3, "color": INK, "rotation": 90, "va": va, "ha": side}
+        paper = {"facecolor": "white", "edgecolor": "none", "alpha": 0.75, "pad": 1}  # where the curve crosses it
+        style = {"fontsize": FONT - 3, "color": INK, "rotation": 90, "va": va, "ha": side, "bbox": paper}
         grid[0].text(x, y, label, transform=grid[0].get_xaxis_transform(), parse_math=False, **style)
 
 

@@ -8,6 +8,7 @@ from cnnlib.figures.style import BAND, FAINT, FONT, INK, colours_for, new_figure
 from cnnlib.validation import Bool, Dict, List, Number, Text, arguments, in_words
 
 APART = 0.12  # of a row, between two dots of it
+FEW = 6  # dots of a row that have room for an edge
 
 
 @arguments(rows=Dict(), xlabel=Text(), bound=Number(), log=Bool())
@@ -51,13 +52,15 @@ def draw_dots(rows, xlabel, bound=None, log=False):
     for row, (colour, values) in enumerate(zip(colours_for(rows), rows.values(), strict=True)):
         middle = (len(values) - 1) / 2
         ys = [row + APART * (i - middle) / max(1.0, len(values) / 5) for i in range(len(values))]
-        axes.plot(values, ys, "o", color=colour, markersize=8, markeredgecolor="white", zorder=3)
+        look = (8, "white") if len(values) <= FEW else (5, "none")  # an edge would hide its neighbours
+        axes.plot(values, ys, "o", color=colour, markersize=look[0], markeredgecolor=look[1], zorder=3)
         axes.plot([mean(values)] * 2, [row - 0.36, row + 0.36], color=colour, linewidth=2.4)
     style_axes(axes, xlabel)
     axes.grid(False, axis="y")
     axes.set_yticks(range(len(rows)), list(rows), fontsize=FONT)
     axes.set_ylim(len(rows) - 0.5, -0.5)
-    words = "a dot: one seed; stroke: their mean" + (f"; dashed: {bound:.3g}" if bound is not None else "")
+    words = f"a dot: one seed; stroke: their {'geometric ' * log}mean"
+    words += f"; dashed: {bound:.3g}" if bound is not None else ""
     figure.text(0.985, 0.02, words, ha="right", va="bottom", fontsize=FONT - 2, color=FAINT)
     longest = max(len(line) for name in rows for line in name.split("\n"))
     figure.subplots_adjust(min(0.42, 0.03 + 0.0105 * longest), 0.93 / height, 0.98, 0.97)

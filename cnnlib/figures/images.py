@@ -9,6 +9,7 @@ from cnnlib.validation import Count, Dict, List, Tensor, Text, arguments
 MOST = 1024  # pictures in one figure
 ROW = 16  # filters in a row
 SIDE = 0.82  # inches
+WHITE = 0.02  # of the largest weight: a smaller one looks like zero
 FILTERS = Tensor((4,), "(C, 1 or 3, H, W)")
 
 
@@ -29,8 +30,8 @@ def show_images(images, titles=(), columns=10, text="Pictures from the data set"
     return _tiles([(image, "gray_r", None) for image in images], titles, columns, text)
 
 
-@arguments(weights=Tensor((3,), "(C, H, W)"), text=Text())
-def draw_filters(weights, text="Filters of a convolutional layer"):
+@arguments(weights=Tensor((3,), "(C, H, W)"), text=Text(), titles=List(str, 0))
+def draw_filters(weights, text="Filters of a convolutional layer", titles=()):
     """Draw the filters of a layer: blue is negative, red is positive, white is zero, on one scale for all.
 
     A stroke on a weight says that it is negative, for those who see no colours.
@@ -38,13 +39,15 @@ def draw_filters(weights, text="Filters of a convolutional layer"):
     Parameters
     ----------
     weights : Tensor of shape (C, H, W)
+    titles : sequence of str
+        One a filter, above it; "filter 0" and so on if left out.
     """
     weights = weights.detach().cpu()
     limit = weights.abs().max().item()
-    titles = [f"filter {i}" for i in range(len(weights))]
+    titles = list(titles) or [f"filter {i}" for i in range(len(weights))]
     picture = _tiles([(w, "RdBu_r", (-limit, limit)) for w in weights], titles, len(weights), text, frame=True)
     for axes, w in zip(picture.figure.axes, weights, strict=False):
-        rows, columns = (w < 0).nonzero(as_tuple=True)
+        rows, columns = (w < -WHITE * limit).nonzero(as_tuple=True)
         cell = 72 * axes.get_position().width * picture.figure.get_figwidth() / w.shape[-1]  # points
         colours = ["white" if abs(v) > 0.6 * limit else INK for v in w[rows, columns].tolist()]
         size = (0.5 * cell) ** 2
@@ -92,19 +95,23 @@ def draw_filter_rows(rows):
     return Picture(figure, f"Filters, each on a scale of its own: {', '.join(rows)}")
 
 
-@arguments(image=Tensor((2, 3), "(1, H, W) or (H, W)"), maps=Tensor((3,), "(C, H, W)"), text=Text())
-def draw_feature_maps(image, maps, text="An image and its feature maps"):
+@arguments(
+    image=Tensor((2, 3), "(1, H, W) or (H, W)"), maps=Tensor((3,), "(C, H, W)"), text=Text(), titles=List(str, 0)
+)  # fmt: skip
+def draw_feature_maps(image, maps, text="An image and its feature maps", titles=()):
     """Draw an image and, beside it, what a layer made of it; dark is high, each map on a scale of its own.
 
     Parameters
     ----------
     image : Tensor of shape (1, H, W) or (H, W)
     maps : Tensor of shape (C, H, W)
+    titles : sequence of str
+        One a map, above it; "map 0" and so on if left out.
     """
     if image.dim() == 3:
         check_grey(image[None], "image")
     tiles = [(image.reshape(image.shape[-2:]), "gray_r", None)] + [(m, "gray_r", None) for m in maps]
-    titles = ["input"] + [f"map {i}" for i in range(len(maps))]
+    titles = ["input", *(titles or [f"map {i}" for i in range(len(maps))])]
     return _tiles(tiles, titles, min(len(tiles), 9), text, frame=True)
 
 

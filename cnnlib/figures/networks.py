@@ -176,7 +176,7 @@ def _legend(top, width):
         parts.append(Rect(x, top + 2, 14, 14, fill))
         parts.append(Words(x + 20, top + 15, kind, anchor="start"))
         x += 40 + 9 * len(kind)
-    note = "above: channels or units · below: side of the maps"
+    note = "above: channels or units · below: side of the maps · dense layers: as high as the root of their units"
     if width == WIDTH:
         return [*parts, Words(WIDTH - 4, top + 15, note, fill=FAINT, anchor="end")]
     return [*parts, Words(5, top + 39, note, fill=FAINT, anchor="start")]

@@ -37,14 +37,21 @@ def draw_lines(lines, xlabel, ylabel, ylim=None, log=False, xlog=False, text=Non
             axes.plot(xs[: len(run)], run, label=name if i == 0 else None, **style)
     if log:
         axes.set_yscale("log")
+    ticks = sorted({x for xs, _ in lines.values() for x in xs})
     if xlog:
         axes.set_xscale("log")
-        ticks = sorted({x for xs, _ in lines.values() for x in xs})
         if len(ticks) <= 12:  # the values themselves, not powers of ten between them
             axes.set_xticks(ticks, [f"{x:g}" for x in ticks])
             axes.minorticks_off()
-    elif all(isinstance(x, int) for xs, _ in lines.values() for x in xs):
+        else:
+            from matplotlib.ticker import LogLocator  # here: `import cnnlib` need not load Matplotlib
+
+            axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+            axes.xaxis.set_major_formatter("{x:g}")
+    elif all(isinstance(x, int) for x in ticks):
         axes.locator_params(axis="x", integer=True)  # there is no layer 2.5
+        if len(ticks) <= 12:
+            axes.set_xticks(ticks)  # where something was measured
     style_axes(axes, xlabel, ylabel)
     axes.set_ylim(ylim)
     rows = put_legend_above(axes, lines)
@@ -152,7 +159,7 @@ def draw_confusions(counts, classes):
     axes.imshow(share, cmap="Greys", vmin=0, vmax=100)
     for i, row in enumerate(share.tolist()):
         for j, value in enumerate(row):
-            if value >= 0.5:
+            if value > 0.5:
                 colour = "white" if value > 61.5 else "black"  # a contrast of 4.5 at every grey
                 axes.text(j, i, f"{value:.0f}", ha="center", va="center", color=colour, fontsize=FONT - 1)
     axes.set_xticks(range(len(classes)), classes, rotation=40, ha="right", fontsize=FONT - 1)

@@ -1,7 +1,7 @@
 """How far layers see, drawn on the picture that they look at."""
 
 from cnnlib.figures.picture import Picture
-from cnnlib.figures.style import COLOURS, DASHES, FONT, INK, new_figure
+from cnnlib.figures.style import COLOURS, DASHES, FAINT, FONT, INK, new_figure
 from cnnlib.validation import Dict, Tensor, arguments, in_words
 
 
@@ -31,6 +31,8 @@ def draw_receptive_fields(image, networks):
     grid = figure.subplots(1, len(networks), squeeze=False)[0]
     for axes, (name, fields) in zip(grid, networks.items(), strict=True):
         axes.imshow(image, cmap="gray_r", alpha=0.55, interpolation="nearest")
+        first, last = -0.5, side - 0.5
+        axes.plot([first, last, last, first, first], [first, first, last, last, first], color=FAINT, linewidth=1)
         for number, (label, field) in enumerate(fields.items()):
             height, width = field.sizes
             corner = ((side - width) / 2 - 0.5, (side - height) / 2 - 0.5)
@@ -45,7 +47,7 @@ def draw_receptive_fields(image, networks):
         axes.set_title(name, fontsize=FONT, color=INK)
         axes.legend(
             loc="upper center", bbox_to_anchor=(0.5, 0.02), ncols=2, frameon=False, fontsize=FONT - 1, labelcolor=INK,
-            title="pixels wide", title_fontsize=FONT - 1,
+            title=f"pixels wide; the picture: {side}", title_fontsize=FONT - 1,
         )  # fmt: skip
     figure.subplots_adjust(0.01, 0.25, 0.99, 0.93, wspace=0.1)
     return Picture(figure, "What the middle output of some layers sees of a picture")

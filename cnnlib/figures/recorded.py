@@ -4,7 +4,18 @@ import math
 
 from cnnlib.figures.picture import Picture
 from cnnlib.figures.plots import put_legend_above
-from cnnlib.figures.style import COLOURS, DASHES, FAINT, FONT, MARKERS, colours_for, new_figure, style_axes, word_colour
+from cnnlib.figures.style import (
+    COLOURS,
+    DASHES,
+    FAINT,
+    FONT,
+    INK,
+    MARKERS,
+    colours_for,
+    new_figure,
+    style_axes,
+    word_colour,
+)
 from cnnlib.training.history import History
 from cnnlib.validation import Choice, Dict, Like, Pair, Text, arguments
 
@@ -23,6 +34,7 @@ RECORDED = Like(("curve", "runs", "last"), "a recording, as `recorded` returns i
 COSTS = {"parameters": "parameters", "multiply_adds": "multiply-adds per picture"}
 APART = 0.07  # of an axis: the least distance between two names; half of it between a name and a dot
 WIDE = 0.4  # of an axis: a long name
+EQUAL, ASIDE, SHAKE = 0.05, 0.02, 0.006  # of a cost: as good as equal; of an axis, between two networks and two seeds
 SHAPES = {"LeNet": "s", "AlexNet": "D", "VGG": "^", "ResNet": "P"}  # a family of networks; all others are discs
 
 
@@ -67,15 +79,14 @@ def draw_recorded(runs, quantity="loss", here=None, ylim=None):
             axes.plot(xs[: len(row)], _shown(row, quantity), label=label, **style)
         for history in here.get(name, ()):
             xs, values = _own_curve(history, quantity)
-            axes.plot(
-                xs, _shown(values, quantity), "-", color=colour, linewidth=4, alpha=0.7, marker="o" * (len(xs) < 2)
-            )
+            for ink, width in ((INK, 5), (colour, 3)):  # with an edge, or it is lost among thin lines of its colour
+                axes.plot(xs, _shown(values, quantity), "-", color=ink, linewidth=width, marker="o" * (len(xs) < 2))
     style_axes(axes, "step" if by_step else "epoch", LABELS[quantity])
     axes.set_ylim(ylim)
     if not by_step:
         axes.locator_params(axis="x", integer=True)
     rows = put_legend_above(axes, runs)
-    words = f"thin: {_origin(runs)}, one line a seed" + "; thick: trained here" * bool(here)
+    words = f"thin: {_origin(runs)}, one line a seed" + "; thick, with an edge: trained here" * bool(here)
     figure.text(0.985, 0.015, words, ha="right", va="bottom", fontsize=FONT - 2, color=FAINT)
     figure.subplots_adjust(0.08, 0.2, 0.985, 0.95 - 0.07 * rows)
     return Picture(figure, f"Recorded {LABELS[quantity]} of {', '.join(runs)}")
@@ -129,20 +140,25 @@ def draw_fair_comparison(runs, text=None):
         places = [recorded.runs[0][cost] for recorded in runs.values()]
         axes.set_xlim(min(places) / 2, max(places) * 10 ** (0.45 * math.log10(max(places) / min(places)) + 0.2))
         reach = (axes.get_xlim()[1] / axes.get_xlim()[0]) ** WIDE  # of a name, as a factor
-        taken = []
+        span, taken, placed = axes.get_xlim()[1] / axes.get_xlim()[0], [], []
         for name, colour, recorded in zip(runs, colours_for(runs), runs.values(), strict=True):
             accs, x = recorded.last("test_acc"), recorded.runs[0][cost]
             shape = next((shape for family, shape in SHAPES.items() if family in name), "o")
-            axes.plot([x] * len(accs), accs, shape, color=colour, markersize=9, markeredgecolor="white", zorder=3)
+            equal = [other.runs[0][cost] for other in runs.values() if abs(other.runs[0][cost] / x - 1) < EQUAL]
+            aside = ASIDE * (sum(abs(place / x - 1) < EQUAL for place in placed) - (len(equal) - 1) / 2)
+            placed.append(x)
+            xs = [x * span ** (aside + SHAKE * (i - (len(accs) - 1) / 2)) for i in range(len(accs))]
+            axes.plot(xs, accs, shape, color=colour, markersize=9, markeredgecolor="white", zorder=3)
             mean = sum(accs) / len(accs)
             beside = [other for other in runs.values() if x < other.runs[0][cost] < x * reach]
             dots = [acc for other in beside for acc in other.last("test_acc")]
             rows = (mean + sign * step * 0.01 * room for step in range(200) for sign in (1, -1))
             taken.append(next(y for y in rows if all(abs(y - other) > APART * room for other in taken)
                               and all(abs(y - dot) > APART / 2 * room for dot in dots)))  # fmt: skip
-            axes.annotate(name, (x, taken[-1]), (9, 0), textcoords="offset points", va="center", fontsize=FONT,
+            axes.annotate(name, (max(xs), taken[-1]), (9, 0), textcoords="offset points", va="center", fontsize=FONT,
                           color=word_colour(colour))  # fmt: skip
         style_axes(axes, label, "test accuracy" if cost == "parameters" else "")
-    figure.text(0.985, 0.015, "a mark: one seed", ha="right", va="bottom", fontsize=FONT - 2, color=FAINT)
+    words = "a mark: one seed; networks of equal cost stand side by side"
+    figure.text(0.985, 0.015, words, ha="right", va="bottom", fontsize=FONT - 2, color=FAINT)
     figure.subplots_adjust(0.085, 0.16, 0.985, 0.98, wspace=0.05)
     return Picture(figure, text or f"Test accuracy against parameters and multiply-adds of {', '.join(runs)}")

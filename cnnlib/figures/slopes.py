@@ -9,6 +9,7 @@ from cnnlib.validation import Dict, List, Number, Pair, arguments, in_words
 
 ROOM = 0.068  # of the height, between two names beside their lines
 NAME = 20  # blocks that a name is long
+PAPER = {"facecolor": "white", "edgecolor": "none", "alpha": 0.8, "pad": 1}  # behind a name that a line crosses
 
 
 @arguments(stacks=Dict(), predicted=Dict(), ylim=Pair())
@@ -44,11 +45,11 @@ def draw_slopes(stacks, predicted, ylim=(1e-24, 1e12)):
                 check_place(value, f"each value of {name!r}")
             if len(run) < 2:
                 raise ValueError(f"a run of {name!r} must have two blocks at least, got {in_words(run)}.")
-            ratios = _inside([value / run[-1] if run[-1] else 0.0 for value in reversed(run)], ylim)
+            ratios = [value / run[-1] if run[-1] else 0.0 for value in reversed(run)]
             axes.plot(range(len(ratios)), ratios, color=colour, linewidth=1.6)
-        ends.append((name, colour, len(ratios) - 1, ratios[-1]))
+        ends.append((name, colour, *_last_inside(ratios, ylim)))
         if name in predicted:
-            steps = _inside([predicted[name] ** i for i in range(len(run))], ylim)
+            steps = [predicted[name] ** i for i in range(len(run))]
             axes.plot(range(len(steps)), steps, color=INK, linewidth=1.6, linestyle=(0, (4, 3)), zorder=3)
     axes.set_yscale("log")
     axes.set_ylim(ylim)
@@ -62,14 +63,12 @@ def draw_slopes(stacks, predicted, ylim=(1e-24, 1e12)):
     return Picture(figure, f"gradient behind each block of {', '.join(stacks)}, and what theory predicts")
 
 
-def _inside(values, ylim):
-    """Return the values up to the first one outside the bounds, which is put onto them."""
-    kept = []
-    for value in values:
-        kept.append(min(max(value, ylim[0]), ylim[1]))
-        if not ylim[0] <= value <= ylim[1]:
-            break
-    return kept
+def _last_inside(values, ylim):
+    """Return (x, y) where a line ends, or where it leaves the bounds."""
+    left = next((i for i, value in enumerate(values) if not ylim[0] <= value <= ylim[1]), None)
+    if left is None:
+        return len(values) - 1, values[-1]
+    return left, min(max(values[left], ylim[0]), ylim[1])
 
 
 def _name_lines(axes, ends, ylim):
@@ -86,4 +85,4 @@ def _name_lines(axes, ends, ylim):
             place[0] = min(max(place[0], 0.04), 0.96)
     for height, x, name, colour in places:
         y = math.exp(low + height * (high - low))
-        axes.text(x + 0.5, y, name, color=word_colour(colour), fontsize=FONT, va="center")
+        axes.text(x + 0.5, y, name, color=word_colour(colour), fontsize=FONT, va="center", bbox=PAPER)

@@ -10,14 +10,16 @@ COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#854B00", "#1F8FFF", "#0
 NETWORK_COLOURS = {
     "zero γ": "#1F8FFF", "pre-activation": "#009E73", "Fixup": "#854B00",
     "GroupNorm": "#009E73", "group norm": "#009E73", "LayerNorm": "#854B00", "layer norm": "#854B00",
-    "noisy": "#1F8FFF", "without BN": "#D55E00", "no BN": "#D55E00", "plain": "#D55E00", "residual": "#000000",
-    "batch norm": "#CC79A7", "BN": "#CC79A7", "ResNet": "#000000",
+    "noisy": "#1F8FFF", "without BN": "#B8860B", "no BN": "#B8860B", "plain": "#D55E00", "residual": "#000000",
+    "VGG-11, BN": "#1F8FFF", "batch norm": "#CC79A7", "BN": "#CC79A7", "ResNet": "#000000",
     "left alone": "#854B00", "sigmoid": "#CC79A7", "tanh": "#D55E00", "dense": "#882255", "hand-made": "#854B00",
-    "VGG": "#009E73", "AlexNet": "#B8860B", "LeNet": "#0072B2", "ReLU": "#0072B2",
+    "VGG": "#009E73", "3 convolutions, rate": "#1F8FFF", "12 convolutions": "#D55E00", "18 convolutions": "#009E73",
+    "AlexNet": "#B8860B", "LeNet": "#0072B2", "ReLU": "#0072B2",
 }  # fmt: skip
 
 DASHES = ("-", "--", "-", "-.", ":", "--", "-")
-MARKERS = ("", "", "o", "", "", "s", "")
+MARKERS = ("", "", "o", "", "", "s", "^")
+SERIES = {"train loss": 0, "train accuracy": 1, "test accuracy": 2}  # with the same look in every chart of a run
 HATCHES = ("", "//", "..", "xx", "--")  # of bars, in the order of the colours
 
 WHITE = "#ffffff"
@@ -44,6 +46,11 @@ def colours_for(names):
     left = [c for c in COLOURS if c not in own] or list(COLOURS)
     rest = iter(left * len(own))
     return [colour or next(rest) for colour in own]
+
+
+def series_number(name, number):
+    """Return which colour, dashes and marker a series has: its own by its name, or those of its place in the chart."""
+    return SERIES.get(name, number) % len(COLOURS)
 
 
 def word_colour(colour):

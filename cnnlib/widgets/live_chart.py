@@ -9,7 +9,7 @@ import math
 import anywidget
 import traitlets
 
-from cnnlib.figures.style import BAND, COLOURS, DASHES, MARKERS, TINT
+from cnnlib.figures.style import BAND, COLOURS, DASHES, MARKERS, TINT, series_number
 from cnnlib.widgets.page_script import script_and_style
 
 PATTERNS = {"-": "", "--": "8 5", "-.": "9 4 2 4", ":": "2 4"}  # Matplotlib's dashes as SVG has them
@@ -80,7 +80,7 @@ class LiveChart(anywidget.AnyWidget):
         self.look = {
             "text": chart.text, "xlabel": chart.xlabel, "xscale": chart.xscale, "note": chart.note,
             "panels": [{"names": p.legend, "ylabel": p.ylabel, "yscale": p.yscale} for p in chart.panels],
-            "series": [_style(number) for number in range(len(chart.xs))],
+            "series": [_style(series_number(*named)) for named in zip(chart.names, range(len(chart.xs)), strict=True)],
             "bands": [list(band) for band in chart.bands], "band": BAND, "tints": TINT,
             "marks": [list(mark) for mark in chart.marks], "clickable": self._on_mark is not None,
             "kept": [[k.panel, _brief(k.xs), _brief(k.ys), k.colour, k.label, chart.in_view(k)] for k in chart.kept],
@@ -92,8 +92,7 @@ class LiveChart(anywidget.AnyWidget):
             self._on_mark(number)
 
 
-def _style(number):
-    i = number % len(COLOURS)
+def _style(i):
     return {"colour": COLOURS[i], "dashes": PATTERNS[DASHES[i]], "dots": bool(MARKERS[i])}
 
 

@@ -6,13 +6,14 @@ from pathlib import Path
 
 from cnnlib.course.panels.grids import GRIDS
 from cnnlib.figures.chart import Chart, Panel
-from cnnlib.figures.style import FAINT
-from cnnlib.figures.vega import MIME, panel_specification
+from cnnlib.figures.style import COLOURS, EARLIER
+from cnnlib.figures.vega import LABELS, MIME, panel_specification
 from cnnlib.page.escape import printable
 from cnnlib.validation import Choice, arguments
 
+ROOM = 1.5  # times the length of the runs that the picture is wide: their names stand behind them
+TINY = 1e-9  # the smallest gradient in a picture
 FOLDER = Path(__file__).parent
-KEPT = 6  # other runs in the picture
 
 
 @arguments(chapter=Choice(tuple(GRIDS)))
@@ -64,28 +65,33 @@ class RecordedPanel:
     def picture(self):
         """Return the run with the controls as they are at first, before some of the others, as a Picture."""
         first = {name: values[0] for name, values in self.grid.controls.items()}
-        chosen = next(row for row in self.rows if all(row[name] == value for name, value in first.items()))
-        said = ", ".join(f"{name} {value}" for name, value in first.items())
+        apart = [[name for name, value in first.items() if row[name] != value] for row in self.rows]
+        chosen = self.rows[apart.index([])]
+        others = [(_said(names, row), row) for names, row in zip(apart, self.rows, strict=True) if len(names) == 1]
+        said = _said(first, first)
         if "loss" in chosen:
             panels = [Panel(("train loss",), "loss", ylim=(0, 2.5), robust=True), Panel(("test accuracy",), "", (0, 1))]
-            chart, series = Chart(panels, "step"), [("steps", "loss"), ("tested", "test")]
+            end = max(row["steps"][-1] for row in self.rows)
+            chart, series = Chart(panels, "step", (0, ROOM * end)), [("steps", "loss"), ("tested", "test")]
         else:
-            chart = Chart([Panel(("gradient",), yscale="log")], "block", size=(10.0, 3.6))
+            sizes = [size for _, row in [*others, ("", chosen)] for size in row["gradients"][0] if size]
+            panel = Panel(("gradient",), "gradient (RMS)", (max(TINY, min(sizes)), max(sizes)), "log")
+            chart = Chart([panel], "block", (0, ROOM * (len(chosen["gradients"][0]) - 1)), size=(10.0, 3.6))
             series = [(None, "gradients")]
+        colours = [*EARLIER, COLOURS[4], COLOURS[6]]
         for number, (x, y) in enumerate(series):
-            others = [row for row in self.rows[:: max(1, len(self.rows) // KEPT)] if row is not chosen]
-            for row in [*others, chosen]:
+            for place, (label, row) in enumerate([*others, ("", chosen)]):
                 values = row.get(y, [])
                 values = values[0] if x is None and values else values
                 points = row.get(x) if x else list(range(len(values)))
                 pairs = [(a, b) for a, b in zip(points or [], values, strict=False) if b is not None]
                 if row is not chosen:
-                    chart.keep(number, [a for a, _ in pairs], [b for _, b in pairs], FAINT)
+                    chart.keep(number, [a for a, _ in pairs], [b for _, b in pairs], colours[place % 6], label)
                     continue
                 for a, b in pairs:
                     chart.add(a, [b if i == number else None for i in range(len(series))])
         chart.text = f"Recorded panel of {self.grid.title}: {said}"
-        chart.footer(f"{said}; in grey, others. In JupyterLab and in the book it has controls.")
+        chart.footer(f"{said}; thin: one of them changed. The book has its controls.")
         return chart.picture()
 
     def _repr_mimebundle_(self, include=None, exclude=None):
@@ -95,3 +101,8 @@ class RecordedPanel:
 
     def __repr__(self):
         return printable(f"RecordedPanel of {self.grid.title}: {len(self.rows)} runs")
+
+
+def _said(names, values):
+    """Return controls and their values in words."""
+    return ", ".join(f"{LABELS.get(name, name)} {values[name]}" for name in names)
