@@ -12,7 +12,8 @@ NETWORK_COLOURS = {
     "GroupNorm": "#009E73", "group norm": "#009E73", "LayerNorm": "#854B00", "layer norm": "#854B00",
     "noisy": "#1F8FFF", "without BN": "#B8860B", "no BN": "#B8860B", "plain": "#D55E00", "residual": "#000000",
     "VGG-11, BN": "#1F8FFF", "batch norm": "#CC79A7", "BN": "#CC79A7", "ResNet": "#000000",
-    "left alone": "#854B00", "sigmoid": "#CC79A7", "tanh": "#D55E00", "dense": "#882255", "hand-made": "#854B00",
+    "max pooling": "#1F8FFF", "left alone": "#854B00", "sigmoid": "#CC79A7", "tanh": "#D55E00",
+    "dense": "#882255", "hand-made": "#854B00",
     "VGG": "#009E73", "3 convolutions, rate": "#1F8FFF", "12 convolutions": "#D55E00", "18 convolutions": "#009E73",
     "AlexNet": "#B8860B", "LeNet": "#0072B2", "ReLU": "#0072B2",
 }  # fmt: skip
