@@ -5,6 +5,8 @@ from cnnlib.figures.style import COLOURS, DASHES, FONT, HATCHES, INK, MARKERS, c
 from cnnlib.training.history import History
 from cnnlib.validation import Bool, Count, Dict, List, Number, Pair, Tensor, Text, arguments, in_words
 
+MOST = 5.0  # a training loss that its axis grows for; one beyond is cut off
+
 
 @arguments(lines=Dict(), xlabel=Text(), ylabel=Text(), ylim=Pair(), log=Bool(), xlog=Bool(), text=Text())
 def draw_lines(lines, xlabel, ylabel, ylim=None, log=False, xlog=False, text=None):
@@ -97,7 +99,8 @@ def draw_runs(runs, width=10):
         means = [[h.window(i, i + width)[0] for i in range(0, h.steps, width)] for h in histories]
         longest = max(map(len, means))
         lines[name] = ([(i + 1) * width for i in range(longest)], means)
-    return draw_lines(lines, "step", "training loss", ylim=(0, 2.6))
+    highest = max((loss for _, rows in lines.values() for row in rows for loss in row if loss < MOST), default=0)
+    return draw_lines(lines, "step", "training loss", ylim=(0, max(2.6, 1.02 * highest)))
 
 
 @arguments(groups=Dict(dict), ylabel=Text())
