@@ -520,7 +520,7 @@ def names_on(chart):
     """Return (panel, name, place, side) of each name that the picture of a chart has beside its earlier lines."""
     figure, _ = draw_chart(chart.chart)
     return [
-        (number, text.get_text().strip(), text.get_position(), text.get_horizontalalignment())
+        (number, text.get_text().strip(), text.xy, text.get_horizontalalignment())
         for number, axes in enumerate(figure.axes)
         for text in axes.texts
     ]
