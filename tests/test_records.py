@@ -329,7 +329,8 @@ def test_recorded_runs_are_drawn_with_the_readers_own_over_them():
     own = History(loss=[2.0] * 30, correct=[1] * 30, size=[4] * 30, lr=[0.1] * 30, test_acc=[0.75], epoch_ends=[30])
     figure = draw_recorded(runs, here={"plain": own}).figure
     (axes,), (words,) = figure.axes, figure.texts
-    assert words.get_text() == "thin: recorded today on a GPU, PyTorch x, one line a seed; thick, with an edge: trained here"
+    origin = "thin: recorded today on a GPU, PyTorch x, one line a seed"
+    assert words.get_text() == f"{origin}; thick, with an edge: trained here"
     far = {
         "plain": runs["plain"],
         "residual": stored.Recorded("residual", [made_up("laptop-plain56", 0, hardware="x")]),

@@ -59,6 +59,8 @@ def draw_recorded(runs, quantity="loss", here=None, ylim=None):
     ValueError
         If there is nothing to draw, a name in `here` has no recording, or there are more names than colours.
     """
+    from matplotlib.patheffects import withStroke  # here: `import cnnlib` need not load Matplotlib
+
     here = {name: [own] if isinstance(own, History) else list(own) for name, own in (here or {}).items()}
     unknown = [name for name in here if name not in runs]
     if unknown or not 0 < len(runs) <= len(COLOURS):
@@ -66,6 +68,7 @@ def draw_recorded(runs, quantity="loss", here=None, ylim=None):
             f"runs must hold 1 to {len(COLOURS)} recordings, among them each name of `here`, got {list(runs)} and "
             f"{list(here)}."
         )
+    edge = withStroke(linewidth=5, foreground=INK)  # or an own run is lost among thin lines of its colour
     figure = new_figure(10.0, 4.2)
     axes, by_step = figure.subplots(), quantity == "loss"
     for name, colour, dash, marker in zip(runs, colours_for(runs), DASHES, MARKERS, strict=False):
@@ -79,8 +82,8 @@ def draw_recorded(runs, quantity="loss", here=None, ylim=None):
             axes.plot(xs[: len(row)], _shown(row, quantity), label=label, **style)
         for history in here.get(name, ()):
             xs, values = _own_curve(history, quantity)
-            for ink, width in ((INK, 5), (colour, 3)):  # with an edge, or it is lost among thin lines of its colour
-                axes.plot(xs, _shown(values, quantity), "-", color=ink, linewidth=width, marker="o" * (len(xs) < 2))
+            look = {"color": colour, "linewidth": 3, "marker": "o" * (len(xs) < 2), "path_effects": [edge]}
+            axes.plot(xs, _shown(values, quantity), "-", **look)
     style_axes(axes, "step" if by_step else "epoch", LABELS[quantity])
     axes.set_ylim(ylim)
     if not by_step:
