@@ -330,7 +330,7 @@ def test_recorded_runs_are_drawn_with_the_readers_own_over_them():
     figure = draw_recorded(runs, here={"plain": own}).figure
     (axes,), (words,) = figure.axes, figure.texts
     origin = "thin: recorded today on a GPU, PyTorch x, one line a seed"
-    assert words.get_text() == f"{origin}; thick, with an edge: trained here"
+    assert words.get_text() == f"{origin}; thick: trained here"
     far = {
         "plain": runs["plain"],
         "residual": stored.Recorded("residual", [made_up("laptop-plain56", 0, hardware="x")]),

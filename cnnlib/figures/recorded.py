@@ -89,7 +89,7 @@ def draw_recorded(runs, quantity="loss", here=None, ylim=None):
     if not by_step:
         axes.locator_params(axis="x", integer=True)
     rows = put_legend_above(axes, runs)
-    words = f"thin: {_origin(runs)}, one line a seed" + "; thick, with an edge: trained here" * bool(here)
+    words = f"thin: {_origin(runs)}, one line a seed" + "; thick: trained here" * bool(here)
     figure.text(0.985, 0.015, words, ha="right", va="bottom", fontsize=FONT - 2, color=FAINT)
     figure.subplots_adjust(0.08, 0.2, 0.985, 0.95 - 0.07 * rows)
     return Picture(figure, f"Recorded {LABELS[quantity]} of {', '.join(runs)}")

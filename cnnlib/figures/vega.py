@@ -52,12 +52,19 @@ def panel_specification(title, controls, rows, provenance, wide=True):
     axis |= {"grid": True, "gridOpacity": 0.15}
     return {
         "$schema": SCHEMA, "background": "transparent", "params": params,
-        "data": {"values": json.dumps(rows, separators=(",", ":")), "format": {"type": "json"}},  # text: one short line
+        "data": {"values": _short(rows), "format": {"type": "json"}},
         "title": {"text": title, "subtitle": _broken(provenance, 100 if wide else 40), "anchor": "start",
                   "fontSize": 17, "subtitleFontSize": TYPE, "color": "currentColor", "subtitleColor": "currentColor"},
         "concat": parts, "columns": 3 if wide else 1, "spacing": 24,
         "config": {"axis": axis, "view": {"stroke": None}, "font": "system-ui, sans-serif"},
     }  # fmt: skip
+
+
+def _short(rows):
+    """Return the runs as one short line; two digits of a gradient are as much as a logarithmic axis shows."""
+    rows = [row | {"gradients": [[g and float(f"{g:.2g}") for g in look] for look in row["gradients"]]}
+            if "gradients" in row else row for row in rows]  # fmt: skip
+    return json.dumps(rows, separators=(",", ":"))
 
 
 def _control(name, values):

@@ -158,9 +158,12 @@ class Panel {
             if (this.number > 0) return;
             const side = place > right - 1.6 * em ? -0.35 : 1.05, low = lows[i];
             if (place - last > 1.3 * em) {  // where the mark before leaves room
-                make('text', {transform: `translate(${place + side * em} ${low ? top : bottom - 0.4 * em}) rotate(-90)`,
-                    'text-anchor': low ? 'end' : 'start'}, group, label);
-                last = place;
+                const length = 0.6 * em * label.length, over = place + length > right;
+                const tall = length > bottom - top;  // higher than the chart: it lies down
+                const where = tall ? `translate(${place + (over ? -0.4 : 0.4) * em} ${low ? top + em : bottom - 0.4 * em})`
+                    : `translate(${place + side * em} ${low ? top : bottom - 0.4 * em}) rotate(-90)`;
+                make('text', {transform: where, 'text-anchor': (tall ? over : low) ? 'end' : 'start'}, group, label);
+                last = tall && !over ? place + length : place;
             }
             make('title', {}, group, label + (click ? ': click to go back to it' : ''));
             if (!click) return;
