@@ -13,7 +13,7 @@ QUICK, KEPT = 1, 6  # zlib's levels for a frame and for a picture that stays: 3 
 PALETTES = (24, 32, 48, 64, 96, 128, 256)  # colours of a picture in a notebook: as few as suffice
 STORED = 1.25  # times its size on the page: sharp on a screen that is not dense, and half of the bytes of twice
 LOSS = 0.45  # of 255: the largest mean error of a palette, too small to be seen
-OFTEN, OFF = 150, 24  # pixels of a colour that has to stay as it is, and how far it may be off: of 255, in a channel
+OFTEN, OFF = 40, 24  # pixels of a colour that has to stay as it is, and how far it may be off: of 255, in a channel
 
 
 class Picture:
