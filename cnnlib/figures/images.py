@@ -9,7 +9,7 @@ from cnnlib.validation import Count, Dict, List, Tensor, Text, arguments
 MOST = 1024  # pictures in one figure
 ROW = 16  # filters in a row
 SIDE = 0.82  # inches
-WHITE = 0.02  # of the largest weight: a smaller one looks like zero
+PALE = 0.02  # of the largest weight: a smaller one looks like zero
 FILTERS = Tensor((4,), "(C, 1 or 3, H, W)")
 
 
@@ -47,7 +47,7 @@ def draw_filters(weights, text="Filters of a convolutional layer", titles=()):
     titles = list(titles) or [f"filter {i}" for i in range(len(weights))]
     picture = _tiles([(w, "RdBu_r", (-limit, limit)) for w in weights], titles, len(weights), text, frame=True)
     for axes, w in zip(picture.figure.axes, weights, strict=False):
-        rows, columns = (w < -WHITE * limit).nonzero(as_tuple=True)
+        rows, columns = (w < -PALE * limit).nonzero(as_tuple=True)
         cell = 72 * axes.get_position().width * picture.figure.get_figwidth() / w.shape[-1]  # points
         colours = ["white" if abs(v) > 0.6 * limit else INK for v in w[rows, columns].tolist()]
         size = (0.5 * cell) ** 2

@@ -80,7 +80,7 @@ class LiveChart(anywidget.AnyWidget):
         self.look = {
             "text": chart.text, "xlabel": chart.xlabel, "xscale": chart.xscale, "note": chart.note,
             "panels": [{"names": p.legend, "ylabel": p.ylabel, "yscale": p.yscale} for p in chart.panels],
-            "series": [_style(series_number(*named)) for named in zip(chart.names, range(len(chart.xs)), strict=True)],
+            "series": [_style(series_number(name, number)) for number, name in enumerate(chart.names)],
             "bands": [list(band) for band in chart.bands], "band": BAND, "tints": TINT,
             "marks": [list(mark) for mark in chart.marks], "clickable": self._on_mark is not None,
             "kept": [[k.panel, _brief(k.xs), _brief(k.ys), k.colour, k.label, chart.in_view(k)] for k in chart.kept],

@@ -2,6 +2,7 @@
 
 import json
 from functools import cache
+from itertools import cycle
 from pathlib import Path
 
 from cnnlib.course.panels.grids import GRIDS
@@ -78,15 +79,15 @@ class RecordedPanel:
             panel = Panel(("gradient",), "gradient (RMS)", (max(TINY, min(sizes)), max(sizes)), "log")
             chart = Chart([panel], "block", (0, ROOM * (len(chosen["gradients"][0]) - 1)), size=(10.0, 3.6))
             series = [(None, "gradients")]
-        colours = [*EARLIER, COLOURS[4], COLOURS[6]]
+        colours = [*EARLIER, COLOURS[4], COLOURS[6]]  # quiet ones, and two that no series here has
         for number, (x, y) in enumerate(series):
-            for place, (label, row) in enumerate([*others, ("", chosen)]):
+            for (label, row), colour in zip([*others, ("", chosen)], cycle(colours), strict=False):
                 values = row.get(y, [])
                 values = values[0] if x is None and values else values
                 points = row.get(x) if x else list(range(len(values)))
                 pairs = [(a, b) for a, b in zip(points or [], values, strict=False) if b is not None]
                 if row is not chosen:
-                    chart.keep(number, [a for a, _ in pairs], [b for _, b in pairs], colours[place % 6], label)
+                    chart.keep(number, [a for a, _ in pairs], [b for _, b in pairs], colour, label)
                     continue
                 for a, b in pairs:
                     chart.add(a, [b if i == number else None for i in range(len(series))])
